@@ -1,0 +1,120 @@
+/* btf.h -- types: raw BTF read in place.
+ *
+ * A struct ebpf_btf holds the bytes (mapped, owned or borrowed), one 32-bit offset per type, and an index by name that is built on first
+ * use; there is no object per type. Everything hands out small views by value. Any bytes are accepted or refused at read
+ * time so that the accessors below need no error path: offsets, member counts and string offsets have been checked; type
+ * references have been checked to be below the count; cycles are possible and every walk is bounded.
+ * Both byte orders. Split BTF: ids and string offsets go on after the base's.
+ * Not here: finding vmlinux (kernel), CO-RE (load).
+ */
+#ifndef EBPF_BTF_H
+#define EBPF_BTF_H
+
+#include "base/base.h"
+
+enum ebpf_btf_kind {
+	BTF_KIND_UNKN, BTF_KIND_INT, BTF_KIND_PTR, BTF_KIND_ARRAY, BTF_KIND_STRUCT, BTF_KIND_UNION, BTF_KIND_ENUM, BTF_KIND_FWD,
+	BTF_KIND_TYPEDEF, BTF_KIND_VOLATILE, BTF_KIND_CONST, BTF_KIND_RESTRICT, BTF_KIND_FUNC, BTF_KIND_FUNC_PROTO, BTF_KIND_VAR,
+	BTF_KIND_DATASEC, BTF_KIND_FLOAT, BTF_KIND_DECL_TAG, BTF_KIND_TYPE_TAG, BTF_KIND_ENUM64, BTF_KIND_COUNT
+};
+enum { BTF_INT_SIGNED = 1, BTF_INT_CHAR = 2, BTF_INT_BOOL = 4 };
+enum { BTF_VAR_STATIC, BTF_VAR_GLOBAL, BTF_VAR_EXTERN };        /* also the linkage of a FUNC, in vlen */
+
+struct ebpf_type {
+	uint32_t id;
+	uint8_t kind;
+	bool kind_flag;
+	uint16_t vlen;
+	union {
+		uint32_t size; /* INT, STRUCT, UNION, ENUM, ENUM64, DATASEC, FLOAT */
+		uint32_t type; /* PTR, TYPEDEF, qualifiers, FUNC, FUNC_PROTO (return), VAR, DECL_TAG, TYPE_TAG */
+	};
+	const char *name; /* "" when anonymous */
+	uint32_t extra;   /* where the kind's own data starts: offset in the type section, for the accessors */
+	const struct ebpf_btf *btf; /* the one (base or split) that holds the bytes */
+};
+struct ebpf_member { const char *name; uint32_t type, bit_offset, bit_size; }; /* bit_size 0 = not a bit field */
+struct ebpf_btf_array { uint32_t element, index, count; };
+struct ebpf_param { const char *name; uint32_t type; };
+struct ebpf_btf_enum { const char *name; int64_t value; bool is_signed; };
+struct ebpf_secinfo { uint32_t type, offset, size; };
+
+/* False for an id out of range; void is id 0, kind UNKN. */
+bool ebpf_btf_type(const struct ebpf_btf *btf, uint32_t id, struct ebpf_type *out);
+const char *ebpf_btf_string(const struct ebpf_btf *btf, uint32_t offset); /* "" when out of range */
+/* Parts of a type; index < vlen is the caller's duty. */
+struct ebpf_member ebpf_type_member(const struct ebpf_type *type, uint32_t index);
+struct ebpf_btf_array ebpf_type_array(const struct ebpf_type *type);
+struct ebpf_param ebpf_type_param(const struct ebpf_type *type, uint32_t index);
+struct ebpf_btf_enum ebpf_type_enumerator(const struct ebpf_type *type, uint32_t index); /* ENUM and ENUM64 */
+struct ebpf_secinfo ebpf_type_secinfo(const struct ebpf_type *type, uint32_t index);
+/* INT: encoding, bit offset, bits. */
+void ebpf_type_int(const struct ebpf_type *type, uint32_t *encoding, uint32_t *offset, uint32_t *bits);
+uint32_t ebpf_type_linkage(const struct ebpf_type *type);       /* VAR and FUNC */
+int32_t ebpf_type_component(const struct ebpf_type *type);      /* DECL_TAG: -1 = the whole */
+/* Through const, volatile, restrict, type_tag (and typedef): the id behind; 0 when the chain is absurdly long. */
+uint32_t ebpf_btf_skip_modifiers(const struct ebpf_btf *btf, uint32_t id);
+uint32_t ebpf_btf_resolve(const struct ebpf_btf *btf, uint32_t id);
+/* First type of this exact name and kind (0 = any kind), own types before the base's; -ENOENT. */
+int64_t ebpf_btf_find_kind(const struct ebpf_btf *btf, const char *name, uint32_t kind);
+/* Walks the types whose essential name (name without ___flavour) is the first `length` bytes of `name`: pass 0 first, then the last result;
+ * own types only, not the base's. 0 at the end. This is what CO-RE looks candidates up with. */
+uint32_t ebpf_btf_next_essential(const struct ebpf_btf *btf, const char *name, size_t length, uint32_t after);
+struct ebpf_btf *ebpf_btf_base(const struct ebpf_btf *btf);     /* borrowed, or NULL */
+uint32_t ebpf_btf_first_id(const struct ebpf_btf *btf);         /* 1, or the base's count */
+bool ebpf_btf_swapped(const struct ebpf_btf *btf);
+int ebpf_btf_pointer_size(const struct ebpf_btf *btf);          /* 8, or 4 when the types say so */
+/* As ebpf_btf_read, but the bytes stay the caller's; `release` (or NULL) is called with them when the last reference goes. */
+int ebpf_btf_adopt(const void *data, size_t size, struct ebpf_btf *base, void (*release)(void *context, const void *data, size_t size),
+		   void *context, struct ebpf_btf **out, struct ebpf_error *err);
+/* The raw bytes, header included. */
+struct ebpf_span ebpf_btf_bytes(const struct ebpf_btf *btf);
+
+/* -- .BTF.ext (ext.c): records by section of the object; instruction offsets in bytes from the section's start. -- */
+
+struct ebpf_ext_func { uint32_t offset, type_id; };
+struct ebpf_ext_line { uint32_t offset, file, line, line_col; }; /* file, line: offsets in the BTF's strings; line_col = line << 10 | column */
+struct ebpf_ext_relo { uint32_t offset, type_id, access, kind; }; /* access: string offset; kind: 0..12 */
+struct ebpf_ext_section {
+	const char *name;
+	struct ebpf_ext_func *funcs; size_t func_count;
+	struct ebpf_ext_line *lines; size_t line_count;
+	struct ebpf_ext_relo *relos; size_t relo_count;
+};
+struct ebpf_btf_ext {
+	struct ebpf_ext_section *sections;
+	size_t count;
+};
+/* Records longer than known are accepted, their tail ignored; each list comes out sorted by offset. */
+int ebpf_btf_ext_read(struct ebpf_span span, const struct ebpf_btf *btf, struct ebpf_btf_ext *out, struct ebpf_error *err);
+void ebpf_btf_ext_free(struct ebpf_btf_ext *ext);
+const struct ebpf_ext_section *ebpf_btf_ext_find(const struct ebpf_btf_ext *ext, const char *section);
+
+/* -- building (build.c): a new BTF out of parts of others, for programs and maps. -- */
+
+enum { /* what the kernel that will read it lacks: such kinds are replaced */
+	EBPF_BTF_NO_FUNC = 1 << 0,       /* before 5.0: FUNC, FUNC_PROTO left out (replaced by typedef, enum) */
+	EBPF_BTF_NO_DATASEC = 1 << 1,    /* before 5.2 */
+	EBPF_BTF_NO_GLOBAL_FUNC = 1 << 2,/* before 5.6: linkage static */
+	EBPF_BTF_NO_FLOAT = 1 << 3,      /* before 5.13 */
+	EBPF_BTF_NO_DECL_TAG = 1 << 4,   /* before 5.16 */
+	EBPF_BTF_NO_TYPE_TAG = 1 << 5,   /* before 5.18 */
+	EBPF_BTF_NO_ENUM64 = 1 << 6,     /* before 6.0 */
+};
+struct ebpf_btf_builder;
+struct ebpf_btf_builder *ebpf_btf_builder_new(uint32_t lacks);
+void ebpf_btf_builder_free(struct ebpf_btf_builder *builder);
+/* Copies a type and everything it needs; the same (btf, id) gives the same new id each time. Returns the new id or -errno. */
+int64_t ebpf_btf_builder_add(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id, struct ebpf_error *err);
+/* A DATASEC whose variables have these offsets and sizes (the object's have zeros until the loader fills them). */
+int64_t ebpf_btf_builder_add_datasec(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id, const char *name,
+				     const uint32_t *offsets, uint32_t size, struct ebpf_error *err);
+int64_t ebpf_btf_builder_string(struct ebpf_btf_builder *builder, const char *text); /* offset, for line info; -ENOMEM */
+/* Small types by hand, for code that was not compiled from C: name may be "" */
+int64_t ebpf_btf_builder_add_int(struct ebpf_btf_builder *builder, const char *name, uint32_t size, uint32_t encoding);
+int64_t ebpf_btf_builder_add_func(struct ebpf_btf_builder *builder, const char *name, uint32_t return_type, const struct ebpf_param *params,
+				  uint32_t count, uint32_t linkage);
+/* The finished bytes in host byte order, malloc'ed. */
+int ebpf_btf_builder_finish(struct ebpf_btf_builder *builder, void **data, size_t *size, struct ebpf_error *err);
+
+#endif

@@ -1,0 +1,538 @@
+/* ebpf.h -- the public interface of the eBPF engine.
+ *
+ * The way of an object:  ebpf_spec_read_file() -> struct ebpf_spec (editable, no kernel)
+ *                        -> ebpf_collection_load() -> maps, programs, variables
+ *                        -> ebpf_link_attach() / ebpf_programs_attach() -> links
+ * The way of a record:   struct ebpf_ring (mapped) -> struct ebpf_loop or ebpf_ring_consume()
+ *                        -> callback, with a struct ebpf_layout to decode it by.
+ *
+ * Conventions, true for every function that does not say otherwise:
+ *  - 0 or a non-negative result is success, a negative result is -errno; functions that return a
+ *    pointer return NULL on failure. `err`, always last, may be NULL; otherwise it is filled on failure
+ *    and left alone on success.
+ *  - Outputs (`out`) are written on success alone; a failed constructor leaves nothing behind.
+ *  - ..._free and ..._close take NULL. Reference-counted objects say so: each _ref needs one _free.
+ *  - Strings are UTF-8 or plain bytes, NUL-terminated; names are the kernel's in lower case
+ *    ("xdp", "percpu_hash", "trace_fentry").
+ *  - One thread at a time per object. Two contexts (struct ebpf_kernel) share nothing.
+ *  - Structs named ..._options begin with `size`: set it to sizeof and zero the rest.
+ *  - Type numbers (program, map, attach, link) are those of the kernel's enums in <linux/bpf.h>.
+ */
+#ifndef EBPF_H
+#define EBPF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define EBPF_API __attribute__((visibility("default")))
+#define EBPF_PRINTF(format, first) __attribute__((format(printf, format, first)))
+
+/* ---- errors --------------------------------------------------------------------------------- */
+
+/* What went wrong, owned by the caller (usually on its stack); zero-initialise before first use.
+ * Filling needs no memory except for the log. */
+struct ebpf_error {
+	int code;           /* positive errno; 0 = no error */
+	char message[1024]; /* "program 'x': load: permission denied (...)": thing, what failed, why */
+	char hint[512];     /* what to do; "" when there is nothing to say */
+	char *log;          /* verifier or BTF log, malloc'ed, or NULL */
+};
+
+/* Frees the log and makes *err all zero. */
+EBPF_API void ebpf_error_clear(struct ebpf_error *err);
+/* "EPERM" for 1; "E4000" style text is never returned: an unknown number gives "UNKNOWN". */
+EBPF_API const char *ebpf_errno_name(int code);
+
+/* ---- names and numbers ------------------------------------------------------------------------ */
+
+enum ebpf_enum { EBPF_PROGRAM_TYPE, EBPF_MAP_TYPE, EBPF_ATTACH_TYPE, EBPF_LINK_TYPE, EBPF_HELPER };
+/* The kernel's lower-case name of a number, or NULL when it is unknown. Static memory. */
+EBPF_API const char *ebpf_enum_name(enum ebpf_enum which, uint32_t value);
+/* The number of a name ("xdp" -> 6), or -ENOENT. */
+EBPF_API int ebpf_enum_value(enum ebpf_enum which, const char *name);
+EBPF_API const char *ebpf_version(void);
+
+/* ---- the kernel context ------------------------------------------------------------------------ */
+
+/* What is known of the running kernel: version, BTF, symbols, tracefs, features. Everything is found when
+ * first asked for and kept. Reference-counted: every handle keeps its context alive. */
+struct ebpf_kernel;
+
+EBPF_API struct ebpf_kernel *ebpf_kernel_new(struct ebpf_error *err);
+EBPF_API struct ebpf_kernel *ebpf_kernel_ref(struct ebpf_kernel *kernel);
+EBPF_API void ebpf_kernel_free(struct ebpf_kernel *kernel);
+/* KERNEL_VERSION(a, b, c) from the vDSO's note, so that it is right under a personality; uname as fallback. */
+EBPF_API uint32_t ebpf_kernel_version(struct ebpf_kernel *kernel);
+/* A feature of the table in src/kernel/feature.c by its name ("perf_link", "global_data"): 1 present, 0 absent,
+ * -errno when the probe could not tell, -ENOENT for an unknown name. The answer is cached when conclusive. */
+EBPF_API int ebpf_kernel_has(struct ebpf_kernel *kernel, const char *feature, struct ebpf_error *err);
+/* Pretend that a feature is missing (or stop pretending): every fallback runs on a new kernel. */
+EBPF_API int ebpf_kernel_mask(struct ebpf_kernel *kernel, const char *feature, bool masked, struct ebpf_error *err);
+/* Row `index` of the feature table: its name and the version that brought it ("5.15"); -ENOENT past the end. */
+EBPF_API int ebpf_kernel_feature(size_t index, const char **name, const char **since);
+
+/* ---- types: BTF ------------------------------------------------------------------------------- */
+
+/* A read-only set of types: raw BTF or an ELF file's .BTF, possibly split on a base. Reference-counted. */
+struct ebpf_btf;
+
+EBPF_API struct ebpf_btf *ebpf_btf_ref(struct ebpf_btf *btf);
+EBPF_API void ebpf_btf_free(struct ebpf_btf *btf);
+/* Copies `data`. `base` may be NULL; it is referenced. */
+EBPF_API int ebpf_btf_read(const void *data, size_t size, struct ebpf_btf *base, struct ebpf_btf **out,
+			   struct ebpf_error *err);
+/* A raw BTF file or an ELF file with a .BTF section. */
+EBPF_API int ebpf_btf_read_file(const char *path, struct ebpf_btf *base, struct ebpf_btf **out, struct ebpf_error *err);
+/* The running kernel's vmlinux types, borrowed from the context. NULL (ENOTSUP) on a kernel without BTF. */
+EBPF_API struct ebpf_btf *ebpf_kernel_btf(struct ebpf_kernel *kernel, struct ebpf_error *err);
+/* Number of types including void and the base's: ids run from 1 to count - 1. */
+EBPF_API uint32_t ebpf_btf_count(const struct ebpf_btf *btf);
+/* The id of a type by C name: "struct event", "union u", "enum e", or a bare name of any named type
+ * ("event_t", "int"); -ENOENT when there is none. */
+EBPF_API int64_t ebpf_btf_find(const struct ebpf_btf *btf, const char *name);
+/* Size in bytes of a type, through typedefs and qualifiers; -EINVAL for one without a size. */
+EBPF_API int64_t ebpf_btf_sizeof(const struct ebpf_btf *btf, uint32_t id);
+
+/* How bytes of a type are laid out: a tree, made once per type and walked for each value. It holds copies of
+ * all names, so it outlives the BTF that it was made from. Nodes belong to the root. */
+enum ebpf_value_kind {
+	EBPF_VALUE_INT,    /* size 1, 2, 4, 8 (or a bit field); is_signed */
+	EBPF_VALUE_BOOL,   /* size 1, 2, 4, 8 */
+	EBPF_VALUE_FLOAT,  /* size 4, 8 */
+	EBPF_VALUE_ENUM,   /* as INT; names in `enumerators` */
+	EBPF_VALUE_POINTER,/* as an unsigned INT of 8 bytes */
+	EBPF_VALUE_STRING, /* char[N]: bytes up to the first NUL */
+	EBPF_VALUE_ARRAY,  /* `count` elements of `element` */
+	EBPF_VALUE_STRUCT, /* fields; members of anonymous structs are lifted into it */
+	EBPF_VALUE_UNION,  /* fields that share bytes */
+	EBPF_VALUE_BYTES,  /* opaque bytes: 128-bit integers, long doubles, incomplete types */
+};
+struct ebpf_layout;
+struct ebpf_field {
+	const char *name;
+	const struct ebpf_layout *layout;
+	uint32_t offset;   /* bytes from the start of the enclosing struct */
+	uint8_t bit_offset;/* of a bit field, from `offset`, counted in the byte order of the data */
+	uint8_t bit_size;  /* 0 = not a bit field */
+};
+struct ebpf_enumerator {
+	const char *name;
+	int64_t value;
+};
+struct ebpf_layout {
+	enum ebpf_value_kind kind;
+	uint32_t size;     /* bytes, padding included */
+	bool is_signed;
+	const char *name;  /* as in C: "struct event", "u32", "char[16]"; "" for an anonymous type */
+	uint32_t count;    /* fields, array elements or enumerators */
+	union {
+		const struct ebpf_field *fields;
+		const struct ebpf_layout *element;
+		const struct ebpf_enumerator *enumerators;
+	};
+	uint32_t id;       /* dense number of this node within its root, from 0: for tables kept beside it */
+	uint32_t node_count; /* in the root: how many nodes there are */
+};
+/* Fails with EINVAL for a type without a size, E2BIG for one nested or repeated beyond reason. */
+EBPF_API struct ebpf_layout *ebpf_layout_from_btf(const struct ebpf_btf *btf, uint32_t type_id, struct ebpf_error *err);
+/* "u8".."u64", "s8".."s64" ("i8".."i64" alike), "int", "unsigned int", "long", "bool", "char", "float", "double", "char[16]", "u32[4]",
+ * "ptr", "bytes[N]"; with `btf` not NULL any C name of it as well. */
+EBPF_API struct ebpf_layout *ebpf_layout_from_name(const char *name, const struct ebpf_btf *btf, struct ebpf_error *err);
+EBPF_API void ebpf_layout_free(struct ebpf_layout *layout);
+/* An integer, bit field, bool, enum or pointer out of `data` (host byte order), sign- or zero-extended. */
+EBPF_API int64_t ebpf_layout_get_int(const struct ebpf_layout *layout, const struct ebpf_field *field, const void *data);
+/* The reverse; ERANGE when the value does not fit. `field` is NULL for a value that is not a member;
+ * otherwise `data` is the start of the enclosing struct. */
+EBPF_API int ebpf_layout_set_int(const struct ebpf_layout *layout, const struct ebpf_field *field, void *data, int64_t value);
+
+/* ---- instructions ------------------------------------------------------------------------------- */
+
+/* One slot of RFC 9669 in host byte order; the wide load takes two. */
+struct ebpf_insn {
+	uint8_t code;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	uint8_t dst : 4, src : 4;
+#else
+	uint8_t src : 4, dst : 4;
+#endif
+	int16_t off;
+	int32_t imm;
+};
+
+/* A stretch of code under construction: instructions, labels, and references by name. */
+struct ebpf_block;
+enum ebpf_reference {
+	EBPF_REF_MAP,       /* wide load of a map's address: name = map */
+	EBPF_REF_MAP_VALUE, /* wide load of an address inside a map's only value: name = map, addend = offset */
+	EBPF_REF_CALL,      /* call of a function of this object */
+	EBPF_REF_FUNCTION,  /* wide load of a function's address (callbacks) */
+	EBPF_REF_EXTERN,    /* wide load of, or call to, an extern: name = ksym, kfunc or kconfig symbol */
+};
+EBPF_API struct ebpf_block *ebpf_block_new(void);
+EBPF_API void ebpf_block_free(struct ebpf_block *block);
+/* Appends; a wide load (code 0x18) is appended as two slots with `wide` as its 64-bit immediate. */
+EBPF_API int ebpf_block_add(struct ebpf_block *block, struct ebpf_insn insn, int64_t wide, struct ebpf_error *err);
+/* Makes the last instruction refer to something by name: resolved when the Spec is loaded. */
+EBPF_API int ebpf_block_refer(struct ebpf_block *block, enum ebpf_reference kind, const char *name, int64_t addend,
+			      struct ebpf_error *err);
+/* Names the next instruction. A label may be jumped to before it is defined. */
+EBPF_API int ebpf_block_label(struct ebpf_block *block, const char *name, struct ebpf_error *err);
+/* Makes the last instruction, a jump or gotol, jump to a label. */
+EBPF_API int ebpf_block_jump(struct ebpf_block *block, const char *label, struct ebpf_error *err);
+/* Resolves the labels: ENOENT names one that is not defined, ERANGE a jump too far for 16 (or 32) bits. */
+EBPF_API int ebpf_block_finish(struct ebpf_block *block, struct ebpf_error *err);
+EBPF_API const struct ebpf_insn *ebpf_block_insns(const struct ebpf_block *block, size_t *count);
+/* Reads the syntax that ebpf_insns_print writes; the error names line and column. */
+EBPF_API int ebpf_block_parse(struct ebpf_block *block, const char *text, struct ebpf_error *err);
+/* One instruction as the kernel's verifier prints it ("r0 = 2", "if r1 > 0x5 goto pc+2"), at most `size` bytes with the NUL.
+ * `next` is the second slot of a wide load or NULL. Returns the length that it wanted, as snprintf. */
+EBPF_API int ebpf_insn_print(const struct ebpf_insn *insn, const struct ebpf_insn *next, char *text, size_t size);
+
+/* ---- Spec: what an object is, before any kernel --------------------------------------------------- */
+
+/* The members below are meant to be read and edited before loading; allocate through the functions only.
+ * All memory belongs to the Spec. Members may be appended in later versions. */
+struct ebpf_map_spec {
+	char *name;
+	uint32_t type, key_size, value_size, max_entries, flags;
+	uint32_t numa_node;
+	uint64_t map_extra;
+	bool pin_by_name;      /* LIBBPF_PIN_BY_NAME */
+	bool autocreate;       /* false: not created; references are poisoned */
+	uint32_t key_type_id, value_type_id; /* in spec->btf; 0 = unknown */
+	struct ebpf_map_spec *inner;         /* template of a map-in-map, or NULL */
+	uint8_t *data;         /* initial bytes of a data section (value_size of them), or NULL */
+	bool frozen;           /* .rodata: frozen after population */
+	const char *section;   /* ".maps", ".rodata", ...; NULL when made by hand */
+	struct ebpf_map_value *values;       /* initial elements of a map-in-map or prog array */
+	size_t value_count;
+};
+struct ebpf_map_value {
+	uint32_t index;
+	char *name;            /* of a map, or of a program */
+};
+struct ebpf_program_spec {
+	char *name;            /* the function's */
+	char *section;         /* as written: "tracepoint/syscalls/sys_enter_openat", without a leading '?' */
+	uint32_t type, attach_type, flags;
+	char *attach_to;       /* what follows the slash, or NULL */
+	bool autoload;         /* false for SEC("?...") */
+	bool autoattach;
+	uint32_t log_level;    /* verifier log level, 0 = only when the load fails */
+	const char *license;   /* NULL = the Spec's */
+	struct ebpf_function *function; /* internal: src/spec/spec.h */
+	size_t insn_count;     /* of this function alone */
+	int attach_target_fd;  /* program to replace or trace (freplace, fentry on BPF); 0 = none */
+};
+struct ebpf_variable_spec {
+	char *name, *section;
+	struct ebpf_map_spec *map;
+	uint32_t offset, size, type_id;
+	bool read_only;
+};
+struct ebpf_spec {
+	char *name;            /* the object's: file name without directory and ".bpf.o"/".o" */
+	char *license;         /* "" when there is none */
+	bool big_endian;
+	struct ebpf_btf *btf;  /* or NULL */
+	struct ebpf_map_spec **maps;
+	size_t map_count;
+	struct ebpf_program_spec **programs;
+	size_t program_count;
+	struct ebpf_variable_spec **variables;
+	size_t variable_count;
+};
+
+/* An empty Spec, to be filled by the functions below. */
+EBPF_API struct ebpf_spec *ebpf_spec_new(const char *name, struct ebpf_error *err);
+EBPF_API int ebpf_spec_read_file(const char *path, struct ebpf_spec **out, struct ebpf_error *err);
+/* `name` may be NULL. Makes no system call and keeps nothing of `data`. */
+EBPF_API int ebpf_spec_read(const void *data, size_t size, const char *name, struct ebpf_spec **out, struct ebpf_error *err);
+EBPF_API void ebpf_spec_free(struct ebpf_spec *spec);
+/* A program from a finished block, which is consumed. */
+EBPF_API int ebpf_spec_add_program(struct ebpf_spec *spec, const char *name, uint32_t type, struct ebpf_block *block,
+				   struct ebpf_program_spec **out, struct ebpf_error *err);
+EBPF_API int ebpf_spec_add_map(struct ebpf_spec *spec, const char *name, struct ebpf_map_spec **out, struct ebpf_error *err);
+EBPF_API struct ebpf_map_spec *ebpf_spec_find_map(const struct ebpf_spec *spec, const char *name);
+EBPF_API struct ebpf_program_spec *ebpf_spec_find_program(const struct ebpf_spec *spec, const char *name);
+EBPF_API struct ebpf_variable_spec *ebpf_spec_find_variable(const struct ebpf_spec *spec, const char *name);
+/* Replaces a section string: type, attach type, flags and attach_to follow from the table of sections.
+ * EINVAL names the nearest known section. */
+EBPF_API int ebpf_program_spec_set_section(struct ebpf_program_spec *program, const char *section, struct ebpf_error *err);
+/* Resizes a map's value (data sections keep their bytes). */
+EBPF_API int ebpf_map_spec_set_value_size(struct ebpf_map_spec *map, uint32_t size, struct ebpf_error *err);
+/* Where a variable's initial bytes are (variable->size of them), for reading and writing. */
+EBPF_API void *ebpf_variable_spec_data(struct ebpf_variable_spec *variable);
+
+/* ---- Collection: what was loaded ------------------------------------------------------------------- */
+
+struct ebpf_map;
+struct ebpf_program;
+struct ebpf_link;
+struct ebpf_variable {
+	const char *name;
+	struct ebpf_map *map;
+	uint32_t offset, size, type_id;
+	bool read_only;
+};
+/* Owns one reference to each map and program. */
+struct ebpf_collection {
+	struct ebpf_kernel *kernel;
+	struct ebpf_btf *btf; /* the Spec's, or NULL */
+	struct ebpf_map **maps;
+	size_t map_count;
+	struct ebpf_program **programs; /* only those that were loaded */
+	size_t program_count;
+	struct ebpf_variable *variables;
+	size_t variable_count;
+};
+struct ebpf_load_options {
+	size_t size;
+	const char *pin_dir;      /* where maps with pin_by_name live; NULL = /sys/fs/bpf */
+	const char *btf_path;     /* types of the target kernel instead of its own, for CO-RE alone; NULL = its own */
+	uint32_t log_level;       /* for every program; its log is kept even when the load succeeds */
+	const char *const *programs; /* NULL = all that autoload; else the names of those to load */
+	size_t program_count;
+	const struct ebpf_map_replacement *replacements; /* maps to use instead of creating them */
+	size_t replacement_count;
+	const char *kconfig;      /* text in the format of .config instead of the running kernel's; NULL = its own */
+};
+struct ebpf_map_replacement {
+	const char *name;
+	struct ebpf_map *map;     /* referenced, not consumed */
+};
+/* Maps first, then programs, then the values that refer to programs. The Spec may be freed afterwards or loaded again. */
+EBPF_API int ebpf_collection_load(struct ebpf_spec *spec, struct ebpf_kernel *kernel, const struct ebpf_load_options *options,
+				  struct ebpf_collection **out, struct ebpf_error *err);
+EBPF_API void ebpf_collection_free(struct ebpf_collection *collection);
+EBPF_API struct ebpf_map *ebpf_collection_map(const struct ebpf_collection *collection, const char *name);
+EBPF_API struct ebpf_program *ebpf_collection_program(const struct ebpf_collection *collection, const char *name);
+/* Reads or writes a global variable of the running programs: through mapped memory, or by a copy where the kernel (before 5.5) cannot map it.
+ * `data` has variable->size bytes. EPERM for one in .rodata. */
+EBPF_API int ebpf_variable_get(const struct ebpf_variable *variable, void *data, struct ebpf_error *err);
+EBPF_API int ebpf_variable_set(const struct ebpf_variable *variable, const void *data, struct ebpf_error *err);
+
+/* ---- maps -------------------------------------------------------------------------------------------- */
+
+/* A map in the kernel. Reference-counted; the last ebpf_map_close closes the descriptor. */
+struct ebpf_map_info {
+	char name[16];
+	uint32_t type, id, key_size, value_size, max_entries, flags, btf_id, key_type_id, value_type_id;
+	uint64_t map_extra;
+	bool frozen;
+};
+EBPF_API int ebpf_map_create(struct ebpf_kernel *kernel, const struct ebpf_map_spec *spec, struct ebpf_map **out,
+			     struct ebpf_error *err);
+EBPF_API int ebpf_map_open_pinned(struct ebpf_kernel *kernel, const char *path, struct ebpf_map **out, struct ebpf_error *err);
+EBPF_API int ebpf_map_open_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_map **out, struct ebpf_error *err);
+EBPF_API struct ebpf_map *ebpf_map_ref(struct ebpf_map *map);
+EBPF_API void ebpf_map_close(struct ebpf_map *map);
+EBPF_API int ebpf_map_fd(const struct ebpf_map *map);
+EBPF_API const char *ebpf_map_name(const struct ebpf_map *map);
+/* As created; id, btf_id and frozen ask the kernel. */
+EBPF_API int ebpf_map_info(struct ebpf_map *map, struct ebpf_map_info *info, struct ebpf_error *err);
+EBPF_API uint32_t ebpf_map_type(const struct ebpf_map *map);
+EBPF_API uint32_t ebpf_map_key_size(const struct ebpf_map *map);
+EBPF_API uint32_t ebpf_map_value_size(const struct ebpf_map *map);
+EBPF_API uint32_t ebpf_map_max_entries(const struct ebpf_map *map);
+/* Layouts of key and value (of one CPU's value), or NULL when nothing is known of them. Owned by the map. */
+EBPF_API const struct ebpf_layout *ebpf_map_key_layout(const struct ebpf_map *map);
+EBPF_API const struct ebpf_layout *ebpf_map_value_layout(const struct ebpf_map *map);
+/* Takes ownership of the layouts (either may be NULL = leave as it is); EINVAL when a size differs. */
+EBPF_API int ebpf_map_set_layouts(struct ebpf_map *map, struct ebpf_layout *key, struct ebpf_layout *value, struct ebpf_error *err);
+/* The types of the object that the map came from, or NULL. Borrowed. */
+EBPF_API struct ebpf_btf *ebpf_map_btf(const struct ebpf_map *map);
+/* True for per-CPU types: a value then is ebpf_map_cpu_count() pieces, each of ebpf_map_cpu_stride() bytes. */
+EBPF_API bool ebpf_map_is_percpu(const struct ebpf_map *map);
+EBPF_API uint32_t ebpf_map_cpu_count(const struct ebpf_map *map);
+EBPF_API uint32_t ebpf_map_cpu_stride(const struct ebpf_map *map);
+/* Bytes that a lookup writes: value_size, or all CPUs' pieces. */
+EBPF_API size_t ebpf_map_lookup_size(const struct ebpf_map *map);
+/* -ENOENT when there is no such key; then err is not filled (absence is no error). */
+EBPF_API int ebpf_map_lookup(struct ebpf_map *map, const void *key, void *value, uint64_t flags, struct ebpf_error *err);
+EBPF_API int ebpf_map_lookup_delete(struct ebpf_map *map, const void *key, void *value, uint64_t flags, struct ebpf_error *err);
+enum { EBPF_ANY = 0, EBPF_NOEXIST = 1, EBPF_EXIST = 2, EBPF_F_LOCK = 4 };
+EBPF_API int ebpf_map_update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags, struct ebpf_error *err);
+EBPF_API int ebpf_map_delete(struct ebpf_map *map, const void *key, struct ebpf_error *err);
+/* key == NULL: the first. -ENOENT after the last, err not filled. */
+EBPF_API int ebpf_map_next_key(struct ebpf_map *map, const void *key, void *next, struct ebpf_error *err);
+EBPF_API int ebpf_map_freeze(struct ebpf_map *map, struct ebpf_error *err);
+EBPF_API int ebpf_map_pin(struct ebpf_map *map, const char *path, struct ebpf_error *err);
+EBPF_API int ebpf_map_unpin(struct ebpf_map *map, struct ebpf_error *err);
+/* Walks all elements: by batch lookup where kernel and type have it (5.6), else by next key; with a bound, so that a map that
+ * others write cannot hold it up for ever. Keys deleted meanwhile are left out. */
+struct ebpf_map_walk;
+EBPF_API struct ebpf_map_walk *ebpf_map_walk_new(struct ebpf_map *map, struct ebpf_error *err);
+/* 1 = the next element (memory valid until the next call), 0 = the end, -errno. */
+EBPF_API int ebpf_map_walk_next(struct ebpf_map_walk *walk, const void **key, const void **value, struct ebpf_error *err);
+EBPF_API void ebpf_map_walk_free(struct ebpf_map_walk *walk);
+
+/* ---- programs ------------------------------------------------------------------------------------------ */
+
+struct ebpf_program_info {
+	char name[16];
+	uint32_t type, id, xlated_size, jited_size, map_count, btf_id, verified_insns;
+	uint8_t tag[8];
+	uint64_t load_time_ns, run_time_ns, run_count;
+	uint32_t uid;
+	bool gpl;
+};
+EBPF_API struct ebpf_program *ebpf_program_ref(struct ebpf_program *program);
+EBPF_API void ebpf_program_close(struct ebpf_program *program);
+EBPF_API int ebpf_program_open_pinned(struct ebpf_kernel *kernel, const char *path, struct ebpf_program **out, struct ebpf_error *err);
+EBPF_API int ebpf_program_open_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_program **out, struct ebpf_error *err);
+EBPF_API int ebpf_program_fd(const struct ebpf_program *program);
+EBPF_API const char *ebpf_program_name(const struct ebpf_program *program);
+EBPF_API uint32_t ebpf_program_type(const struct ebpf_program *program);
+EBPF_API uint32_t ebpf_program_attach_type(const struct ebpf_program *program);
+EBPF_API const char *ebpf_program_section(const struct ebpf_program *program);   /* NULL when unknown */
+EBPF_API const char *ebpf_program_attach_to(const struct ebpf_program *program); /* NULL when unknown */
+/* The verifier's log of a successful load with a log level, or NULL. */
+EBPF_API const char *ebpf_program_log(const struct ebpf_program *program);
+EBPF_API int ebpf_program_info(struct ebpf_program *program, struct ebpf_program_info *info, struct ebpf_error *err);
+EBPF_API int ebpf_program_pin(struct ebpf_program *program, const char *path, struct ebpf_error *err);
+EBPF_API int ebpf_program_unpin(struct ebpf_program *program, struct ebpf_error *err);
+struct ebpf_run_options {
+	size_t size;
+	const void *data;      /* packet or argument bytes */
+	size_t data_size;
+	void *data_out;        /* buffer for what comes out, or NULL */
+	size_t data_out_size;  /* in: capacity; out: bytes that the kernel had (ENOSPC when more than fit) */
+	const void *context;   /* struct __sk_buff, xdp_md, ... or NULL */
+	size_t context_size;
+	void *context_out;
+	size_t context_out_size;
+	uint32_t repeat, flags, cpu, batch_size;
+	uint32_t retval;       /* out */
+	uint32_t duration_ns;  /* out: mean of one run */
+};
+/* BPF_PROG_RUN (4.12; raw tracepoints 5.10, syscall 5.14). EINTR is repeated. ENOTSUP names a type that cannot be run. */
+EBPF_API int ebpf_program_run(struct ebpf_program *program, struct ebpf_run_options *options, struct ebpf_error *err);
+
+/* ---- links ------------------------------------------------------------------------------------------------ */
+
+/* All options of all kinds; a kind looks at its own and refuses none silently: ebpf_link_kind_options tells which
+ * it takes. Zero means "not given" except where a flag says otherwise. */
+struct ebpf_link_options {
+	size_t size;
+	const char *symbol;    /* kprobe, uprobe: function; tracing: "func" or "module:func" */
+	const char *category;  /* tracepoint: "syscalls" */
+	const char *name;      /* tracepoint, raw tracepoint: event */
+	const char *path;      /* uprobe: ELF file, or a library's bare name; cgroup: directory */
+	const char *interface; /* xdp: "lo" */
+	const char *mode;      /* xdp: "generic", "driver", "offload"; NULL = the kernel chooses */
+	const char *attach_mode; /* probes: "link", "perf", "legacy" force one interface; NULL = newest that works */
+	const char *attach_type; /* cgroup: overrides the program's */
+	uint64_t offset;       /* into the function, or into the file when there is no symbol */
+	uint64_t address;      /* kprobe without a symbol */
+	uint64_t cookie;       /* bpf_get_attach_cookie, 5.15 */
+	uint64_t ref_counter_offset; /* uprobe: of a USDT semaphore in the file */
+	int32_t pid;           /* uprobe: 0 = every process, -1 = this one */
+	int32_t ifindex;       /* instead of `interface` */
+	int32_t cgroup_fd;     /* instead of `path`; 0 = not given */
+	int32_t target_fd;     /* freplace, fentry on a BPF program; 0 = not given */
+	uint32_t max_active;   /* kretprobe */
+	uint32_t flags;        /* the kernel's, as they are */
+	bool ret;              /* return probe: kretprobe, uretprobe */
+};
+enum ebpf_option_type { EBPF_OPTION_STRING, EBPF_OPTION_U64, EBPF_OPTION_U32, EBPF_OPTION_S32, EBPF_OPTION_BOOL };
+struct ebpf_option {
+	const char *name;
+	enum ebpf_option_type type;
+	uint16_t offset;       /* in struct ebpf_link_options */
+	uint8_t position;      /* 1, 2, ... = may be given by position after the program; 0 = by name alone */
+};
+/* Kinds: "tracepoint", "raw_tracepoint", "tracing", "kprobe", "uprobe", "xdp", "cgroup". Row `index`; -ENOENT past the end. */
+EBPF_API int ebpf_link_kind(size_t index, const char **name, const char **since);
+/* The options that a kind takes, a list that ends with a NULL name; NULL for an unknown kind. Aliases ("kretprobe",
+ * "uretprobe", "fentry", "fexit", "fmod_ret", "tp_btf") resolve to their kind. */
+EBPF_API const struct ebpf_option *ebpf_link_kind_options(const char *kind);
+EBPF_API int ebpf_link_attach(const char *kind, struct ebpf_program *program, const struct ebpf_link_options *options,
+			      struct ebpf_link **out, struct ebpf_error *err);
+/* By the program's section; `options` fill in what a section cannot say (interface, cgroup, pid) and may be NULL.
+ * Returns 1 and a link, 0 when such a section attaches nothing by itself (err then says what is missing), or -errno. */
+EBPF_API int ebpf_link_attach_auto(struct ebpf_program *program, const struct ebpf_link_options *options, struct ebpf_link **out,
+				   struct ebpf_error *err);
+/* Reference-counted. The last close detaches, unless the link was pinned. */
+EBPF_API struct ebpf_link *ebpf_link_ref(struct ebpf_link *link);
+EBPF_API void ebpf_link_close(struct ebpf_link *link);
+/* Detaches now; the handle stays, dead. Fine to call twice. */
+EBPF_API int ebpf_link_detach(struct ebpf_link *link, struct ebpf_error *err);
+EBPF_API int ebpf_link_fd(const struct ebpf_link *link); /* -1 for an attachment without a BPF link */
+EBPF_API const char *ebpf_link_kind_name(const struct ebpf_link *link);
+/* Which interface was used: "link", "perf", "legacy", "raw", "netlink", "attach". */
+EBPF_API const char *ebpf_link_interface(const struct ebpf_link *link);
+/* What it is attached to, for people: "tracepoint syscalls:sys_enter_openat". */
+EBPF_API const char *ebpf_link_target(const struct ebpf_link *link);
+struct ebpf_link_info {
+	uint32_t type, id, program_id, attach_type;
+};
+EBPF_API int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct ebpf_error *err);
+EBPF_API int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *err);
+EBPF_API int ebpf_link_unpin(struct ebpf_link *link, struct ebpf_error *err);
+EBPF_API int ebpf_link_update(struct ebpf_link *link, struct ebpf_program *program, struct ebpf_error *err);
+
+/* ---- the ring buffer ------------------------------------------------------------------------------------------ */
+
+/* A reader of one BPF_MAP_TYPE_RINGBUF map (5.8). Keeps a reference to the map. One reader per map. */
+struct ebpf_ring;
+EBPF_API int ebpf_ring_open(struct ebpf_map *map, struct ebpf_ring **out, struct ebpf_error *err);
+EBPF_API void ebpf_ring_close(struct ebpf_ring *ring);
+EBPF_API struct ebpf_map *ebpf_ring_map(const struct ebpf_ring *ring);
+/* Readable when a record is there: the map's descriptor. */
+EBPF_API int ebpf_ring_fd(const struct ebpf_ring *ring);
+/* Bytes that wait, headers included. */
+EBPF_API uint64_t ebpf_ring_available(const struct ebpf_ring *ring);
+/* The next record, in place: 1 with data and size, 0 when there is none (or the next is still being written). Discarded records are stepped over.
+ * The record stays valid until ebpf_ring_release(), which gives the space of all records seen so far back to the kernel. */
+EBPF_API int ebpf_ring_next(struct ebpf_ring *ring, const void **data, size_t *size);
+EBPF_API void ebpf_ring_release(struct ebpf_ring *ring);
+/* Calls back for each record that is there, at most `limit` (0 = all); a negative result stops, after that record, and is returned.
+ * Otherwise returns how many there were. */
+typedef int (*ebpf_record_fn)(void *context, const void *data, size_t size);
+EBPF_API int64_t ebpf_ring_consume(struct ebpf_ring *ring, ebpf_record_fn callback, void *context, uint64_t limit);
+/* Waits up to `timeout_ms` (-1 = for ever) until there is a record: 1, or 0 when the time is over; -EINTR on a signal. */
+EBPF_API int ebpf_ring_wait(struct ebpf_ring *ring, int timeout_ms, struct ebpf_error *err);
+
+/* ---- the loop -------------------------------------------------------------------------------------------------- */
+
+/* Waits for many things at once and calls back. A callback may add and remove sources, itself included, and stop the loop.
+ * A negative result of a callback stops the loop, which returns it. */
+struct ebpf_loop;
+struct ebpf_source;
+typedef int (*ebpf_source_fn)(void *context, uint32_t events);
+enum { EBPF_READ = 1, EBPF_WRITE = 4, EBPF_ERROR = 8, EBPF_HANGUP = 16 }; /* as EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP */
+
+EBPF_API int ebpf_loop_new(struct ebpf_loop **out, struct ebpf_error *err);
+/* Removes all sources. Must not be called from a callback of this loop. */
+EBPF_API void ebpf_loop_free(struct ebpf_loop *loop);
+/* Calls back when the descriptor is ready; the caller keeps it open until the source is removed. */
+EBPF_API int ebpf_loop_add_fd(struct ebpf_loop *loop, int fd, uint32_t events, ebpf_source_fn callback, void *context,
+			      struct ebpf_source **out, struct ebpf_error *err);
+/* Calls back when the ring has records; the callback drains it. The ring must outlive the source. */
+EBPF_API int ebpf_loop_add_ring(struct ebpf_loop *loop, struct ebpf_ring *ring, ebpf_source_fn callback, void *context,
+				struct ebpf_source **out, struct ebpf_error *err);
+/* First after `delay_ns`, then every `interval_ns` (0 = once); `events` of the callback is how many times it fell due since. */
+EBPF_API int ebpf_loop_add_timer(struct ebpf_loop *loop, uint64_t delay_ns, uint64_t interval_ns, ebpf_source_fn callback,
+				 void *context, struct ebpf_source **out, struct ebpf_error *err);
+/* Blocks the signal for this thread while the source exists; `events` is its number. EBUSY when the loop already has it. */
+EBPF_API int ebpf_loop_add_signal(struct ebpf_loop *loop, int signal, ebpf_source_fn callback, void *context,
+				  struct ebpf_source **out, struct ebpf_error *err);
+EBPF_API void ebpf_source_remove(struct ebpf_source *source);
+/* Dispatches until ebpf_loop_stop, or until no source is left. */
+EBPF_API int ebpf_loop_run(struct ebpf_loop *loop, struct ebpf_error *err);
+/* One wait of at most `timeout_ms` (-1 = for ever, 0 = do not wait) and what became ready: how many callbacks were called. */
+EBPF_API int ebpf_loop_step(struct ebpf_loop *loop, int timeout_ms, struct ebpf_error *err);
+EBPF_API void ebpf_loop_stop(struct ebpf_loop *loop);
+/* Readable when a step would find something to do: for another program's own loop. */
+EBPF_API int ebpf_loop_fd(const struct ebpf_loop *loop);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
