@@ -8,6 +8,8 @@ local wanted = {
   { "bpf_cmd", "BPF_", "BPF_COMMANDS" }, { "bpf_map_type", "BPF_MAP_TYPE_", "BPF_MAP_TYPES" },
   { "bpf_prog_type", "BPF_PROG_TYPE_", "BPF_PROG_TYPES" }, { "bpf_attach_type", "BPF_", "BPF_ATTACH_TYPES" },
   { "bpf_link_type", "BPF_LINK_TYPE_", "BPF_LINK_TYPES" }, { "bpf_perf_event_type", "BPF_PERF_EVENT_" },
+  { "bpf_core_relo_kind", "BPF_CORE_" }, { "bpf_task_fd_type", "BPF_FD_TYPE_" }, { "bpf_stats_type", "BPF_STATS_" },
+  { "bpf_cgroup_iter_order", "BPF_CGROUP_ITER_" },
 }
 
 local function evaluate(expression, known)
@@ -41,10 +43,19 @@ for _, want in ipairs(wanted) do
   for _, row in ipairs(rows) do print(("\t%s = %d,"):format(row[1], row[2])) end
   print "};\n"
   if list then
-    local seen = {}
+    -- Of several enumerators with one value the first names it, but an alias marked as deprecated never does
+    -- when there is another (cgroup_storage_deprecated = cgroup_storage = 19).
+    local seen, plain = {}, {}
+    for _, row in ipairs(rows) do
+      if not row[1]:match "_DEPRECATED$" then plain[row[2]] = true end
+    end
+    local function names(row)
+      if row[1]:match "^__" or row[1]:sub(1, #prefix) ~= prefix or seen[row[2]] then return false end
+      return not (row[1]:match "_DEPRECATED$" and plain[row[2]])
+    end
     print(("/* X(value, name): one row per %s, named as in the house's strings */\n#define %s(X) \\"):format(tag, list))
     for _, row in ipairs(rows) do
-      if not row[1]:match "^__" and row[1]:sub(1, #prefix) == prefix and not seen[row[2]] then
+      if names(row) then
         seen[row[2]] = true
         print(('\tX(%s, "%s") \\'):format(row[1], row[1]:sub(#prefix + 1):lower()))
       end
@@ -53,7 +64,9 @@ for _, want in ipairs(wanted) do
   end
 end
 
-print "/* X(number, name): the helpers of RFC 9669 section 4.3.1 `call` by static id, as the kernel numbers them */\n#define BPF_HELPERS(X) \\"
 local mapper = assert(text:match "#define ___BPF_FUNC_MAPPER.-\n\n")
+print "/* The helpers of RFC 9669 section 4.3.1 (calls by static id), as the kernel numbers them. */\nenum bpf_func_id {"
+for name, number in mapper:gmatch "FN%(([%w_]+),%s*(%d+)" do print(("\tBPF_FUNC_%s = %s,"):format(name, number)) end
+print "};\n\n/* X(number, name): one row per helper */\n#define BPF_HELPERS(X) \\"
 for name, number in mapper:gmatch "FN%(([%w_]+),%s*(%d+)" do print(('\tX(%s, "%s") \\'):format(number, name)) end
 print "\n#endif"
