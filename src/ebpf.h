@@ -30,7 +30,7 @@ extern "C" {
 #endif
 
 #define EBPF_API __attribute__((visibility("default")))
-#define EBPF_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define EBPF_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
 /* ---- errors --------------------------------------------------------------------------------- */
 
