@@ -14,6 +14,7 @@
 
 /* -- errors (error.c). `code` may be given with either sign; all return -|code|. `err` may be NULL. -- */
 
+/* Starts a new error: hint and log of an earlier one are dropped, so set them after this. A code of 0 becomes EIO. */
 int ebpf_fail(struct ebpf_error *err, int code, const char *format, ...) EBPF_PRINTF(3, 4);
 /* The same, with ": <text of the errno>" appended. */
 int ebpf_fail_errno(struct ebpf_error *err, int code, const char *format, ...) EBPF_PRINTF(3, 4);
