@@ -88,8 +88,12 @@ build/spec/bpf/big/%.bpf.o: spec/bpf/%.bpf.c $(wildcard spec/bpf/*.h)
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -target $(if $(filter bpfel,$(BPF_TARGET)),bpfeb,bpfel) -c -o $@ $<
 
+build/spec/support/%: spec/support/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -o $@ $<
+
 objects: $(EXAMPLE_OBJECTS) $(SPEC_OBJECTS)
-tests: all objects $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so
+tests: all objects build/spec/support/send $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so
 
 # -- what people call --
 

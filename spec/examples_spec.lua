@@ -1,0 +1,81 @@
+-- Each example runs as a user would run it, and shows its effect.
+local need = require "spec.support.need"
+local process = require "spec.support.process"
+
+local function example(text) return "build/ebpf run examples/" .. text end
+
+describe("example", function()
+  it("execsnoop prints a line for a process that starts", function()
+    need { kernel = "5.8", "ringbuf" }
+    local child = process.start(example "execsnoop.lua 2")
+    process.run "sleep 0.5; env /bin/echo mark-of-execsnoop"
+    local output, status = child.wait()
+    assert.equal(0, status, output)
+    assert.matches("^PID +PPID +UID +COMM +ARGS\n", output)
+    assert.matches("\n%d+ +%d+ +0 +echo +/bin/echo mark%-of%-execsnoop\n", output)
+    assert.matches("%d+ processes in %d+ s, 0 records lost\n$", output)
+  end)
+
+  it("opensnoop prints what is opened, and the error when it fails", function()
+    need { kernel = "5.8", "ringbuf" }
+    local child = process.start(example "opensnoop.lua 2")
+    process.run "sleep 0.5; cat /etc/passwd /no/such/file"
+    local output, status = child.wait()
+    assert.equal(0, status, output)
+    assert.matches("\n%d+ +cat +%d+ +/etc/passwd\n", output)
+    assert.matches("\n%d+ +cat +%-2 +/no/such/file\n", output)
+  end)
+
+  it("syscount counts the calls of a process", function()
+    need { kernel = "4.17" }
+    local output, status = process.run(example "syscount.lua 2" .. " & dd if=/dev/zero of=/dev/null bs=1 count=200000 2>/dev/null; wait")
+    assert.equal(0, status, output)
+    local calls = tonumber(output:match "\n%d+ +dd +(%d+)\n")
+    assert.is_true(calls and calls > 1000, output)
+  end)
+
+  it("xdp_count counts packets by protocol", function()
+    need { kernel = "5.10" }
+    local output, status = process.run("unshare -n sh -c 'ip link set lo up; " .. example "xdp_count.lua lo 2"
+      .. " & sleep 1; build/spec/support/send 7 100; wait'")
+    assert.equal(0, status, output)
+    assert.matches("\nudp +7 +994\n", output) -- 100 + 8 UDP + 20 IP + 14 Ethernet, seven times
+  end)
+
+  it("cgroup_egress counts what a cgroup sends", function()
+    need { kernel = "5.2" }
+    local cgroup, remove = process.cgroup "ebpf-example"
+    if not cgroup then pending "needs a mounted cgroup2" end
+    finally(remove)
+    local output, status = process.run(example("cgroup_egress.lua " .. cgroup .. " 2")
+      .. " & sleep 1; sh -c 'echo $$ > " .. cgroup .. "/cgroup.procs; exec build/spec/support/send 5 200'; wait")
+    assert.equal(0, status, output)
+    assert.matches("5 packets, 1140 bytes\n", output) -- 200 + 8 + 20, five times
+  end)
+
+  it("malloc_sizes counts calls of a library function", function()
+    need { kernel = "4.17" }
+    local output, status = process.run(example "malloc_sizes.lua 2"
+      .. [[ & sleep 1; lua5.4 -e 'local t = {} for i = 1, 50 do t[i] = ("x"):rep(70000 + i) end'; wait]])
+    assert.equal(0, status, output)
+    local count = tonumber(output:match " 65536 +(%d+) @")
+    assert.is_true(count and count >= 50, output)
+  end)
+
+  it("read_latency measures vfs_read by kprobe and kretprobe", function()
+    need { kernel = "4.17", "kprobe" }
+    local output, status = process.run(example "read_latency.lua 3" .. " & sleep 1; dd if=/dev/zero of=/dev/null bs=1 count=2000 2>/dev/null; wait")
+    assert.equal(0, status, output)
+    local total = 0
+    for count in output:gmatch " ns +(%d+) @" do total = total + count end
+    assert.is_true(total >= 2000, output)
+  end)
+
+  it("read_bytes sums what a process reads, by fexit", function()
+    need { kernel = "5.5", "trampoline" }
+    local output, status = process.run(example "read_bytes.lua 3" .. " & sleep 1; dd if=/dev/zero of=/dev/null bs=1000 count=500 2>/dev/null; wait")
+    assert.equal(0, status, output)
+    local calls, bytes = output:match "\n%d+ +dd +(%d+) +(%d+)\n"
+    assert.is_true(calls and tonumber(calls) >= 500 and tonumber(bytes) >= 500000, output)
+  end)
+end)

@@ -1,0 +1,38 @@
+-- Child processes for specs.
+local process = {}
+
+--- Runs a shell command to its end: all that it printed (both streams), and its exit status.
+function process.run(command)
+  local pipe = assert(io.popen("( " .. command .. " ) 2>&1"))
+  local output = pipe:read "a"
+  local _, _, status = pipe:close()
+  return output, status
+end
+
+--- Starts a shell command whose first line of output says that it is ready; `:wait()` gives the rest and the status.
+function process.start(command)
+  local pipe = assert(io.popen("( " .. command .. " ) 2>&1"))
+  local first = pipe:read "L" or ""
+  return {
+    wait = function()
+      local rest = pipe:read "a"
+      local _, _, status = pipe:close()
+      return first .. rest, status
+    end,
+  }
+end
+
+--- A directory of a fresh cgroup (version 2), and a function that removes it; nil where no cgroup2 is mounted.
+function process.cgroup(name)
+  for _, root in ipairs { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" } do
+    local file = io.open(root .. "/cgroup.controllers")
+    if file then
+      file:close()
+      local path = ("%s/%s-%d"):format(root, name, math.random(1 << 30))
+      assert(os.execute("mkdir " .. path))
+      return path, function() os.execute("rmdir " .. path) end
+    end
+  end
+end
+
+return process
