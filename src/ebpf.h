@@ -18,8 +18,8 @@
  *  - Structs named ..._options begin with `size`: set it to sizeof and zero the rest.
  *  - Type numbers (program, map, attach, link) are those of the kernel's enums in <linux/bpf.h>.
  */
-#ifndef EBPF_H
-#define EBPF_H
+#ifndef EBPF_EBPF_H
+#define EBPF_EBPF_H
 
 #include <stdbool.h>
 #include <stddef.h>
