@@ -1,0 +1,248 @@
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "sys/sys.h"
+
+/* Every call ends here: the one place where errno is read. */
+static long result(long value)
+{
+	return value < 0 ? -(long)errno : value;
+}
+
+/* A program that takes longer to verify than the time between two signals would never load; after that many attempts the caller hears EAGAIN. */
+#define PROG_LOAD_ATTEMPTS 64
+
+/* Linux 4.20: a pending signal ends the verifier with EAGAIN, and BPF_PROG_RUN with EINTR. A profiler's timer sends SIGPROF so often that
+ * neither would ever come to its end, hence it waits until they have. */
+static int bpf_without_profiler(enum bpf_cmd cmd, union bpf_attr *attr, size_t size)
+{
+	int attempts = cmd == BPF_PROG_LOAD ? PROG_LOAD_ATTEMPTS : 1, code;
+	sigset_t profiler, old;
+
+	sigemptyset(&profiler);
+	sigaddset(&profiler, SIGPROF);
+	pthread_sigmask(SIG_BLOCK, &profiler, &old);
+	do {
+		code = (int)result(syscall(__NR_bpf, (long)cmd, attr, size));
+	} while (code == -EAGAIN && --attempts > 0);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return code;
+}
+
+static int sys_bpf(enum bpf_cmd cmd, union bpf_attr *attr, size_t size)
+{
+	if (cmd == BPF_PROG_LOAD || cmd == BPF_PROG_RUN)
+		return bpf_without_profiler(cmd, attr, size);
+	return (int)result(syscall(__NR_bpf, (long)cmd, attr, size));
+}
+
+static int sys_perf_event_open(struct perf_event_attr *attr, pid_t pid, int cpu, int group_fd, unsigned long flags)
+{
+	return (int)result(syscall(__NR_perf_event_open, attr, pid, cpu, group_fd, flags | PERF_FLAG_FD_CLOEXEC));
+}
+
+static int sys_mmap(size_t size, int prot, int flags, int fd, off_t offset, void **out)
+{
+	void *address = mmap(NULL, size, prot, flags, fd, offset);
+
+	if (address == MAP_FAILED)
+		return (int)result(-1);
+	*out = address;
+	return 0;
+}
+
+static int sys_munmap(void *address, size_t size)
+{
+	return (int)result(munmap(address, size));
+}
+
+static int sys_openat(int dir_fd, const char *path, int flags, mode_t mode)
+{
+	return (int)result(openat(dir_fd, path, flags | O_CLOEXEC, mode));
+}
+
+static int sys_close(int fd)
+{
+	return (int)result(close(fd));
+}
+
+static ssize_t sys_read(int fd, void *data, size_t size)
+{
+	return result(read(fd, data, size));
+}
+
+static ssize_t sys_write(int fd, const void *data, size_t size)
+{
+	return result(write(fd, data, size));
+}
+
+static ssize_t sys_pread(int fd, void *data, size_t size, off_t offset)
+{
+	return result(pread(fd, data, size, offset));
+}
+
+static int sys_ioctl(int fd, unsigned long request, unsigned long argument)
+{
+	return (int)result(ioctl(fd, request, argument));
+}
+
+static int sys_fcntl(int fd, int command, long argument)
+{
+	return (int)result(fcntl(fd, command, argument));
+}
+
+static int sys_poll(struct pollfd *fds, size_t count, int timeout_ms)
+{
+	return (int)result(poll(fds, count, timeout_ms));
+}
+
+static int sys_unlinkat(int dir_fd, const char *path, int flags)
+{
+	return (int)result(unlinkat(dir_fd, path, flags));
+}
+
+static int sys_epoll_create(void)
+{
+	return (int)result(epoll_create1(EPOLL_CLOEXEC));
+}
+
+static int sys_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+	return (int)result(epoll_ctl(epoll_fd, operation, fd, event));
+}
+
+static int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int count, int timeout_ms)
+{
+	return (int)result(epoll_wait(epoll_fd, events, count, timeout_ms));
+}
+
+static int sys_timerfd_create(int clock, int flags)
+{
+	return (int)result(timerfd_create(clock, flags | TFD_CLOEXEC));
+}
+
+static int sys_timerfd_settime(int fd, int flags, const struct itimerspec *value)
+{
+	return (int)result(timerfd_settime(fd, flags, value, NULL));
+}
+
+static int sys_eventfd(unsigned int value, int flags)
+{
+	return (int)result(eventfd(value, flags | EFD_CLOEXEC));
+}
+
+static int sys_signalfd(int fd, const sigset_t *mask, int flags)
+{
+	return (int)result(signalfd(fd, mask, flags | SFD_CLOEXEC));
+}
+
+static int sys_sigmask(int how, const sigset_t *set, sigset_t *old)
+{
+	return -pthread_sigmask(how, set, old); /* gives its error back instead of setting errno */
+}
+
+static int sys_socket(int domain, int type, int protocol)
+{
+	return (int)result(socket(domain, type | SOCK_CLOEXEC, protocol));
+}
+
+static int sys_bind(int fd, const void *address, size_t size)
+{
+	return (int)result(bind(fd, address, (socklen_t)size));
+}
+
+static ssize_t sys_send(int fd, const void *data, size_t size, int flags)
+{
+	return result(send(fd, data, size, flags | MSG_NOSIGNAL));
+}
+
+static ssize_t sys_recv(int fd, void *data, size_t size, int flags)
+{
+	return result(recv(fd, data, size, flags));
+}
+
+/* Linux 5.2: a file system without a place in the tree. The C library has no functions for these before glibc 2.36. */
+#ifndef __NR_fsopen
+#define __NR_fsopen 430
+#define __NR_fsconfig 431
+#define __NR_fsmount 432
+#endif
+#define CLOEXEC 1U /* FSOPEN_CLOEXEC, FSMOUNT_CLOEXEC */
+
+static int sys_fsopen(const char *type, unsigned int flags)
+{
+	return (int)result(syscall(__NR_fsopen, type, flags | CLOEXEC));
+}
+
+static int sys_fsconfig(int fd, unsigned int command, const char *key, const void *value, int aux)
+{
+	return (int)result(syscall(__NR_fsconfig, fd, command, key, value, aux));
+}
+
+static int sys_fsmount(int fd, unsigned int flags, unsigned int attributes)
+{
+	return (int)result(syscall(__NR_fsmount, fd, flags | CLOEXEC, attributes));
+}
+
+static int sys_getrlimit(int resource, uint64_t *soft, uint64_t *hard)
+{
+	struct rlimit limit;
+	int code = (int)result(getrlimit(resource, &limit));
+
+	if (code < 0)
+		return code;
+	*soft = limit.rlim_cur;
+	*hard = limit.rlim_max;
+	return 0;
+}
+
+static int sys_setrlimit(int resource, uint64_t soft, uint64_t hard)
+{
+	struct rlimit limit = { .rlim_cur = soft, .rlim_max = hard };
+
+	return (int)result(setrlimit(resource, &limit));
+}
+
+const struct ebpf_sys ebpf_sys_linux = {
+	.bpf = sys_bpf,
+	.perf_event_open = sys_perf_event_open,
+	.mmap = sys_mmap,
+	.munmap = sys_munmap,
+	.openat = sys_openat,
+	.close = sys_close,
+	.read = sys_read,
+	.write = sys_write,
+	.pread = sys_pread,
+	.ioctl = sys_ioctl,
+	.fcntl = sys_fcntl,
+	.poll = sys_poll,
+	.unlinkat = sys_unlinkat,
+	.epoll_create = sys_epoll_create,
+	.epoll_ctl = sys_epoll_ctl,
+	.epoll_wait = sys_epoll_wait,
+	.timerfd_create = sys_timerfd_create,
+	.timerfd_settime = sys_timerfd_settime,
+	.eventfd = sys_eventfd,
+	.signalfd = sys_signalfd,
+	.sigmask = sys_sigmask,
+	.socket = sys_socket,
+	.bind = sys_bind,
+	.send = sys_send,
+	.recv = sys_recv,
+	.fsopen = sys_fsopen,
+	.fsconfig = sys_fsconfig,
+	.fsmount = sys_fsmount,
+	.getrlimit = sys_getrlimit,
+	.setrlimit = sys_setrlimit,
+};
