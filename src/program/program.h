@@ -6,7 +6,6 @@
 #ifndef EBPF_PROGRAM_H
 #define EBPF_PROGRAM_H
 
-#include "asm/asm.h"
 #include "kernel/kernel.h"
 
 struct ebpf_program {
