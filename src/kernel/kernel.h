@@ -14,6 +14,7 @@
 /* ORDER FEATURE: rows of the table in feature.c */
 enum ebpf_feature {
 	EBPF_FEATURE_PROG_NAME,         /* 4.15 object names */
+	EBPF_FEATURE_NAME_DOTS,         /* 5.2: dots in them */
 	EBPF_FEATURE_GLOBAL_DATA,       /* 5.2 */
 	EBPF_FEATURE_BTF,               /* 4.18 BPF_BTF_LOAD */
 	EBPF_FEATURE_BTF_FUNC,          /* 5.0 */
@@ -32,18 +33,24 @@ enum ebpf_feature {
 	EBPF_FEATURE_PROG_BIND_MAP,     /* 5.10 */
 	EBPF_FEATURE_MEMCG_ACCOUNT,     /* 5.11: memory is accounted to the cgroup, not to RLIMIT_MEMLOCK */
 	EBPF_FEATURE_RINGBUF,           /* 5.8 */
+	EBPF_FEATURE_CGROUP_MULTI,      /* 4.15: several programs at one cgroup (BPF_F_ALLOW_MULTI) */
 	EBPF_FEATURE_CGROUP_LINK,       /* 5.7 */
 	EBPF_FEATURE_XDP_LINK,          /* 5.9 */
 	EBPF_FEATURE_PERF_LINK,         /* 5.15 */
-	EBPF_FEATURE_TRACING_LINK,      /* 5.19?: BPF_LINK_CREATE for tracing programs (with a cookie); else BPF_RAW_TRACEPOINT_OPEN */
-	EBPF_FEATURE_BPF_COOKIE,        /* 5.15 */
+	EBPF_FEATURE_TRACING_LINK,      /* 5.19: BPF_LINK_CREATE for tracing and LSM programs (with a cookie); else BPF_RAW_TRACEPOINT_OPEN */
+	EBPF_FEATURE_RAW_TP_COOKIE,     /* 6.10: a cookie for raw tracepoints and tp_btf */
+	EBPF_FEATURE_BPF_COOKIE,        /* 5.15 bpf_get_attach_cookie */
 	EBPF_FEATURE_KPROBE,            /* a kernel built with kprobes */
 	EBPF_FEATURE_PERF_KPROBE,       /* 4.17: the kprobe PMU, else tracefs */
-	EBPF_FEATURE_PERF_UPROBE,       /* 4.17 */
+	EBPF_FEATURE_PERF_UPROBE,       /* 4.17: the uprobe PMU, else tracefs */
+	EBPF_FEATURE_UPROBE_REF_CTR,    /* 4.20: a reference counter (USDT semaphore) in it */
 	EBPF_FEATURE_TRAMPOLINE,        /* 5.5: fentry, fexit; absent where the kernel refuses them */
 	EBPF_FEATURE_SYSCALL_WRAPPER,   /* 4.17: __x64_sys_ names */
 	EBPF_FEATURE_COUNT
 };
+/* Row of a feature: "perf_link", "5.15". For messages. */
+const char *ebpf_feature_name(enum ebpf_feature feature);
+const char *ebpf_feature_since(enum ebpf_feature feature);
 /* True when present and not masked. A probe that could not tell counts as absent here. */
 bool ebpf_kernel_supports(struct ebpf_kernel *kernel, enum ebpf_feature feature);
 
@@ -72,6 +79,9 @@ int ebpf_kernel_find_type(struct ebpf_kernel *kernel, const char *name, uint32_t
 /* Addresses by name from /proc/kallsyms, for a whole batch in one pass; an address stays 0 when the symbol is not there.
  * EPERM when the kernel hides addresses (kptr_restrict). */
 int ebpf_kernel_symbols(struct ebpf_kernel *kernel, const char *const *names, uint64_t *addresses, size_t count, struct ebpf_error *err);
+
+/* The function that enters a system call: "openat" -> "__x64_sys_openat", or "__se_sys_openat" where calls have no wrapper of the architecture. */
+void ebpf_kernel_syscall_name(struct ebpf_kernel *kernel, const char *call, char *name, size_t size);
 
 /* A descriptor of tracefs's root, borrowed: /sys/kernel/tracing, /sys/kernel/debug/tracing, or a detached mount. */
 int ebpf_kernel_tracefs(struct ebpf_kernel *kernel, struct ebpf_error *err);

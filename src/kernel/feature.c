@@ -1,0 +1,639 @@
+/* feature.c -- what the running kernel can do: a table of rows {name, since, probe}.
+ *
+ * A probe asks the kernel by doing the thing on a small scale (or on a descriptor that does not exist, where the error tells) and undoes it at
+ * once. It returns 1 (present), 0 (absent), or -errno when it could not tell, as without privileges. Conclusive answers are kept.
+ *
+ * To add a feature: (1) a line in enum ebpf_feature (kernel.h); (2) its row in `features` below; (3) its probe above that.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "asm/asm.h"
+#include "kernel/context.h"
+
+/* -- the pieces that probes are made of -- */
+
+#define MOV_IMM(reg, value) { .code = EBPF_ALU64 | 0xb0 | EBPF_K, .dst = (reg), .imm = (value) }
+#define MOV_REG(to, from) { .code = EBPF_ALU64 | 0xb0 | EBPF_X, .dst = (to), .src = (from) }
+#define ADD_IMM(reg, value) { .code = EBPF_ALU64 | EBPF_K, .dst = (reg), .imm = (value) }
+#define HELPER(number) { .code = EBPF_CALL, .imm = (number) }
+#define EXIT { .code = EBPF_EXIT }
+
+static const struct ebpf_insn return_zero[] = { MOV_IMM(0, 0), EXIT };
+
+/* Closes what came out. An error of the process or the moment, not of the feature, is passed on. */
+static int verdict(struct ebpf_kernel *kernel, int result)
+{
+	switch (result) {
+	case -EPERM: case -ENOMEM: case -EAGAIN: case -EINTR: case -EMFILE: case -ENFILE: case -ENOSYS: case -EBUSY:
+		return result;
+	}
+	if (result < 0)
+		return 0;
+	kernel->sys->close(result);
+	return 1;
+}
+
+static void program_attr(union bpf_attr *attr, uint32_t type, const struct ebpf_insn *insns, size_t count)
+{
+	memset(attr, 0, sizeof *attr);
+	attr->prog_type = type;
+	attr->insns = ebpf_ptr(insns);
+	attr->insn_cnt = (uint32_t)count;
+	attr->license = ebpf_ptr("GPL");
+}
+
+static int load(struct ebpf_kernel *kernel, uint32_t type, const struct ebpf_insn *insns, size_t count)
+{
+	union bpf_attr attr;
+
+	program_attr(&attr, type, insns, count);
+	return kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr);
+}
+
+static int create_map(struct ebpf_kernel *kernel, uint32_t type, uint32_t value_size, uint32_t flags, const char *name)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof attr);
+	attr.map_type = type;
+	attr.key_size = 4;
+	attr.value_size = value_size;
+	attr.max_entries = 1;
+	attr.map_flags = flags;
+	snprintf(attr.map_name, sizeof attr.map_name, "%s", name);
+	return kernel->sys->bpf(BPF_MAP_CREATE, &attr, sizeof attr);
+}
+
+/* -- objects, programs and maps -- */
+
+static int probe_prog_name(struct ebpf_kernel *kernel)
+{
+	union bpf_attr attr;
+
+	program_attr(&attr, BPF_PROG_TYPE_SOCKET_FILTER, return_zero, EBPF_COUNT(return_zero));
+	snprintf(attr.prog_name, sizeof attr.prog_name, "probe");
+	return verdict(kernel, kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr));
+}
+
+static int probe_name_dots(struct ebpf_kernel *kernel)
+{
+	return verdict(kernel, create_map(kernel, BPF_MAP_TYPE_ARRAY, 4, 0, "a.b"));
+}
+
+static int probe_global_data(struct ebpf_kernel *kernel)
+{
+	int result, map = create_map(kernel, BPF_MAP_TYPE_ARRAY, 32, 0, "");
+	struct ebpf_insn insns[] = {
+		{ .code = EBPF_LD_IMM64, .dst = 1, .src = EBPF_PSEUDO_MAP_VALUE, .imm = map }, { .imm = 16 },
+		{ .code = EBPF_ST | EBPF_MEM | EBPF_DW, .dst = 1, .imm = 42 },
+		MOV_IMM(0, 0), EXIT,
+	};
+
+	if (map < 0)
+		return map;
+	result = verdict(kernel, load(kernel, BPF_PROG_TYPE_SOCKET_FILTER, insns, EBPF_COUNT(insns)));
+	kernel->sys->close(map);
+	return result;
+}
+
+static int probe_mmap(struct ebpf_kernel *kernel)
+{
+	return verdict(kernel, create_map(kernel, BPF_MAP_TYPE_ARRAY, 4, BPF_F_MMAPABLE, ""));
+}
+
+static int probe_map_batch(struct ebpf_kernel *kernel)
+{
+	int result, map = create_map(kernel, BPF_MAP_TYPE_ARRAY, 4, 0, "");
+	uint32_t key = 0, value = 0, next = 0;
+	union bpf_attr attr;
+
+	if (map < 0)
+		return map;
+	memset(&attr, 0, sizeof attr);
+	attr.batch.map_fd = (uint32_t)map;
+	attr.batch.out_batch = ebpf_ptr(&next);
+	attr.batch.keys = ebpf_ptr(&key);
+	attr.batch.values = ebpf_ptr(&value);
+	attr.batch.count = 1;
+	result = kernel->sys->bpf(BPF_MAP_LOOKUP_BATCH, &attr, EBPF_ATTR_SIZE(batch));
+	kernel->sys->close(map);
+	/* ENOENT says that this was the last batch. */
+	return result == 0 || result == -ENOENT ? 1 : verdict(kernel, result);
+}
+
+/* Either type will do; a kernel may lack cgroups. */
+static int probe_expected_attach_type(struct ebpf_kernel *kernel)
+{
+	union bpf_attr attr;
+	int result;
+
+	program_attr(&attr, BPF_PROG_TYPE_CGROUP_SOCK, return_zero, EBPF_COUNT(return_zero));
+	attr.expected_attach_type = BPF_CGROUP_INET_SOCK_CREATE;
+	result = verdict(kernel, kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr));
+	if (result)
+		return result;
+	attr.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
+	return verdict(kernel, kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr));
+}
+
+static int probe_probe_read_kernel(struct ebpf_kernel *kernel)
+{
+	static const struct ebpf_insn insns[] = {
+		MOV_REG(1, 10), ADD_IMM(1, -8), MOV_IMM(2, 8), MOV_IMM(3, 0), HELPER(113), MOV_IMM(0, 0), EXIT,
+	};
+
+	return verdict(kernel, load(kernel, BPF_PROG_TYPE_TRACEPOINT, insns, EBPF_COUNT(insns)));
+}
+
+static int probe_prog_bind_map(struct ebpf_kernel *kernel)
+{
+	int result, program, map = create_map(kernel, BPF_MAP_TYPE_ARRAY, 4, 0, "");
+	union bpf_attr attr;
+
+	if (map < 0)
+		return map;
+	program = load(kernel, BPF_PROG_TYPE_SOCKET_FILTER, return_zero, EBPF_COUNT(return_zero));
+	result = program;
+	if (program >= 0) {
+		memset(&attr, 0, sizeof attr);
+		attr.prog_bind_map.prog_fd = (uint32_t)program;
+		attr.prog_bind_map.map_fd = (uint32_t)map;
+		result = kernel->sys->bpf(BPF_PROG_BIND_MAP, &attr, EBPF_ATTR_SIZE(prog_bind_map));
+		result = result == 0 ? 1 : verdict(kernel, result);
+		kernel->sys->close(program);
+	}
+	kernel->sys->close(map);
+	return result;
+}
+
+/* bpf_ktime_get_coarse_ns came with the same release; changing the process's limit to find out would not be free of effects. */
+static int probe_memcg_account(struct ebpf_kernel *kernel)
+{
+	static const struct ebpf_insn insns[] = { HELPER(160), MOV_IMM(0, 0), EXIT };
+
+	return verdict(kernel, load(kernel, BPF_PROG_TYPE_SOCKET_FILTER, insns, EBPF_COUNT(insns)));
+}
+
+static int probe_ringbuf(struct ebpf_kernel *kernel)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof attr);
+	attr.map_type = BPF_MAP_TYPE_RINGBUF;
+	attr.max_entries = (uint32_t)sysconf(_SC_PAGESIZE);
+	return verdict(kernel, kernel->sys->bpf(BPF_MAP_CREATE, &attr, sizeof attr));
+}
+
+/* -- BTF -- */
+
+#define INFO(kind, vlen) ((uint32_t)(kind) << 24 | (vlen))
+#define TYPE_INT(name, encoding) (name), INFO(BTF_KIND_INT, 0), 4, (uint32_t)(encoding) << 24 | 32
+/* The strings of all probes: "int" at 1, "x" at 5, "a" at 7, ".data" at 9. */
+static const char strings[] = "\0int\0x\0a\0.data";
+
+/* Loads raw BTF with these types. */
+static int load_btf(struct ebpf_kernel *kernel, const uint32_t *types, size_t size)
+{
+	struct {
+		uint16_t magic;
+		uint8_t version, flags;
+		uint32_t hdr_len, type_off, type_len, str_off, str_len;
+		uint8_t bytes[128];
+	} raw = { .magic = 0xeb9f, .version = 1, .hdr_len = 24, .type_len = (uint32_t)size, .str_off = (uint32_t)size, .str_len = sizeof strings };
+	union bpf_attr attr;
+
+	memcpy(raw.bytes, types, size);
+	memcpy(raw.bytes + size, strings, sizeof strings);
+	memset(&attr, 0, sizeof attr);
+	attr.btf = ebpf_ptr(&raw);
+	attr.btf_size = (uint32_t)(24 + size + sizeof strings);
+	return kernel->sys->bpf(BPF_BTF_LOAD, &attr, sizeof attr);
+}
+
+static const uint32_t only_int[] = { TYPE_INT(1, BTF_INT_SIGNED) };
+
+static int probe_btf(struct ebpf_kernel *kernel)
+{
+	return verdict(kernel, load_btf(kernel, only_int, sizeof only_int));
+}
+
+static int probe_function(struct ebpf_kernel *kernel, uint32_t linkage)
+{
+	uint32_t types[] = {
+		TYPE_INT(1, BTF_INT_SIGNED),                  /* [1] */
+		0, INFO(BTF_KIND_FUNC_PROTO, 1), 0, 7, 1,     /* [2] void (int a) */
+		5, INFO(BTF_KIND_FUNC, linkage), 2,           /* [3] x */
+	};
+
+	return verdict(kernel, load_btf(kernel, types, sizeof types));
+}
+
+static int probe_btf_func(struct ebpf_kernel *kernel)
+{
+	return probe_function(kernel, BTF_VAR_STATIC);
+}
+
+static int probe_btf_global_func(struct ebpf_kernel *kernel)
+{
+	return probe_function(kernel, BTF_VAR_GLOBAL);
+}
+
+#define TYPES_INT_AND_VAR TYPE_INT(0, BTF_INT_SIGNED), 5, INFO(BTF_KIND_VAR, 0), 1, BTF_VAR_STATIC /* [1] int, [2] static int x */
+
+static int probe_btf_datasec(struct ebpf_kernel *kernel)
+{
+	static const uint32_t types[] = { TYPES_INT_AND_VAR, 9, INFO(BTF_KIND_DATASEC, 1), 4, 2, 0, 4 };
+
+	return verdict(kernel, load_btf(kernel, types, sizeof types));
+}
+
+static int probe_btf_float(struct ebpf_kernel *kernel)
+{
+	static const uint32_t types[] = { 5, INFO(BTF_KIND_FLOAT, 0), 4 };
+
+	return verdict(kernel, load_btf(kernel, types, sizeof types));
+}
+
+static int probe_btf_decl_tag(struct ebpf_kernel *kernel)
+{
+	static const uint32_t types[] = { TYPES_INT_AND_VAR, 7, INFO(BTF_KIND_DECL_TAG, 0), 2, UINT32_MAX };
+
+	return verdict(kernel, load_btf(kernel, types, sizeof types));
+}
+
+static int probe_btf_type_tag(struct ebpf_kernel *kernel)
+{
+	static const uint32_t types[] = { TYPE_INT(0, BTF_INT_SIGNED), 7, INFO(BTF_KIND_TYPE_TAG, 0), 1, 0, INFO(BTF_KIND_PTR, 0), 2 };
+
+	return verdict(kernel, load_btf(kernel, types, sizeof types));
+}
+
+static int probe_btf_enum64(struct ebpf_kernel *kernel)
+{
+	static const uint32_t types[] = { 5, INFO(BTF_KIND_ENUM64, 0), 8 };
+
+	return verdict(kernel, load_btf(kernel, types, sizeof types));
+}
+
+/* Is there such a file? 0 = no. */
+static int exists(struct ebpf_kernel *kernel, int dir_fd, const char *path)
+{
+	int fd = kernel->sys->openat(dir_fd, path, O_PATH | O_CLOEXEC, 0);
+
+	if (fd == -ENOENT || fd == -ENOTDIR)
+		return 0;
+	if (fd >= 0)
+		kernel->sys->close(fd);
+	return fd < 0 ? fd : 1;
+}
+
+/* The same where an unmounted sysfs must not look like a kernel without the thing. */
+static int exists_below(struct ebpf_kernel *kernel, const char *dir, const char *path)
+{
+	int result = exists(kernel, AT_FDCWD, path);
+
+	if (result)
+		return result;
+	result = exists(kernel, AT_FDCWD, dir);
+	return result == 1 ? 0 : -ENOENT;
+}
+
+static int probe_vmlinux_btf(struct ebpf_kernel *kernel)
+{
+	return exists_below(kernel, "/sys/kernel", "/sys/kernel/btf/vmlinux");
+}
+
+/* The name in the info of a BTF object came with modules' BTF. */
+static int probe_module_btf(struct ebpf_kernel *kernel)
+{
+	int result, fd = load_btf(kernel, only_int, sizeof only_int);
+	struct bpf_btf_info info = { 0 };
+	union bpf_attr attr;
+	char name[16];
+
+	if (fd < 0)
+		return verdict(kernel, fd);
+	info.name = ebpf_ptr(name);
+	info.name_len = sizeof name;
+	memset(&attr, 0, sizeof attr);
+	attr.info.bpf_fd = (uint32_t)fd;
+	attr.info.info_len = sizeof info;
+	attr.info.info = ebpf_ptr(&info);
+	result = kernel->sys->bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, EBPF_ATTR_SIZE(info));
+	kernel->sys->close(fd);
+	return result == 0 ? 1 : verdict(kernel, result);
+}
+
+/* -- links: the kernel knows an attachment when it complains of the descriptor (EBADF), not of the request (EINVAL, E2BIG) -- */
+
+static int complains_of_descriptor(struct ebpf_kernel *kernel, int result)
+{
+	return result == -EBADF ? 1 : verdict(kernel, result);
+}
+
+/* BPF_LINK_CREATE of a do-nothing program on target -1. */
+static int try_link(struct ebpf_kernel *kernel, uint32_t program_type, uint32_t expected, uint32_t attach_type)
+{
+	union bpf_attr attr;
+	int result, program;
+
+	program_attr(&attr, program_type, return_zero, EBPF_COUNT(return_zero));
+	attr.expected_attach_type = expected;
+	program = kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr);
+	if (program < 0)
+		return verdict(kernel, program);
+	memset(&attr, 0, sizeof attr);
+	attr.link_create.prog_fd = (uint32_t)program;
+	attr.link_create.target_fd = (uint32_t)-1;
+	attr.link_create.attach_type = attach_type;
+	result = complains_of_descriptor(kernel, kernel->sys->bpf(BPF_LINK_CREATE, &attr, sizeof attr));
+	kernel->sys->close(program);
+	return result;
+}
+
+static int probe_cgroup_multi(struct ebpf_kernel *kernel)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof attr);
+	attr.target_fd = (uint32_t)-1;
+	attr.attach_bpf_fd = (uint32_t)-1;
+	attr.attach_type = BPF_CGROUP_INET_EGRESS;
+	attr.attach_flags = BPF_F_ALLOW_MULTI;
+	return complains_of_descriptor(kernel, kernel->sys->bpf(BPF_PROG_ATTACH, &attr, EBPF_ATTR_SIZE(replace_bpf_fd)));
+}
+
+static int probe_cgroup_link(struct ebpf_kernel *kernel)
+{
+	return try_link(kernel, BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS, BPF_CGROUP_INET_EGRESS);
+}
+
+/* A device that does not exist gives EINVAL, as does an unknown attach type; but the kernels that do not know BPF_XDP (5.7, 5.8) look at the
+ * attach type before they look at the program. */
+static int probe_xdp_link(struct ebpf_kernel *kernel)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof attr);
+	attr.link_create.prog_fd = (uint32_t)-1;
+	attr.link_create.attach_type = BPF_XDP;
+	return complains_of_descriptor(kernel, kernel->sys->bpf(BPF_LINK_CREATE, &attr, sizeof attr));
+}
+
+static int probe_perf_link(struct ebpf_kernel *kernel)
+{
+	return try_link(kernel, BPF_PROG_TYPE_TRACEPOINT, 0, BPF_PERF_EVENT);
+}
+
+static int probe_raw_tp_cookie(struct ebpf_kernel *kernel)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof attr);
+	attr.raw_tracepoint.prog_fd = (uint32_t)-1;
+	attr.raw_tracepoint.cookie = 1;
+	return complains_of_descriptor(kernel, kernel->sys->bpf(BPF_RAW_TRACEPOINT_OPEN, &attr, EBPF_ATTR_SIZE(raw_tracepoint)));
+}
+
+static int probe_bpf_cookie(struct ebpf_kernel *kernel)
+{
+	static const struct ebpf_insn insns[] = { HELPER(174), MOV_IMM(0, 0), EXIT };
+
+	return verdict(kernel, load(kernel, BPF_PROG_TYPE_TRACEPOINT, insns, EBPF_COUNT(insns)));
+}
+
+/* A tracing program on the first of the named types that this kernel has. */
+static int load_tracing(struct ebpf_kernel *kernel, uint32_t attach_type, uint32_t kind, const char *const *names)
+{
+	struct ebpf_btf *btf = ebpf_kernel_btf(kernel, NULL);
+	union bpf_attr attr;
+	int64_t id = -ENOENT;
+
+	if (!btf)
+		return -ENOTSUP;
+	for (; *names && id < 0; names++)
+		id = ebpf_btf_find_kind(btf, *names, kind);
+	if (id < 0)
+		return -ENOTSUP;
+	program_attr(&attr, BPF_PROG_TYPE_TRACING, return_zero, EBPF_COUNT(return_zero));
+	attr.expected_attach_type = attach_type;
+	attr.attach_btf_id = (uint32_t)id;
+	return kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr);
+}
+
+/* Tracepoints that hardly ever fire. */
+static const char *const quiet_tracepoints[] = { "btf_trace_oom_score_adj_update", "btf_trace_task_rename", "btf_trace_sched_process_exit", NULL };
+
+/* Here no descriptor can be wrong: a program that does nothing is attached for a moment. */
+static int probe_tracing_link(struct ebpf_kernel *kernel)
+{
+	int result, program = load_tracing(kernel, BPF_TRACE_RAW_TP, BTF_KIND_TYPEDEF, quiet_tracepoints);
+	union bpf_attr attr;
+
+	if (program < 0)
+		return verdict(kernel, program);
+	memset(&attr, 0, sizeof attr);
+	attr.link_create.prog_fd = (uint32_t)program;
+	attr.link_create.attach_type = BPF_TRACE_RAW_TP;
+	result = verdict(kernel, kernel->sys->bpf(BPF_LINK_CREATE, &attr, sizeof attr));
+	kernel->sys->close(program);
+	return result;
+}
+
+/* Some kernels refuse such programs at load, with EPERM also for root; some architectures load but do not attach them (arm64 before 6.0). The
+ * functions are those of the kernel's own test run, called by nobody else. */
+static int probe_trampoline(struct ebpf_kernel *kernel)
+{
+	static const char *const functions[] = { "bpf_fentry_test1", "bpf_modify_return_test", "bpf_fentry_test2", NULL };
+	int result, program = load_tracing(kernel, BPF_TRACE_FENTRY, BTF_KIND_FUNC, functions);
+	union bpf_attr attr;
+
+	if (program == -EPERM) {
+		/* Is it the privilege or the trampoline? A raw tracepoint with types needs the same capabilities. */
+		program = load_tracing(kernel, BPF_TRACE_RAW_TP, BTF_KIND_TYPEDEF, quiet_tracepoints);
+		return verdict(kernel, program) == 1 ? 0 : -EPERM;
+	}
+	if (program < 0)
+		return verdict(kernel, program);
+	memset(&attr, 0, sizeof attr);
+	attr.raw_tracepoint.prog_fd = (uint32_t)program;
+	result = verdict(kernel, kernel->sys->bpf(BPF_RAW_TRACEPOINT_OPEN, &attr, EBPF_ATTR_SIZE(raw_tracepoint)));
+	kernel->sys->close(program);
+	return result;
+}
+
+/* -- probes of the perf and tracing subsystems -- */
+
+#define PMU_DIR "/sys/bus/event_source/devices"
+
+static int probe_perf_kprobe(struct ebpf_kernel *kernel)
+{
+	return exists_below(kernel, PMU_DIR, PMU_DIR "/kprobe/type");
+}
+
+static int probe_perf_uprobe(struct ebpf_kernel *kernel)
+{
+	return exists_below(kernel, PMU_DIR, PMU_DIR "/uprobe/type");
+}
+
+static int probe_uprobe_ref_ctr(struct ebpf_kernel *kernel)
+{
+	return exists_below(kernel, PMU_DIR, PMU_DIR "/uprobe/format/ref_ctr_offset");
+}
+
+static int probe_kprobe(struct ebpf_kernel *kernel)
+{
+	char value[8];
+	int tracefs;
+
+	if (probe_perf_kprobe(kernel) == 1)
+		return 1;
+	tracefs = ebpf_kernel_tracefs(kernel, NULL);
+	if (tracefs >= 0)
+		return exists(kernel, tracefs, "kprobe_events");
+	if (ebpf_kernel_config(kernel, "CONFIG_KPROBE_EVENTS", value, sizeof value, NULL))
+		return tracefs;
+	return value[0] == 'y';
+}
+
+static int probe_syscall_wrapper(struct ebpf_kernel *kernel)
+{
+	char name[64];
+	const char *names[] = { name };
+	uint64_t address;
+	int result;
+
+	snprintf(name, sizeof name, "%sbpf", ebpf_kernel_syscall_prefix());
+	result = ebpf_kernel_symbols(kernel, names, &address, 1, NULL);
+	if (result == -EPERM || result == -EEXIST)
+		return 1; /* it is in the list, be its address hidden or not */
+	return result < 0 ? result : address != 0;
+}
+
+/* -- the table -- */
+
+/* ORDER FEATURE */
+static const struct feature {
+	const char *name, *since;
+	int (*probe)(struct ebpf_kernel *kernel);
+} features[] = {
+	[EBPF_FEATURE_PROG_NAME] = { "prog_name", "4.15", probe_prog_name },
+	[EBPF_FEATURE_NAME_DOTS] = { "name_dots", "5.2", probe_name_dots },
+	[EBPF_FEATURE_GLOBAL_DATA] = { "global_data", "5.2", probe_global_data },
+	[EBPF_FEATURE_BTF] = { "btf", "4.18", probe_btf },
+	[EBPF_FEATURE_BTF_FUNC] = { "btf_func", "5.0", probe_btf_func },
+	[EBPF_FEATURE_BTF_DATASEC] = { "btf_datasec", "5.2", probe_btf_datasec },
+	[EBPF_FEATURE_BTF_GLOBAL_FUNC] = { "btf_global_func", "5.6", probe_btf_global_func },
+	[EBPF_FEATURE_BTF_FLOAT] = { "btf_float", "5.13", probe_btf_float },
+	[EBPF_FEATURE_BTF_DECL_TAG] = { "btf_decl_tag", "5.16", probe_btf_decl_tag },
+	[EBPF_FEATURE_BTF_TYPE_TAG] = { "btf_type_tag", "5.17", probe_btf_type_tag },
+	[EBPF_FEATURE_BTF_ENUM64] = { "btf_enum64", "6.0", probe_btf_enum64 },
+	[EBPF_FEATURE_VMLINUX_BTF] = { "vmlinux_btf", "5.4", probe_vmlinux_btf },
+	[EBPF_FEATURE_MODULE_BTF] = { "module_btf", "5.11", probe_module_btf },
+	[EBPF_FEATURE_MMAP] = { "mmap", "5.5", probe_mmap },
+	[EBPF_FEATURE_MAP_BATCH] = { "map_batch", "5.6", probe_map_batch },
+	[EBPF_FEATURE_EXPECTED_ATTACH_TYPE] = { "expected_attach_type", "4.17", probe_expected_attach_type },
+	[EBPF_FEATURE_PROBE_READ_KERNEL] = { "probe_read_kernel", "5.5", probe_probe_read_kernel },
+	[EBPF_FEATURE_PROG_BIND_MAP] = { "prog_bind_map", "5.10", probe_prog_bind_map },
+	[EBPF_FEATURE_MEMCG_ACCOUNT] = { "memcg_account", "5.11", probe_memcg_account },
+	[EBPF_FEATURE_RINGBUF] = { "ringbuf", "5.8", probe_ringbuf },
+	[EBPF_FEATURE_CGROUP_MULTI] = { "cgroup_multi", "4.15", probe_cgroup_multi },
+	[EBPF_FEATURE_CGROUP_LINK] = { "cgroup_link", "5.7", probe_cgroup_link },
+	[EBPF_FEATURE_XDP_LINK] = { "xdp_link", "5.9", probe_xdp_link },
+	[EBPF_FEATURE_PERF_LINK] = { "perf_link", "5.15", probe_perf_link },
+	[EBPF_FEATURE_TRACING_LINK] = { "tracing_link", "5.19", probe_tracing_link },
+	[EBPF_FEATURE_RAW_TP_COOKIE] = { "raw_tp_cookie", "6.10", probe_raw_tp_cookie },
+	[EBPF_FEATURE_BPF_COOKIE] = { "bpf_cookie", "5.15", probe_bpf_cookie },
+	[EBPF_FEATURE_KPROBE] = { "kprobe", "4.1", probe_kprobe },
+	[EBPF_FEATURE_PERF_KPROBE] = { "perf_kprobe", "4.17", probe_perf_kprobe },
+	[EBPF_FEATURE_PERF_UPROBE] = { "perf_uprobe", "4.17", probe_perf_uprobe },
+	[EBPF_FEATURE_UPROBE_REF_CTR] = { "uprobe_ref_ctr", "4.20", probe_uprobe_ref_ctr },
+	[EBPF_FEATURE_TRAMPOLINE] = { "trampoline", "5.5", probe_trampoline },
+	[EBPF_FEATURE_SYSCALL_WRAPPER] = { "syscall_wrapper", "4.17", probe_syscall_wrapper },
+};
+_Static_assert(EBPF_COUNT(features) == EBPF_FEATURE_COUNT, "one row per feature");
+
+static int find_feature(const char *name, struct ebpf_error *err)
+{
+	const char *names[EBPF_FEATURE_COUNT], *nearest;
+
+	for (int i = 0; i < EBPF_FEATURE_COUNT; i++) {
+		if (!strcmp(features[i].name, name))
+			return i;
+		names[i] = features[i].name;
+	}
+	ebpf_fail(err, ENOENT, "feature '%s': there is no such feature", name);
+	nearest = ebpf_nearest(name, names, EBPF_FEATURE_COUNT);
+	if (nearest)
+		ebpf_hint(err, "the nearest is '%s'", nearest);
+	return -ENOENT;
+}
+
+static int answer(struct ebpf_kernel *kernel, enum ebpf_feature feature)
+{
+	int result;
+
+	if (kernel->masked[feature])
+		return 0;
+	if (kernel->answers[feature] != ANSWER_UNKNOWN)
+		return kernel->answers[feature] == ANSWER_PRESENT;
+	result = features[feature].probe(kernel);
+	if (result >= 0)
+		kernel->answers[feature] = result ? ANSWER_PRESENT : ANSWER_ABSENT;
+	return result;
+}
+
+bool ebpf_kernel_supports(struct ebpf_kernel *kernel, enum ebpf_feature feature)
+{
+	return answer(kernel, feature) == 1;
+}
+
+int ebpf_kernel_has(struct ebpf_kernel *kernel, const char *feature, struct ebpf_error *err)
+{
+	int index = find_feature(feature, err), result;
+	char why[256];
+
+	if (index < 0)
+		return index;
+	result = answer(kernel, (enum ebpf_feature)index);
+	if (result >= 0)
+		return result;
+	ebpf_fail_errno(err, result, "feature '%s': could not find out", feature);
+	if (err && result == -EPERM && index != EBPF_FEATURE_MEMCG_ACCOUNT) {
+		ebpf_kernel_explain_eperm(kernel, why, sizeof why);
+		ebpf_hint(err, "%s", why);
+	}
+	return result;
+}
+
+int ebpf_kernel_mask(struct ebpf_kernel *kernel, const char *feature, bool masked, struct ebpf_error *err)
+{
+	int index = find_feature(feature, err);
+
+	if (index < 0)
+		return index;
+	kernel->masked[index] = masked;
+	return 0;
+}
+
+int ebpf_kernel_feature(size_t index, const char **name, const char **since)
+{
+	if (index >= EBPF_FEATURE_COUNT)
+		return -ENOENT;
+	*name = features[index].name;
+	*since = features[index].since;
+	return 0;
+}
+
+const char *ebpf_feature_name(enum ebpf_feature feature)
+{
+	return features[feature].name;
+}
+
+const char *ebpf_feature_since(enum ebpf_feature feature)
+{
+	return features[feature].since;
+}
