@@ -591,6 +591,11 @@ bool ebpf_kernel_supports(struct ebpf_kernel *kernel, enum ebpf_feature feature)
 	return answer(kernel, feature) == 1;
 }
 
+bool ebpf_kernel_lacks(const struct ebpf_kernel *kernel, enum ebpf_feature feature)
+{
+	return kernel->masked[feature] || kernel->answers[feature] == ANSWER_ABSENT;
+}
+
 int ebpf_kernel_has(struct ebpf_kernel *kernel, const char *feature, struct ebpf_error *err)
 {
 	int index = find_feature(feature, err), result;

@@ -53,6 +53,8 @@ const char *ebpf_feature_name(enum ebpf_feature feature);
 const char *ebpf_feature_since(enum ebpf_feature feature);
 /* True when present and not masked. A probe that could not tell counts as absent here. */
 bool ebpf_kernel_supports(struct ebpf_kernel *kernel, enum ebpf_feature feature);
+/* True when it is already known to be absent (masked, or probed before). Asks the kernel nothing: for a way that is tried first and explained later. */
+bool ebpf_kernel_lacks(const struct ebpf_kernel *kernel, enum ebpf_feature feature);
 
 const struct ebpf_sys *ebpf_kernel_sys(const struct ebpf_kernel *kernel);
 /* A context on another table of system calls: tests. */

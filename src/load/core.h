@@ -35,6 +35,9 @@ void ebpf_core_set_local_ids(struct ebpf_core *core, int64_t (*map_id)(void *con
  * code that is never reached may keep it. Errors (ambiguous target, an instruction that is not what the compiler said, malformed access string)
  * end the load: EINVAL, ERANGE, E2BIG, ENOTSUP; they name function, instruction, type and field. */
 int ebpf_core_relocate(struct ebpf_core *core, const struct ebpf_function *function, struct ebpf_insn *insns, struct ebpf_error *err);
+/* May a kernel's type stand for a local one, for variables and functions that programs name (as BPF_CORE_TYPE_EXISTS compares, names of the roots
+ * left aside)? 1 = yes, 0 = no, -errno when it cannot be told. */
+int ebpf_core_compatible(struct ebpf_core *core, uint32_t local_id, const struct ebpf_btf *target, uint32_t target_id);
 /* Why the instruction at `insn` of `function` is poison: "field 'struct task_struct'.foo (byte_off): no such field in the target"; NULL when it is
  * not. Belongs to `core`. */
 const char *ebpf_core_explain(struct ebpf_core *core, const struct ebpf_function *function, uint32_t insn);

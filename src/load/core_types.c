@@ -142,6 +142,11 @@ int core_types_agree(struct ebpf_core *core, uint32_t local_id, const struct ebp
 	return types_agree(core, local_id, target, target_id, LEVELS);
 }
 
+int ebpf_core_compatible(struct ebpf_core *core, uint32_t local_id, const struct ebpf_btf *target, uint32_t target_id)
+{
+	return core_types_agree(core, local_id, target, target_id);
+}
+
 /* -- "matches": everything that the local type has, the target has too, by name and kind -- */
 
 struct match {
