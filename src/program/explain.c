@@ -1,0 +1,117 @@
+/* explain.c -- a load that the kernel refused: in the verifier's words where it had any, else by what a probe finds out afterwards. */
+#include <stdlib.h>
+
+#include "program/program.h"
+
+static const char *type_name(const struct ebpf_program_load *load)
+{
+	const char *name = ebpf_enum_name(EBPF_PROGRAM_TYPE, load->type);
+
+	return name ? name : "unknown";
+}
+
+static const char *attach_type_name(const struct ebpf_program_load *load)
+{
+	const char *name = ebpf_enum_name(EBPF_ATTACH_TYPE, load->attach_type);
+
+	return name ? name : "unknown";
+}
+
+/* Attached by replacing the call at a function's entry. */
+static bool needs_trampoline(const struct ebpf_program_load *load)
+{
+	if (load->type == BPF_PROG_TYPE_LSM)
+		return true;
+	return load->type == BPF_PROG_TYPE_TRACING && load->attach_type != BPF_TRACE_RAW_TP && load->attach_type != BPF_TRACE_ITER;
+}
+
+static void explain_permission(struct ebpf_kernel *kernel, const struct ebpf_program_load *load, int code, struct ebpf_error *err)
+{
+	char why[256];
+
+	if (needs_trampoline(load) && !ebpf_kernel_supports(kernel, EBPF_FEATURE_TRAMPOLINE)) {
+		ebpf_fail(err, code, "program '%s': load: this kernel refuses programs that need a trampoline (fentry, fexit, fmod_ret, lsm)",
+			  load->name ? load->name : "");
+		ebpf_hint(err, "a kprobe, a tracepoint or a raw tracepoint at the same place needs none");
+		return;
+	}
+	ebpf_kernel_explain_eperm(kernel, why, sizeof why);
+	ebpf_fail_errno(err, code, "program '%s': load", load->name ? load->name : "");
+	ebpf_hint(err, "%s", why);
+}
+
+static void explain_invalid(struct ebpf_kernel *kernel, const struct ebpf_program_load *load, int code, struct ebpf_error *err)
+{
+	const char *name = load->name ? load->name : "";
+
+	if (!load->insn_count) {
+		ebpf_fail(err, code, "program '%s': load: it has no instructions", name);
+	} else if (load->attach_type && !load->attach_type_optional && !ebpf_kernel_supports(kernel, EBPF_FEATURE_EXPECTED_ATTACH_TYPE)) {
+		ebpf_fail(err, code, "program '%s': load: this kernel (before 4.17) does not know attach types, and it needs '%s'", name,
+			  attach_type_name(load));
+	} else {
+		ebpf_fail_errno(err, code, "program '%s': load: type '%s', attach type '%s', flags 0x%x", name, type_name(load),
+				attach_type_name(load), load->flags);
+		ebpf_hint(err, "the kernel does not know this type, attach type or flag, or not together%s",
+			  needs_trampoline(load) && !load->attach_btf_id ? "; the program has no target to attach to" : "");
+	}
+}
+
+static void explain_silent(struct ebpf_kernel *kernel, const struct ebpf_program_load *load, int code, struct ebpf_error *err)
+{
+	const char *name = load->name ? load->name : "";
+
+	switch (code) {
+	case -EPERM:
+	case -EACCES:
+		explain_permission(kernel, load, code, err);
+		break;
+	case -EINVAL:
+		explain_invalid(kernel, load, code, err);
+		break;
+	case -E2BIG:
+		ebpf_fail(err, code, "program '%s': load: %zu instructions are more than the kernel takes", name, load->insn_count);
+		ebpf_hint(err, "1 million since Linux 5.2 with CAP_BPF, else 4096; split the program with tail calls");
+		break;
+	case -ENOTSUP:
+		ebpf_fail(err, code, "program '%s': load: this kernel does not support programs of type '%s', attach type '%s'", name,
+			  type_name(load), attach_type_name(load));
+		break;
+	case -EAGAIN:
+		ebpf_fail(err, code, "program '%s': load: interrupted by signals again and again", name);
+		break;
+	default:
+		ebpf_fail_errno(err, code, "program '%s': load", name);
+	}
+}
+
+static void explain_log(const struct ebpf_program_load *load, int code, const char *log, struct ebpf_error *err)
+{
+	const char *name = load->name ? load->name : "", *hint = ebpf_verifier_hint(log);
+	char reason[640], source[256];
+
+	ebpf_verifier_summary(log, reason, sizeof reason, source, sizeof source);
+	if (reason[0])
+		ebpf_fail(err, code, "program '%s': load: refused by the verifier: %s%s%s%s", name, reason, source[0] ? " (at " : "", source,
+			  source[0] ? ")" : "");
+	else
+		ebpf_fail_errno(err, code, "program '%s': load: refused by the verifier", name);
+	if (hint)
+		ebpf_hint(err, "%s", hint);
+}
+
+int ebpf_program_explain(struct ebpf_kernel *kernel, const struct ebpf_program_load *load, int code, char *log, struct ebpf_error *err)
+{
+	if (code == -524) /* ENOTSUPP, which libc does not know */
+		code = -ENOTSUP;
+	if (log && log[0] && load->annotate)
+		load->annotate(load->annotate_context, &log);
+	if (log && log[0]) {
+		explain_log(load, code, log, err);
+		ebpf_error_set_log(err, log);
+		return code;
+	}
+	free(log);
+	explain_silent(kernel, load, code, err);
+	return code;
+}

@@ -1,0 +1,319 @@
+/* program.c -- the handle: references, opening what exists, asking, pinning. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/vfs.h>
+
+#include "program/program.h"
+
+#define BPFFS_MAGIC 0xcafe4a11
+
+static const char *name_of(const struct ebpf_program *program)
+{
+	return program->name ? program->name : "";
+}
+
+static int call(const struct ebpf_kernel *kernel, enum bpf_cmd cmd, union bpf_attr *attr, size_t size)
+{
+	return ebpf_kernel_sys(kernel)->bpf(cmd, attr, size);
+}
+
+struct ebpf_program *ebpf_program_new(struct ebpf_kernel *kernel, int fd, struct ebpf_error *err)
+{
+	const struct ebpf_sys *sys = ebpf_kernel_sys(kernel);
+	struct ebpf_program *program = calloc(1, sizeof *program);
+
+	if (fd == 0) { /* in a process without stdin: for bpf(2), descriptor 0 often means "none" */
+		fd = sys->fcntl(0, F_DUPFD_CLOEXEC, 3);
+		sys->close(0);
+	}
+	if (!program || fd < 0) {
+		if (fd > 0)
+			sys->close(fd);
+		free(program);
+		if (fd < 0)
+			ebpf_fail_errno(err, fd, "program: descriptor");
+		else
+			ebpf_fail_memory(err);
+		return NULL;
+	}
+	program->refs = 1;
+	program->fd = fd;
+	program->kernel = ebpf_kernel_ref(kernel);
+	return program;
+}
+
+struct ebpf_program *ebpf_program_ref(struct ebpf_program *program)
+{
+	program->refs++;
+	return program;
+}
+
+void ebpf_program_close(struct ebpf_program *program)
+{
+	if (!program || --program->refs)
+		return;
+	ebpf_kernel_sys(program->kernel)->close(program->fd);
+	ebpf_kernel_free(program->kernel);
+	free(program->name);
+	free(program->section);
+	free(program->attach_to);
+	free(program->log);
+	free(program->pin_path);
+	free(program);
+}
+
+int ebpf_program_fd(const struct ebpf_program *program)
+{
+	return program->fd;
+}
+
+const char *ebpf_program_name(const struct ebpf_program *program)
+{
+	return name_of(program);
+}
+
+uint32_t ebpf_program_type(const struct ebpf_program *program)
+{
+	return program->type;
+}
+
+uint32_t ebpf_program_attach_type(const struct ebpf_program *program)
+{
+	return program->attach_type;
+}
+
+const char *ebpf_program_section(const struct ebpf_program *program)
+{
+	return program->section;
+}
+
+const char *ebpf_program_attach_to(const struct ebpf_program *program)
+{
+	return program->attach_to;
+}
+
+const char *ebpf_program_log(const struct ebpf_program *program)
+{
+	return program->log;
+}
+
+/* -- asking -- */
+
+static int get_info(const struct ebpf_program *program, struct bpf_prog_info *info, struct ebpf_error *err)
+{
+	union bpf_attr attr;
+	int code;
+
+	memset(&attr, 0, sizeof attr);
+	memset(info, 0, sizeof *info);
+	attr.info.bpf_fd = (uint32_t)program->fd;
+	attr.info.info_len = sizeof *info;
+	attr.info.info = ebpf_ptr(info);
+	code = call(program->kernel, BPF_OBJ_GET_INFO_BY_FD, &attr, EBPF_ATTR_SIZE(info));
+	if (code < 0)
+		return ebpf_fail_errno(err, code, "program '%s': info", name_of(program));
+	info->name[sizeof info->name - 1] = '\0';
+	return 0;
+}
+
+int ebpf_program_info(struct ebpf_program *program, struct ebpf_program_info *info, struct ebpf_error *err)
+{
+	struct bpf_prog_info raw;
+	int code = get_info(program, &raw, err);
+
+	if (code)
+		return code;
+	*info = (struct ebpf_program_info){
+		.type = raw.type, .id = raw.id, .xlated_size = raw.xlated_prog_len, .jited_size = raw.jited_prog_len,
+		.map_count = raw.nr_map_ids, .btf_id = raw.btf_id, .verified_insns = raw.verified_insns,
+		.load_time_ns = raw.load_time, .run_time_ns = raw.run_time_ns, .run_count = raw.run_cnt,
+		.uid = raw.created_by_uid, .gpl = raw.gpl_compatible,
+	};
+	memcpy(info->name, raw.name, sizeof info->name);
+	memcpy(info->tag, raw.tag, sizeof info->tag);
+	return 0;
+}
+
+/* -- opening -- */
+
+/* What kind of object a descriptor is: the kernel would read a map's info as a program's without a word. True when /proc does not tell. */
+static bool is_program(const struct ebpf_kernel *kernel, int fd)
+{
+	char path[64], text[512];
+	ssize_t size;
+	int file;
+
+	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+	file = ebpf_kernel_sys(kernel)->openat(AT_FDCWD, path, O_RDONLY, 0);
+	if (file < 0)
+		return true;
+	size = ebpf_kernel_sys(kernel)->read(file, text, sizeof text - 1);
+	ebpf_kernel_sys(kernel)->close(file);
+	if (size <= 0)
+		return true;
+	text[size] = '\0';
+	return strstr(text, "prog_type:") && !strstr(text, "link_type:") && !strstr(text, "map_type:");
+}
+
+/* Takes the descriptor over. */
+static int open_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_program **out, struct ebpf_error *err)
+{
+	struct ebpf_program *program;
+	struct bpf_prog_info info;
+	int code;
+
+	program = ebpf_program_new(kernel, fd, err);
+	if (!program)
+		return -ENOMEM;
+	code = is_program(kernel, program->fd) ? get_info(program, &info, err) : ebpf_fail(err, EINVAL, "not a program");
+	if (code)
+		goto fail;
+	program->type = info.type;
+	program->attach_btf_id = info.attach_btf_id;
+	program->name = ebpf_strdup(info.name);
+	if (!program->name) {
+		code = ebpf_fail_memory(err);
+		goto fail;
+	}
+	*out = program;
+	return 0;
+fail:
+	ebpf_program_close(program);
+	return code;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* What only the path tells. Kernels before 4.15 know no names: then the file's stands in. */
+static int name_pinned(struct ebpf_program *program, const char *path, struct ebpf_error *err)
+{
+	program->pin_path = ebpf_strdup(path);
+	if (program->pin_path && !*program->name) {
+		free(program->name);
+		program->name = ebpf_strdup(base_name(path));
+	}
+	return program->pin_path && program->name ? 0 : ebpf_fail_memory(err);
+}
+
+int ebpf_program_open_pinned(struct ebpf_kernel *kernel, const char *path, struct ebpf_program **out, struct ebpf_error *err)
+{
+	struct ebpf_program *program;
+	union bpf_attr attr;
+	int code;
+
+	memset(&attr, 0, sizeof attr);
+	attr.pathname = ebpf_ptr(path);
+	code = call(kernel, BPF_OBJ_GET, &attr, EBPF_ATTR_SIZE(file_flags));
+	if (code < 0) {
+		ebpf_fail_errno(err, code, "program: open '%s'", path);
+		if (code == -EACCES || code == -EPERM)
+			ebpf_hint(err, "'%s' is not a pinned object, or this process may not read it", path);
+		return code;
+	}
+	code = open_fd(kernel, code, &program, err);
+	if (code)
+		return ebpf_wrap(err, code, "program: open '%s'", path);
+	code = name_pinned(program, path, err);
+	if (code) {
+		ebpf_program_close(program);
+		return code;
+	}
+	*out = program;
+	return 0;
+}
+
+int ebpf_program_open_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_program **out, struct ebpf_error *err)
+{
+	union bpf_attr attr;
+	int code;
+
+	memset(&attr, 0, sizeof attr);
+	attr.prog_id = id;
+	code = call(kernel, BPF_PROG_GET_FD_BY_ID, &attr, EBPF_ATTR_SIZE(open_flags));
+	if (code == -ENOENT)
+		return ebpf_fail(err, ENOENT, "program: there is none with id %u", id);
+	if (code < 0)
+		return ebpf_fail_errno(err, code, "program: open id %u", id);
+	code = open_fd(kernel, code, out, err);
+	return code ? ebpf_wrap(err, code, "program: open id %u", id) : 0;
+}
+
+/* -- pinning -- */
+
+/* The folder of a path: "." for a bare name. False when it is too long. */
+static bool folder_of(const char *path, char *folder, size_t size)
+{
+	const char *slash = strrchr(path, '/');
+	size_t length = slash ? (size_t)(slash - path) : 0;
+
+	if (length >= size)
+		return false;
+	memcpy(folder, path, length);
+	folder[length] = '\0';
+	if (!length)
+		strcpy(folder, slash ? "/" : ".");
+	return true;
+}
+
+/* Linux answers EPERM, and some versions EINVAL, for a path outside of a BPF file system. */
+static int explain_pin(const struct ebpf_program *program, const char *path, int code, struct ebpf_error *err)
+{
+	char folder[4096];
+	struct statfs info;
+
+	if (code == -EEXIST) {
+		ebpf_fail(err, EEXIST, "program '%s': pin: '%s' exists", name_of(program), path);
+		ebpf_hint(err, "remove it, or choose another path");
+		return code;
+	}
+	if (code != -ENOENT && folder_of(path, folder, sizeof folder) && !statfs(folder, &info) && (uint32_t)info.f_type != BPFFS_MAGIC) {
+		ebpf_fail(err, code, "program '%s': pin: '%s' is not on a BPF file system", name_of(program), path);
+		ebpf_hint(err, "pin below /sys/fs/bpf; where nothing is mounted there: mount -t bpf bpf /sys/fs/bpf");
+		return code;
+	}
+	ebpf_fail_errno(err, code, "program '%s': pin to '%s'", name_of(program), path);
+	if (code == -ENOENT)
+		ebpf_hint(err, "the folder must exist, below a mounted BPF file system");
+	return code;
+}
+
+int ebpf_program_pin(struct ebpf_program *program, const char *path, struct ebpf_error *err)
+{
+	char *copy = ebpf_strdup(path);
+	union bpf_attr attr;
+	int code;
+
+	if (!copy)
+		return ebpf_fail_memory(err);
+	memset(&attr, 0, sizeof attr);
+	attr.pathname = ebpf_ptr(path);
+	attr.bpf_fd = (uint32_t)program->fd;
+	code = call(program->kernel, BPF_OBJ_PIN, &attr, EBPF_ATTR_SIZE(file_flags));
+	if (code < 0) {
+		free(copy);
+		return explain_pin(program, path, code, err);
+	}
+	free(program->pin_path); /* the last pin is the one that unpin removes */
+	program->pin_path = copy;
+	return 0;
+}
+
+int ebpf_program_unpin(struct ebpf_program *program, struct ebpf_error *err)
+{
+	int code;
+
+	if (!program->pin_path)
+		return ebpf_fail(err, ENOENT, "program '%s': unpin: it is not pinned", name_of(program));
+	code = ebpf_kernel_sys(program->kernel)->unlinkat(AT_FDCWD, program->pin_path, 0);
+	if (code < 0 && code != -ENOENT)
+		return ebpf_fail_errno(err, code, "program '%s': unpin '%s'", name_of(program), program->pin_path);
+	free(program->pin_path);
+	program->pin_path = NULL;
+	return 0;
+}
