@@ -1,0 +1,299 @@
+/* btf.c -- the types that are loaded with a collection: one BTF object with the functions of its programs, keys and values of its maps,
+ * the local types whose ids its code asks for, and the source lines. The rest of the object's types (most of them: what CO-RE matched
+ * against the kernel's) stays at home, which is less to verify for the kernel and works on kernels that do not know every kind.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "load/load.h"
+
+#define CORE_TYPE_ID_LOCAL 6
+#define LOG_SIZE (64 << 10)
+
+/* Names are checked by the kernel: C identifiers. Code that did not come from C may have others. */
+static void c_name(const char *name, char out[128])
+{
+	size_t size = 0;
+
+	for (; name[size] && size < 127; size++) {
+		char c = name[size];
+		bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (size && c >= '0' && c <= '9');
+
+		out[size] = fine ? c : '_';
+	}
+	if (!size)
+		out[size++] = '_';
+	out[size] = '\0';
+}
+
+/* A function without a type, beside others that may have one: all must have one, or none counts. `int name(void)` will do for static functions. */
+static int64_t add_untyped(struct ebpf_load *load, const struct ebpf_function *function)
+{
+	char name[128];
+	int64_t type = ebpf_btf_builder_add_int(load->builder, "int", 4, BTF_INT_SIGNED);
+
+	if (type < 0)
+		return type;
+	c_name(function->name, name);
+	return ebpf_btf_builder_add_func(load->builder, name, (uint32_t)type, NULL, 0, BTF_VAR_STATIC);
+}
+
+/* The same FUNC, but static: a global function that the object hides is verified with its caller, not by itself. */
+static int64_t add_hidden(struct ebpf_load *load, const struct ebpf_type *func, struct ebpf_error *err)
+{
+	const struct ebpf_btf *btf = load->spec->btf;
+	struct ebpf_param *params;
+	struct ebpf_type proto;
+	int64_t type = 0;
+
+	if (!ebpf_btf_type(btf, func->type, &proto) || proto.kind != BTF_KIND_FUNC_PROTO)
+		return ebpf_fail(err, EINVAL, "types: function '%s' has no prototype", func->name);
+	params = calloc(proto.vlen + 1, sizeof(*params));
+	if (!params)
+		return ebpf_fail_memory(err);
+	for (uint32_t i = 0; i < proto.vlen && type >= 0; i++) {
+		params[i] = ebpf_type_param(&proto, i);
+		type = params[i].type ? ebpf_btf_builder_add(load->builder, btf, params[i].type, err) : 0;
+		params[i].type = (uint32_t)type;
+	}
+	if (type >= 0)
+		type = proto.type ? ebpf_btf_builder_add(load->builder, btf, proto.type, err) : 0;
+	if (type >= 0)
+		type = ebpf_btf_builder_add_func(load->builder, func->name, (uint32_t)type, params, proto.vlen, BTF_VAR_STATIC);
+	free(params);
+	return type;
+}
+
+static int add_lines(struct ebpf_load *load, struct ebpf_load_function *lf, struct ebpf_error *err)
+{
+	const struct ebpf_function *function = lf->function;
+
+	lf->line_count = 0;
+	if (!function->line_count)
+		return 0;
+	if (!lf->lines)
+		lf->lines = calloc(function->line_count, sizeof(*lf->lines));
+	if (!lf->lines)
+		return ebpf_fail_memory(err);
+	for (size_t i = 0; i < function->line_count; i++) {
+		const struct ebpf_spec_line *line = &function->lines[i];
+		int64_t file = ebpf_btf_builder_string(load->builder, line->file);
+		int64_t text = ebpf_btf_builder_string(load->builder, line->line);
+
+		if (file < 0 || text < 0)
+			return ebpf_fail_memory(err);
+		if (line->insn >= function->insn_count)
+			break;
+		/* the kernel takes 22 bits of line and 10 of column */
+		lf->lines[lf->line_count++] = (struct bpf_line_info){
+			line->insn, (uint32_t)file, (uint32_t)text, line->number << 10 | (line->column & 0x3ff),
+		};
+	}
+	return 0;
+}
+
+static int add_function(struct ebpf_load *load, struct ebpf_load_function *lf, struct ebpf_error *err)
+{
+	const struct ebpf_function *function = lf->function;
+	struct ebpf_type func;
+	int64_t type = 0;
+
+	lf->type_id = 0;
+	if (function->type_id) {
+		if (!ebpf_btf_type(load->spec->btf, function->type_id, &func) || func.kind != BTF_KIND_FUNC)
+			return ebpf_fail(err, EINVAL, "function '%s': type %u is no function", function->name, function->type_id);
+		if (ebpf_type_linkage(&func) == BTF_VAR_GLOBAL && !function->global)
+			type = add_hidden(load, &func, err);
+		else
+			type = ebpf_btf_builder_add(load->builder, load->spec->btf, function->type_id, err);
+	} else if (load->has_subprograms) {
+		type = add_untyped(load, function);
+	}
+	if (type < 0)
+		return ebpf_wrap(err, (int)type, "function '%s': types", function->name);
+	lf->type_id = (uint32_t)type;
+	for (size_t i = 0; i < function->relo_count; i++) {
+		if (function->relos[i].kind != CORE_TYPE_ID_LOCAL || !function->relos[i].type_id)
+			continue;
+		type = ebpf_btf_builder_add(load->builder, load->spec->btf, function->relos[i].type_id, err);
+		if (type < 0)
+			return ebpf_wrap(err, (int)type, "function '%s': type %u", function->name, function->relos[i].type_id);
+	}
+	return add_lines(load, lf, err);
+}
+
+int64_t ebpf_load_local_type(void *context, uint32_t local_id)
+{
+	struct ebpf_load *load = context;
+
+	/* it was added before: this only looks it up */
+	return local_id ? ebpf_btf_builder_add(load->builder, load->spec->btf, local_id, NULL) : 0;
+}
+
+static int add_type(struct ebpf_load *load, uint32_t id, uint32_t *out, struct ebpf_error *err)
+{
+	int64_t type = 0;
+
+	*out = 0;
+	if (id)
+		type = ebpf_btf_builder_add(load->builder, load->spec->btf, id, err);
+	if (type < 0)
+		return (int)type;
+	*out = (uint32_t)type;
+	return 0;
+}
+
+/* The DATASEC of a data section, its size that of the map (which the user may have grown). Compilers leave zeros for sizes and offsets. */
+static int add_section(struct ebpf_load *load, struct ebpf_map_spec *spec, uint32_t *out, struct ebpf_error *err)
+{
+	const struct ebpf_map_impl *impl = map_impl(spec);
+	struct ebpf_type type;
+	int64_t id = spec->value_type_id;
+
+	*out = 0;
+	if (!id || spec == spec_impl(load->spec)->kconfig || !ebpf_btf_type(load->spec->btf, (uint32_t)id, &type) ||
+	    type.kind != BTF_KIND_DATASEC || !impl->offsets || impl->offset_count != type.vlen)
+		return 0;
+	id = ebpf_btf_builder_add_datasec(load->builder, load->spec->btf, (uint32_t)id, type.name, impl->offsets, spec->value_size, err);
+	if (id < 0)
+		return (int)id;
+	*out = (uint32_t)id;
+	return 0;
+}
+
+static int add_map(struct ebpf_load *load, struct ebpf_map_spec *spec, struct ebpf_load_map *map, struct ebpf_error *err)
+{
+	int result = 0;
+
+	if (!spec->autocreate)
+		return 0;
+	if (ebpf_load_is_data(spec))
+		return add_section(load, spec, &map->value_type, err);
+	if (ebpf_load_map_takes_types(spec->type)) {
+		result = add_type(load, spec->key_type_id, &map->key_type, err);
+		if (result == 0)
+			result = add_type(load, spec->value_type_id, &map->value_type, err);
+	}
+	if (result == 0 && spec->inner && ebpf_load_map_takes_types(spec->inner->type)) {
+		result = add_type(load, spec->inner->key_type_id, &map->inner_key_type, err);
+		if (result == 0)
+			result = add_type(load, spec->inner->value_type_id, &map->inner_value_type, err);
+	}
+	return result;
+}
+
+static int build(struct ebpf_load *load, uint32_t lacks, void **data, size_t *size, struct ebpf_error *err)
+{
+	int result = 0;
+
+	ebpf_btf_builder_free(load->builder);
+	load->builder = ebpf_btf_builder_new(lacks);
+	if (!load->builder)
+		return ebpf_fail_memory(err);
+	for (size_t i = 0; load->spec->btf && i < load->spec->map_count; i++) {
+		result = add_map(load, load->spec->maps[i], &load->maps[i], err);
+		if (result < 0)
+			return ebpf_wrap(err, result, "map '%s': types", load->spec->maps[i]->name);
+	}
+	for (size_t i = 0; i < load->function_count; i++) {
+		if (!load->functions[i].wanted)
+			continue;
+		result = add_function(load, &load->functions[i], err);
+		if (result < 0)
+			return result;
+	}
+	load->has_func_info = !(lacks & EBPF_BTF_NO_FUNC);
+	return ebpf_btf_builder_finish(load->builder, data, size, err);
+}
+
+static int load_bytes(struct ebpf_load *load, const void *data, size_t size, char *log, size_t log_size)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.btf = ebpf_ptr(data);
+	attr.btf_size = (uint32_t)size;
+	if (log) {
+		attr.btf_log_buf = ebpf_ptr(log);
+		attr.btf_log_size = (uint32_t)log_size;
+		attr.btf_log_level = BPF_LOG_LEVEL1;
+	}
+	return ebpf_kernel_sys(load->kernel)->bpf(BPF_BTF_LOAD, &attr, EBPF_ATTR_SIZE(btf_log_level));
+}
+
+/* Which kinds the kernel is known to lack; `ask` probes those that are not known yet. */
+static uint32_t lacking(struct ebpf_load *load, bool ask)
+{
+	static const struct {
+		enum ebpf_feature feature;
+		uint32_t bit;
+	} kinds[] = {
+		{ EBPF_FEATURE_BTF_FUNC, EBPF_BTF_NO_FUNC },
+		{ EBPF_FEATURE_BTF_DATASEC, EBPF_BTF_NO_DATASEC },
+		{ EBPF_FEATURE_BTF_GLOBAL_FUNC, EBPF_BTF_NO_GLOBAL_FUNC },
+		{ EBPF_FEATURE_BTF_FLOAT, EBPF_BTF_NO_FLOAT },
+		{ EBPF_FEATURE_BTF_DECL_TAG, EBPF_BTF_NO_DECL_TAG },
+		{ EBPF_FEATURE_BTF_TYPE_TAG, EBPF_BTF_NO_TYPE_TAG },
+		{ EBPF_FEATURE_BTF_ENUM64, EBPF_BTF_NO_ENUM64 },
+	};
+	uint32_t lacks = 0;
+
+	for (size_t i = 0; i < EBPF_COUNT(kinds); i++)
+		if (ask ? !ebpf_kernel_supports(load->kernel, kinds[i].feature) : ebpf_kernel_lacks(load->kernel, kinds[i].feature))
+			lacks |= kinds[i].bit;
+	return lacks;
+}
+
+/* Keeps the last line of the kernel's log: the one that says what it did not like. */
+static void remember_problem(struct ebpf_load *load, const void *data, size_t size, int code)
+{
+	char *log = calloc(1, LOG_SIZE), *end, *line;
+
+	snprintf(load->btf_problem, sizeof(load->btf_problem), "%s", strerror(-code));
+	if (!log)
+		return;
+	load_bytes(load, data, size, log, LOG_SIZE);
+	log[LOG_SIZE - 1] = '\0';
+	for (end = log + strlen(log); end > log && end[-1] == '\n';)
+		*--end = '\0';
+	line = strrchr(log, '\n');
+	line = line ? line + 1 : log;
+	if (*line)
+		snprintf(load->btf_problem, sizeof(load->btf_problem), "%s", line);
+	free(log);
+}
+
+/* Tries with what is known of the kernel, then, when that was refused, with what it says it knows. */
+int ebpf_load_types(struct ebpf_load *load, struct ebpf_error *err)
+{
+	uint32_t lacks = lacking(load, false), asked;
+	void *data = NULL;
+	size_t size = 0;
+	int result, fd = -ENOTSUP;
+
+	if ((!load->spec->btf && !load->has_subprograms) || ebpf_kernel_lacks(load->kernel, EBPF_FEATURE_BTF))
+		return 0;
+	result = build(load, lacks, &data, &size, err);
+	if (result < 0)
+		return result;
+	fd = load_bytes(load, data, size, NULL, 0);
+	if (fd < 0 && ebpf_kernel_supports(load->kernel, EBPF_FEATURE_BTF)) {
+		asked = lacking(load, true);
+		if (asked != lacks) {
+			free(data);
+			data = NULL;
+			result = build(load, asked, &data, &size, err);
+			if (result < 0)
+				return result;
+			fd = load_bytes(load, data, size, NULL, 0);
+		}
+		if (fd < 0)
+			remember_problem(load, data, size, fd);
+	}
+	free(data);
+	if (fd >= 0)
+		load->btf_fd = fd;
+	else
+		load->has_func_info = false;
+	return 0;
+}
