@@ -175,21 +175,35 @@ enum ebpf_reference {
 };
 EBPF_API struct ebpf_block *ebpf_block_new(void);
 EBPF_API void ebpf_block_free(struct ebpf_block *block);
-/* Appends; a wide load (code 0x18) is appended as two slots with `wide` as its 64-bit immediate. */
+/* Appends; a wide load (code 0x18) is appended as two slots with `wide` as its 64-bit immediate (insn.imm is not looked at).
+ * EINVAL for what is no instruction of RFC 9669 or the kernel. */
 EBPF_API int ebpf_block_add(struct ebpf_block *block, struct ebpf_insn insn, int64_t wide, struct ebpf_error *err);
-/* Makes the last instruction refer to something by name: resolved when the Spec is loaded. */
+/* Makes the last instruction refer to something by name: resolved when the Spec is loaded. Its src and immediate are set to what
+ * the kind needs (a call's immediate to -1). EINVAL when the last instruction cannot refer to that. */
 EBPF_API int ebpf_block_refer(struct ebpf_block *block, enum ebpf_reference kind, const char *name, int64_t addend,
 			      struct ebpf_error *err);
-/* Names the next instruction. A label may be jumped to before it is defined. */
+/* Names the next instruction; EEXIST when the block has the label. A label may be jumped to before it is defined. */
 EBPF_API int ebpf_block_label(struct ebpf_block *block, const char *name, struct ebpf_error *err);
 /* Makes the last instruction, a jump or gotol, jump to a label. */
 EBPF_API int ebpf_block_jump(struct ebpf_block *block, const char *label, struct ebpf_error *err);
-/* Resolves the labels: ENOENT names one that is not defined, ERANGE a jump too far for 16 (or 32) bits. */
+/* Resolves the labels: ENOENT names one that is not defined, ERANGE a jump too far for 16 (or 32) bits, EINVAL a jump out of the block or into
+ * the middle of a wide load. References of kind CALL and FUNCTION to a label of this block are resolved too. May be called again after more
+ * has been added. */
 EBPF_API int ebpf_block_finish(struct ebpf_block *block, struct ebpf_error *err);
 EBPF_API const struct ebpf_insn *ebpf_block_insns(const struct ebpf_block *block, size_t *count);
-/* Reads the syntax that ebpf_insns_print writes; the error names line and column. */
+/* The index-th label, jump to a label, and reference, in the order in which they were added, for who wants to take a block apart; false
+ * past the last. Names belong to the block. */
+EBPF_API bool ebpf_block_get_label(const struct ebpf_block *block, size_t index, const char **name, uint32_t *insn);
+EBPF_API bool ebpf_block_get_jump(const struct ebpf_block *block, size_t index, const char **label, uint32_t *insn);
+EBPF_API bool ebpf_block_get_reference(const struct ebpf_block *block, size_t index, enum ebpf_reference *kind, const char **name,
+				       int64_t *addend, uint32_t *insn);
+/* Appends what a text says, one instruction a line: the syntax that ebpf_insn_print writes, verifier logs and llvm-objdump's listings.
+ * Empty lines, comments (from ';', '//' or '#'), "12:" and "(b7)" before an instruction, and "name:" as a label are fine.
+ * Names: `goto name`; `r1 = map name ll`, `r1 = map_value name+8 ll`, `r1 = func name ll`, `r1 = extern name ll`; `call name` of a helper, else of
+ * a function; `call kfunc name`. EINVAL and ERANGE name line and column; then the block is good for ebpf_block_free() only. */
 EBPF_API int ebpf_block_parse(struct ebpf_block *block, const char *text, struct ebpf_error *err);
 /* One instruction as the kernel's verifier prints it ("r0 = 2", "if r1 > 0x5 goto pc+2"), at most `size` bytes with the NUL.
+ * A wide load has " ll" behind it, so that the text alone says which instruction it is ("r0 = 0x5 ll"; "r1 = map[fd:4] ll").
  * `next` is the second slot of a wide load or NULL. Returns the length that it wanted, as snprintf. */
 EBPF_API int ebpf_insn_print(const struct ebpf_insn *insn, const struct ebpf_insn *next, char *text, size_t size);
 
@@ -486,17 +500,21 @@ EBPF_API void ebpf_ring_close(struct ebpf_ring *ring);
 EBPF_API struct ebpf_map *ebpf_ring_map(const struct ebpf_ring *ring);
 /* Readable when a record is there: the map's descriptor. */
 EBPF_API int ebpf_ring_fd(const struct ebpf_ring *ring);
-/* Bytes that wait, headers included. */
+/* Bytes that wait behind the records seen so far, headers included. */
 EBPF_API uint64_t ebpf_ring_available(const struct ebpf_ring *ring);
 /* The next record, in place: 1 with data and size, 0 when there is none (or the next is still being written). Discarded records are stepped over.
- * The record stays valid until ebpf_ring_release(), which gives the space of all records seen so far back to the kernel. */
+ * The record stays valid until ebpf_ring_release(), which gives the space of all records seen so far back to the kernel: call it now and then, since
+ * programs drop records when the ring is full. -EBADMSG when what is there is no record: another reader has moved the ring; -EBUSY from a
+ * callback of ebpf_ring_consume. */
 EBPF_API int ebpf_ring_next(struct ebpf_ring *ring, const void **data, size_t *size);
 EBPF_API void ebpf_ring_release(struct ebpf_ring *ring);
-/* Calls back for each record that is there, at most `limit` (0 = all); a negative result stops, after that record, and is returned.
- * Otherwise returns how many there were. */
+/* Calls back for each record that is there, at most `limit` (0 = all, but no more than one lap of the ring); a negative result stops, after that record,
+ * and is returned, as are the errors of ebpf_ring_next. Otherwise returns how many there were. Space is given back on the way, not record by
+ * record. The callback returns always (no longjmp past it), and must not read the ring; it may close it, which then ends the call. */
 typedef int (*ebpf_record_fn)(void *context, const void *data, size_t size);
 EBPF_API int64_t ebpf_ring_consume(struct ebpf_ring *ring, ebpf_record_fn callback, void *context, uint64_t limit);
-/* Waits up to `timeout_ms` (-1 = for ever) until there is a record: 1, or 0 when the time is over; -EINTR on a signal. */
+/* Waits up to `timeout_ms` (-1 = for ever) until there is a record: 1, or 0 when the time is over; -EINTR on a signal. Gives back the
+ * space of the records seen so far, as ebpf_ring_release does. */
 EBPF_API int ebpf_ring_wait(struct ebpf_ring *ring, int timeout_ms, struct ebpf_error *err);
 
 /* ---- the loop -------------------------------------------------------------------------------------------------- */
@@ -511,23 +529,33 @@ enum { EBPF_READ = 1, EBPF_WRITE = 4, EBPF_ERROR = 8, EBPF_HANGUP = 16 }; /* as 
 EBPF_API int ebpf_loop_new(struct ebpf_loop **out, struct ebpf_error *err);
 /* Removes all sources. Must not be called from a callback of this loop. */
 EBPF_API void ebpf_loop_free(struct ebpf_loop *loop);
-/* Calls back when the descriptor is ready; the caller keeps it open until the source is removed. */
+/* Calls back when the descriptor is ready, at once and again as long as it is (level-triggered); the caller keeps it open until the source is removed.
+ * Of all sources: `out` may be NULL when the source is to live as long as the loop. EPERM for regular files and directories, EEXIST when the
+ * loop has the descriptor already. */
 EBPF_API int ebpf_loop_add_fd(struct ebpf_loop *loop, int fd, uint32_t events, ebpf_source_fn callback, void *context,
 			      struct ebpf_source **out, struct ebpf_error *err);
 /* Calls back when the ring has records; the callback drains it. The ring must outlive the source. */
 EBPF_API int ebpf_loop_add_ring(struct ebpf_loop *loop, struct ebpf_ring *ring, ebpf_source_fn callback, void *context,
 				struct ebpf_source **out, struct ebpf_error *err);
-/* First after `delay_ns`, then every `interval_ns` (0 = once); `events` of the callback is how many times it fell due since. */
+/* First after `delay_ns`, then every `interval_ns` (0 = once); `events` of the callback is how many times it fell due since. One that fires once does
+ * not keep the loop running after that, but stays to be removed if there is a pointer to it. */
 EBPF_API int ebpf_loop_add_timer(struct ebpf_loop *loop, uint64_t delay_ns, uint64_t interval_ns, ebpf_source_fn callback,
 				 void *context, struct ebpf_source **out, struct ebpf_error *err);
-/* Blocks the signal for this thread while the source exists; `events` is its number. EBUSY when the loop already has it. */
+/* Blocks the signal for this thread while the source exists; `events` is its number. EBUSY when the loop already has it. What is pending when the
+ * source is removed is dropped, and the signal is as it was before. */
 EBPF_API int ebpf_loop_add_signal(struct ebpf_loop *loop, int signal, ebpf_source_fn callback, void *context,
 				  struct ebpf_source **out, struct ebpf_error *err);
+/* Takes NULL. From a callback too, its own source included: no callback of it is called any more. */
 EBPF_API void ebpf_source_remove(struct ebpf_source *source);
-/* Dispatches until ebpf_loop_stop, or until no source is left. */
+/* How many sources can still call back. */
+EBPF_API size_t ebpf_loop_count(const struct ebpf_loop *loop);
+/* Dispatches until ebpf_loop_stop, or until no source is left: 0. A negative result is that of a callback (err is left alone), or an error of the loop's
+ * own. Signals with a handler of the program's do not end it. */
 EBPF_API int ebpf_loop_run(struct ebpf_loop *loop, struct ebpf_error *err);
-/* One wait of at most `timeout_ms` (-1 = for ever, 0 = do not wait) and what became ready: how many callbacks were called. */
+/* One wait of at most `timeout_ms` (-1 = for ever, 0 = do not wait) and what became ready: how many callbacks were called. 0 also when a signal
+ * handler of the program's interrupted the wait, and without waiting when no source is left to wait for ever for. */
 EBPF_API int ebpf_loop_step(struct ebpf_loop *loop, int timeout_ms, struct ebpf_error *err);
+/* From a callback: run and step return as soon as it does; what else was ready is delivered by the next one. */
 EBPF_API void ebpf_loop_stop(struct ebpf_loop *loop);
 /* Readable when a step would find something to do: for another program's own loop. */
 EBPF_API int ebpf_loop_fd(const struct ebpf_loop *loop);

@@ -1,0 +1,341 @@
+/* ring.c -- reading the kernel's ring buffer; ring.h tells how it is laid out and what may be relied on. */
+#include "ring/ring.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HEADER_SIZE ((unsigned long)BPF_RINGBUF_HDR_SZ)
+#define FLAGS (BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT)
+#define STEP_MAX 65536UL
+
+/* -- opening and closing -- */
+
+void ebpf_ring_init(struct ebpf_ring *ring, unsigned long *consumer, const unsigned long *producer, const void *data, size_t size)
+{
+	ring->consumer = consumer;
+	ring->producer = producer;
+	ring->data = data;
+	ring->mask = size - 1;
+	ring->step = size / 16 < STEP_MAX ? size / 16 : STEP_MAX;
+	ring->published = __atomic_load_n(consumer, __ATOMIC_ACQUIRE);
+	ring->position = ring->published;
+	ring->known = ring->published;
+}
+
+static const struct ebpf_sys *ring_sys(const struct ebpf_ring *ring)
+{
+	return ebpf_kernel_sys(ring->map->kernel);
+}
+
+static void ring_free(struct ebpf_ring *ring)
+{
+	if (ring->consumer_page)
+		ring_sys(ring)->munmap(ring->consumer_page, ring->page_size);
+	if (ring->data_pages)
+		ring_sys(ring)->munmap(ring->data_pages, ring->data_pages_size);
+	ebpf_map_close(ring->map);
+	free(ring);
+}
+
+static int check_map(const struct ebpf_map *map, struct ebpf_error *err)
+{
+	const char *type = ebpf_enum_name(EBPF_MAP_TYPE, map->type);
+
+	if (map->type != BPF_MAP_TYPE_RINGBUF) {
+		ebpf_fail(err, EINVAL, "ring buffer: map '%s' is a map of type %s, not ringbuf", map->name, type ? type : "unknown");
+		if (map->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY)
+			ebpf_hint(err, "a perf_event_array is read through a perf buffer");
+		else if (map->type == BPF_MAP_TYPE_USER_RINGBUF)
+			ebpf_hint(err, "records of a user_ringbuf go the other way: this process writes, the program reads");
+		return -EINVAL;
+	}
+	/* Linux 6.19: there the producer overwrites old records and moves a third position, which this protocol does not know. */
+	if (map->flags & BPF_F_RB_OVERWRITE)
+		return ebpf_fail(err, ENOTSUP, "ring buffer: map '%s' overwrites old records (BPF_F_RB_OVERWRITE), which is not supported", map->name);
+	if (!map->max_entries || (map->max_entries & (map->max_entries - 1)))
+		return ebpf_fail(err, EINVAL, "ring buffer: map '%s' has a size of %u bytes, not a power of two", map->name, map->max_entries);
+	if ((uint64_t)map->max_entries * 4 > SIZE_MAX)
+		return ebpf_fail(err, E2BIG, "ring buffer: map '%s' has %u bytes, too many to be mapped twice", map->name, map->max_entries);
+	return 0;
+}
+
+static int map_pages(struct ebpf_ring *ring, struct ebpf_error *err)
+{
+	struct ebpf_map *map = ring->map;
+	const struct ebpf_sys *sys = ring_sys(ring);
+	void *pages;
+	int ret;
+
+	ring->page_size = (size_t)sysconf(_SC_PAGESIZE);
+	ret = sys->mmap(ring->page_size, PROT_READ | PROT_WRITE, MAP_SHARED, map->fd, 0, &pages);
+	if (ret < 0)
+		return ebpf_fail_errno(err, ret, "ring buffer: map '%s': cannot map the consumer's page", map->name);
+	ring->consumer_page = pages;
+	ring->data_pages_size = ring->page_size + 2 * (size_t)map->max_entries;
+	ret = sys->mmap(ring->data_pages_size, PROT_READ, MAP_SHARED, map->fd, (off_t)ring->page_size, &pages);
+	if (ret < 0)
+		return ebpf_fail_errno(err, ret, "ring buffer: map '%s': cannot map the records", map->name);
+	ring->data_pages = pages;
+	return 0;
+}
+
+int ebpf_ring_open(struct ebpf_map *map, struct ebpf_ring **out, struct ebpf_error *err)
+{
+	struct ebpf_ring *ring;
+	int ret = check_map(map, err);
+
+	if (ret < 0)
+		return ret;
+	ring = calloc(1, sizeof(*ring));
+	if (!ring)
+		return ebpf_fail_memory(err);
+	ring->map = ebpf_map_ref(map);
+	ret = map_pages(ring, err);
+	if (ret < 0) {
+		ring_free(ring);
+		return ret;
+	}
+	ebpf_ring_init(ring, ring->consumer_page, ring->data_pages, (uint8_t *)ring->data_pages + ring->page_size, map->max_entries);
+	*out = ring;
+	return 0;
+}
+
+void ebpf_ring_close(struct ebpf_ring *ring)
+{
+	if (!ring)
+		return;
+	if (ring->consuming)
+		ring->closing = true;
+	else
+		ring_free(ring);
+}
+
+struct ebpf_map *ebpf_ring_map(const struct ebpf_ring *ring)
+{
+	return ring->map;
+}
+
+int ebpf_ring_fd(const struct ebpf_ring *ring)
+{
+	return ring->map->fd;
+}
+
+uint64_t ebpf_ring_available(const struct ebpf_ring *ring)
+{
+	return __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE) - ring->position;
+}
+
+/* -- reading -- */
+
+static inline unsigned long record_size(uint32_t header)
+{
+	return ((unsigned long)(header & ~FLAGS) + HEADER_SIZE + 7) & ~7UL;
+}
+
+static inline uint32_t load_header(const uint8_t *record)
+{
+	return __atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE);
+}
+
+static inline void publish(struct ebpf_ring *ring, unsigned long position)
+{
+	ring->published = position;
+	__atomic_store_n(ring->consumer, position, __ATOMIC_RELEASE);
+}
+
+/* Publishes, and tells whether there is anything more now. The fence keeps the store before the load: without it a commit in
+ * between could see the old consumer's position (and wake nobody) while we see the old producer's (and go to sleep). */
+static bool publish_and_look(struct ebpf_ring *ring)
+{
+	publish(ring, ring->position);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	ring->known = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
+	return ring->known != ring->position;
+}
+
+int ebpf_ring_next(struct ebpf_ring *ring, const void **data, size_t *size)
+{
+	if (ring->consuming)
+		return -EBUSY;
+	for (;;) {
+		const uint8_t *record;
+		unsigned long length;
+		uint32_t header;
+
+		if (ring->position == ring->known) {
+			ring->known = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
+			if (ring->position == ring->known)
+				return 0;
+		}
+		record = ring->data + (ring->position & ring->mask);
+		header = load_header(record);
+		if (header & BPF_RINGBUF_BUSY_BIT)
+			return 0;
+		length = record_size(header);
+		if (length > ring->known - ring->position)
+			return -EBADMSG;
+		ring->position += length;
+		if (header & BPF_RINGBUF_DISCARD_BIT)
+			continue;
+		*data = record + HEADER_SIZE;
+		*size = header;
+		return 1;
+	}
+}
+
+void ebpf_ring_release(struct ebpf_ring *ring)
+{
+	if (!ring->consuming && ring->published != ring->position)
+		publish(ring, ring->position);
+}
+
+/* Calls back for what lies before ring->known, and leaves ring->position behind the last record that was read. 1 = a record that is not ready,
+ * or the limit, ended it; 0 = all were read; negative = the callback's result, or -EBADMSG. Everything that the loop needs is in
+ * registers: the callback can change nothing but ring->closing. */
+static int64_t consume_known(struct ebpf_ring *ring, ebpf_record_fn callback, void *context, uint64_t limit, uint64_t *count)
+{
+	const uint8_t *const data = ring->data;
+	const unsigned long mask = ring->mask, known = ring->known;
+	unsigned long position = ring->position, publish_at = ring->published + ring->step;
+	uint64_t left = limit - *count;
+	int64_t ret = 0;
+
+	while (position != known) {
+		const uint8_t *record = data + (position & mask);
+		uint32_t header = load_header(record);
+		unsigned long length = record_size(header);
+
+		if (__builtin_expect(header & FLAGS, 0)) {
+			if (header & BPF_RINGBUF_BUSY_BIT) {
+				ret = 1;
+				break;
+			}
+			if (length > known - position) {
+				ret = -EBADMSG;
+				break;
+			}
+			position += length;
+			continue;
+		}
+		if (__builtin_expect(length > known - position, 0)) {
+			ret = -EBADMSG;
+			break;
+		}
+		position += length;
+		left--;
+		ret = callback(context, record + HEADER_SIZE, header);
+		if (__builtin_expect(ret < 0, 0))
+			break;
+		ret = 0;
+		if (__builtin_expect((long)(position - publish_at) >= 0, 0)) {
+			publish(ring, position);
+			publish_at = position + ring->step;
+		}
+		if (__builtin_expect(!left, 0) || __builtin_expect(ring->closing, 0)) {
+			ret = 1;
+			break;
+		}
+	}
+	ring->position = position;
+	*count = limit - left;
+	return ret;
+}
+
+int64_t ebpf_ring_consume(struct ebpf_ring *ring, ebpf_record_fn callback, void *context, uint64_t limit)
+{
+	const unsigned long start = ring->position;
+	unsigned long before;
+	uint64_t count = 0;
+	int64_t ret;
+
+	if (ring->consuming)
+		return -EBUSY;
+	if (!limit)
+		limit = UINT64_MAX;
+	ring->consuming = true;
+	ring->known = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
+	/* Programs that write faster than the callback reads must not hold us here for ever: other sources of the loop have a turn after one lap
+	 * at the latest. */
+	do {
+		before = ring->position;
+		ret = consume_known(ring, callback, context, limit, &count);
+	} while (ret == 0 && ring->position != before && publish_and_look(ring) && ring->position - start <= ring->mask);
+	if (ring->published != ring->position)
+		publish(ring, ring->position);
+	ring->consuming = false;
+	if (ring->closing)
+		ring_free(ring);
+	return ret < 0 ? ret : (int64_t)count;
+}
+
+/* -- waiting -- */
+
+/* Steps over discarded records and tells whether one that was not stands ready. */
+static bool record_is_ready(struct ebpf_ring *ring)
+{
+	for (;;) {
+		uint32_t header;
+
+		if (ring->position == ring->known)
+			ring->known = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
+		if (ring->position == ring->known)
+			return false;
+		header = load_header(ring->data + (ring->position & ring->mask));
+		if (header & BPF_RINGBUF_BUSY_BIT)
+			return false;
+		if (!(header & BPF_RINGBUF_DISCARD_BIT) || record_size(header) > ring->known - ring->position)
+			return true; /* or bytes that are no record: ebpf_ring_next says so */
+		ring->position += record_size(header);
+	}
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* How long the next sleep may be: the descriptor is readable as soon as space is reserved, so that polling for a record which is still being
+ * written would spin; such a moment is short, unless the program was preempted in it. */
+static int next_sleep(const struct ebpf_ring *ring, int timeout_ms, int64_t deadline, bool *poll_fd)
+{
+	int64_t left = timeout_ms < 0 ? INT32_MAX : deadline - now_ms();
+
+	if (left < 0)
+		left = 0;
+	*poll_fd = ring->position == ring->known;
+	if (*poll_fd)
+		return timeout_ms < 0 ? -1 : (int)left;
+	return left > 1 ? 1 : (int)left;
+}
+
+int ebpf_ring_wait(struct ebpf_ring *ring, int timeout_ms, struct ebpf_error *err)
+{
+	int64_t deadline = timeout_ms > 0 ? now_ms() + timeout_ms : 0;
+
+	if (ring->consuming)
+		return ebpf_fail(err, EBUSY, "ring buffer: map '%s': a callback of this ring cannot wait for it", ring->map->name);
+	for (bool last = false;; last = timeout_ms >= 0 && now_ms() >= deadline) {
+		struct pollfd poll_fd = { .fd = ring->map->fd, .events = POLLIN };
+		bool use_fd;
+		int ret, sleep_ms;
+
+		if (record_is_ready(ring))
+			return 1;
+		/* A record that comes before this would wake nobody; one that came meanwhile makes the descriptor readable at once. */
+		ebpf_ring_release(ring);
+		if (last)
+			return 0;
+		sleep_ms = next_sleep(ring, timeout_ms, deadline, &use_fd);
+		ret = ring_sys(ring)->poll(&poll_fd, use_fd, sleep_ms);
+		if (ret == -EINTR)
+			return ebpf_fail_errno(err, ret, "ring buffer: map '%s': waiting", ring->map->name);
+		if (ret < 0)
+			return ebpf_fail_errno(err, ret, "ring buffer: map '%s': cannot wait", ring->map->name);
+	}
+}

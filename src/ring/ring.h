@@ -1,0 +1,52 @@
+/* ring.h -- a reader of one BPF ring buffer: the records that programs wrote, in place, in the order in which they were reserved.
+ *
+ * The kernel's memory (Linux 5.8, kernel/bpf/ringbuf.c) is three parts of the map's file: a page with the consumer's position, ours to
+ * write; a page with the producer's position; and the data, mapped twice in a row so that no record is ever cut by the end. Each
+ * record has a header of 8 bytes: 32 bits of length with a bit for "still being written" and one for "discarded", and 32 that
+ * are the kernel's own. Header and record together fill a multiple of 8 bytes.
+ *
+ * Positions only grow. Three of them are ours: `published` <= `position` <= `producer`. Bytes before `published` are the kernel's again;
+ * those from there to `position` have been handed out and stay as they are; `producer` is how far we know that there are records.
+ *
+ * What the kernel promises and we rely on:
+ *  - A store of the producer's position releases the header that lies before it, with the busy bit set and the whole length in it. So a record
+ *    never reaches beyond the producer's position; bytes that say otherwise are not a record (another reader has moved the
+ *    ring under us), and reading ends with EBADMSG.
+ *  - A store of a header without the busy bit releases the record. Records become ready in any order, but are read in that of reservation.
+ *  - Our store of the consumer's position lets the kernel write over what lies before it.
+ *  - Whoever commits a record wakes the readers only if the consumer's position is exactly at that record: who goes to sleep must have
+ *    published all that it has read, and looked again after that. ebpf_ring_consume and ebpf_ring_wait do.
+ *
+ * Publishing costs the producers a cache line each time, and not publishing costs them space. ebpf_ring_consume therefore publishes
+ * when a sixteenth of the ring, at most 64 KiB, has been read since the last time, and at the end: so at most that much of the ring is
+ * held back by records that are done with.
+ *
+ * A struct ebpf_ring owns its mappings and a reference to the map. One reader per map, one thread at a time per reader.
+ * Not here: waiting for several things (loop), types of records (btf; the map has the layout).
+ */
+#ifndef EBPF_RING_H
+#define EBPF_RING_H
+
+#include "map/map.h"
+
+struct ebpf_ring {
+	/* The kernel's part. */
+	unsigned long *consumer;        /* position up to which everything is given back */
+	const unsigned long *producer;  /* position up to which space is reserved */
+	const uint8_t *data;            /* twice `mask + 1` bytes */
+	unsigned long mask;
+	/* Ours. */
+	unsigned long position, published;
+	unsigned long known;            /* the producer's position when it was last read */
+	unsigned long step;             /* bytes after which ebpf_ring_consume publishes */
+	bool consuming, closing;        /* closed by the callback of ebpf_ring_consume: freed when that ends */
+	struct ebpf_map *map;           /* NULL in tests */
+	void *consumer_page, *data_pages;
+	size_t page_size, data_pages_size;
+};
+
+/* Sets the parts that reading needs, for any memory that is laid out in this way; the rest of *ring is the caller's to zero. `size` is a power
+ * of two; `data` has it twice. */
+void ebpf_ring_init(struct ebpf_ring *ring, unsigned long *consumer, const unsigned long *producer, const void *data, size_t size);
+
+#endif
