@@ -275,6 +275,7 @@ EBPF_API int ebpf_spec_add_map(struct ebpf_spec *spec, const char *name, struct 
 EBPF_API struct ebpf_map_spec *ebpf_spec_find_map(const struct ebpf_spec *spec, const char *name);
 EBPF_API struct ebpf_program_spec *ebpf_spec_find_program(const struct ebpf_spec *spec, const char *name);
 EBPF_API struct ebpf_variable_spec *ebpf_spec_find_variable(const struct ebpf_spec *spec, const char *name);
+EBPF_API int ebpf_spec_set_license(struct ebpf_spec *spec, const char *license, struct ebpf_error *err);
 /* Replaces a section string: type, attach type, flags and attach_to follow from the table of sections.
  * EINVAL names the nearest known section. */
 EBPF_API int ebpf_program_spec_set_section(struct ebpf_program_spec *program, const char *section, struct ebpf_error *err);

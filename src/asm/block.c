@@ -1,0 +1,328 @@
+/* block.c -- code under construction: instructions, labels, references by name. */
+#include <stdlib.h>
+
+#include "asm/asm.h"
+
+struct ebpf_block *ebpf_block_new(void)
+{
+	return calloc(1, sizeof(struct ebpf_block));
+}
+
+void ebpf_block_free(struct ebpf_block *block)
+{
+	if (!block)
+		return;
+	for (size_t i = 0; i < block->reference_count; i++)
+		free(block->references[i].name);
+	for (size_t i = 0; i < block->label_count; i++)
+		free(block->labels[i].name);
+	for (size_t i = 0; i < block->jump_count; i++)
+		free(block->jumps[i].label);
+	ebpf_table_free(&block->label_index);
+	free(block->references);
+	free(block->labels);
+	free(block->jumps);
+	free(block->insns);
+	free(block);
+}
+
+static int append(struct ebpf_block *block, struct ebpf_insn insn, struct ebpf_error *err)
+{
+	struct ebpf_insn *grown;
+
+	if (block->count >= INT32_MAX)
+		return ebpf_fail(err, E2BIG, "a block cannot have more than %d instructions", INT32_MAX);
+	grown = ebpf_grow(block->insns, &block->capacity, block->count, sizeof(*grown));
+	if (!grown)
+		return ebpf_fail_memory(err);
+	block->insns = grown;
+	block->insns[block->count++] = insn;
+	block->finished = false;
+	return 0;
+}
+
+int ebpf_block_add(struct ebpf_block *block, struct ebpf_insn insn, int64_t wide, struct ebpf_error *err)
+{
+	struct ebpf_insn next = { .imm = (int32_t)(uint32_t)((uint64_t)wide >> 32) };
+	bool two = ebpf_insn_is_wide(&insn);
+	const char *wrong;
+	int code;
+
+	if (two)
+		insn.imm = (int32_t)(uint32_t)wide;
+	wrong = ebpf_insn_check(&insn, two ? &next : NULL);
+	if (wrong)
+		return ebpf_fail(err, EINVAL, "instruction %zu (code 0x%02x): %s", block->count, insn.code, wrong);
+	code = append(block, insn, err);
+	if (code < 0 || !two)
+		return code;
+	code = append(block, next, err);
+	if (code < 0)
+		block->count--;
+	return code;
+}
+
+/* The last instruction, a wide load's first slot, or NULL in an empty block. */
+static struct ebpf_insn *last_insn(struct ebpf_block *block)
+{
+	size_t count = block->count;
+
+	if (count >= 2 && ebpf_insn_is_wide(&block->insns[count - 2]))
+		return &block->insns[count - 2];
+	return count ? &block->insns[count - 1] : NULL;
+}
+
+/* What the instruction's src says for a reference, or -1 when it cannot be one. */
+static int reference_src(const struct ebpf_insn *insn, enum ebpf_reference kind)
+{
+	bool call = insn->code == EBPF_CALL, wide = ebpf_insn_is_wide(insn);
+
+	switch (kind) {
+	case EBPF_REF_MAP:
+		return wide ? EBPF_PSEUDO_MAP_FD : -1;
+	case EBPF_REF_MAP_VALUE:
+		return wide ? EBPF_PSEUDO_MAP_VALUE : -1;
+	case EBPF_REF_CALL:
+		return call ? EBPF_PSEUDO_CALL : -1;
+	case EBPF_REF_FUNCTION:
+		return wide ? EBPF_PSEUDO_FUNC : -1;
+	case EBPF_REF_EXTERN:
+		return call ? EBPF_PSEUDO_KFUNC_CALL : wide ? 0 : -1;
+	}
+	return -1;
+}
+
+int ebpf_block_refer(struct ebpf_block *block, enum ebpf_reference kind, const char *name, int64_t addend, struct ebpf_error *err)
+{
+	struct ebpf_insn *insn = last_insn(block);
+	struct ebpf_block_reference *grown;
+	int src = insn ? reference_src(insn, kind) : -1;
+	char *copy;
+
+	if (src < 0)
+		return ebpf_fail(err, EINVAL, "instruction %zu cannot refer to '%s': %s", insn ? (size_t)(insn - block->insns) : 0, name,
+				 "maps, functions' addresses and externs need a wide load, functions and kfuncs a call");
+	if (block->reference_count && &block->insns[block->references[block->reference_count - 1].insn] == insn)
+		return ebpf_fail(err, EINVAL, "instruction %zu refers to '%s' already: not to '%s' as well", (size_t)(insn - block->insns),
+				 block->references[block->reference_count - 1].name, name);
+	grown = ebpf_grow(block->references, &block->reference_capacity, block->reference_count, sizeof(*grown));
+	if (!grown)
+		return ebpf_fail_memory(err);
+	block->references = grown;
+	copy = ebpf_strdup(name);
+	if (!copy)
+		return ebpf_fail_memory(err);
+	insn->src = (uint8_t)src;
+	insn->imm = ebpf_insn_is_wide(insn) ? 0 : -1;
+	if (ebpf_insn_is_wide(insn))
+		insn[1].imm = 0;
+	block->references[block->reference_count++] = (struct ebpf_block_reference){
+		.insn = (uint32_t)(insn - block->insns), .kind = kind, .name = copy, .addend = addend,
+	};
+	block->finished = false;
+	return 0;
+}
+
+int ebpf_block_label(struct ebpf_block *block, const char *name, struct ebpf_error *err)
+{
+	struct ebpf_block_label *grown;
+	char *copy;
+
+	grown = ebpf_grow(block->labels, &block->label_capacity, block->label_count, sizeof(*grown));
+	if (!grown)
+		return ebpf_fail_memory(err);
+	block->labels = grown;
+	copy = ebpf_strdup(name);
+	if (!copy)
+		return ebpf_fail_memory(err);
+	if (ebpf_table_get(&block->label_index, copy, NULL)) {
+		free(copy);
+		return ebpf_fail(err, EEXIST, "label '%s' is defined twice", name);
+	}
+	if (ebpf_table_set(&block->label_index, copy, block->count) < 0) {
+		free(copy);
+		return ebpf_fail_memory(err);
+	}
+	block->labels[block->label_count++] = (struct ebpf_block_label){ .name = copy, .insn = (uint32_t)block->count };
+	block->finished = false;
+	return 0;
+}
+
+int ebpf_block_jump(struct ebpf_block *block, const char *label, struct ebpf_error *err)
+{
+	const struct ebpf_insn *insn = last_insn(block);
+	struct ebpf_block_jump *grown;
+	char *copy;
+
+	if (!insn || !ebpf_insn_is_jump(insn))
+		return ebpf_fail(err, EINVAL, "instruction %zu is not a jump: it cannot go to '%s'",
+				 insn ? (size_t)(insn - block->insns) : 0, label);
+	grown = ebpf_grow(block->jumps, &block->jump_capacity, block->jump_count, sizeof(*grown));
+	if (!grown)
+		return ebpf_fail_memory(err);
+	block->jumps = grown;
+	copy = ebpf_strdup(label);
+	if (!copy)
+		return ebpf_fail_memory(err);
+	block->jumps[block->jump_count++] = (struct ebpf_block_jump){ .label = copy, .insn = (uint32_t)(insn - block->insns) };
+	block->finished = false;
+	return 0;
+}
+
+/* -- finishing -- */
+
+static int unknown_label(const struct ebpf_block *block, const struct ebpf_block_jump *jump, struct ebpf_error *err)
+{
+	const char **names = calloc(block->label_count + 1, sizeof(*names)), *near;
+
+	ebpf_fail(err, ENOENT, "instruction %u: label '%s' is not defined", jump->insn, jump->label);
+	if (names) {
+		for (size_t i = 0; i < block->label_count; i++)
+			names[i] = block->labels[i].name;
+		near = ebpf_nearest(jump->label, names, block->label_count);
+		if (near)
+			ebpf_hint(err, "did you mean '%s'?", near);
+	}
+	free(names);
+	return -ENOENT;
+}
+
+static int resolve_jump(struct ebpf_block *block, const struct ebpf_block_jump *jump, struct ebpf_error *err)
+{
+	struct ebpf_insn *insn = &block->insns[jump->insn];
+	uint64_t target;
+	int64_t distance;
+
+	if (!ebpf_table_get(&block->label_index, jump->label, &target))
+		return unknown_label(block, jump, err);
+	distance = (int64_t)target - (int64_t)jump->insn - 1;
+	if (insn->code == EBPF_GOTOL) {
+		insn->imm = (int32_t)distance; /* a block has fewer than 2^31 slots */
+		return 0;
+	}
+	if (distance < INT16_MIN || distance > INT16_MAX) {
+		ebpf_fail(err, ERANGE, "instruction %u: label '%s' is %lld instructions away, and a jump reaches 32767", jump->insn,
+			  jump->label, (long long)distance);
+		ebpf_hint(err, "jump over a `gotol` (Linux 6.6), which reaches any distance");
+		return -ERANGE;
+	}
+	insn->off = (int16_t)distance;
+	return 0;
+}
+
+/* A call, or load of the address, of a function that stands in this very block. Returns false when it does not. */
+static bool resolve_local(struct ebpf_block *block, const struct ebpf_block_reference *reference)
+{
+	struct ebpf_insn *insn = &block->insns[reference->insn];
+	uint64_t target;
+
+	if (reference->kind != EBPF_REF_CALL && reference->kind != EBPF_REF_FUNCTION)
+		return false;
+	if (!ebpf_table_get(&block->label_index, reference->name, &target))
+		return false;
+	/* Relative to the next slot, which for a wide load is its own second one. */
+	insn->imm = (int32_t)((int64_t)target - (int64_t)reference->insn - 1);
+	return true;
+}
+
+static int check_target(const struct ebpf_block *block, size_t at, const char *what, struct ebpf_error *err)
+{
+	const struct ebpf_insn *insn = &block->insns[at];
+	bool far = insn->code == EBPF_GOTOL || !ebpf_insn_is_jump(insn);
+	int64_t target = (int64_t)at + 1 + (far ? insn->imm : insn->off);
+
+	if (target < 0 || (uint64_t)target >= block->count)
+		return ebpf_fail(err, EINVAL, "instruction %zu: %s %lld, outside of the block, which has %zu", at, what, (long long)target,
+				 block->count);
+	if (target > 0 && ebpf_insn_is_wide(&block->insns[target - 1]))
+		return ebpf_fail(err, EINVAL, "instruction %zu: %s %lld, the second slot of a wide load", at, what, (long long)target);
+	return 0;
+}
+
+static bool is_reference(const struct ebpf_block *block, size_t *next, size_t at)
+{
+	while (*next < block->reference_count && block->references[*next].insn < at)
+		++*next;
+	return *next < block->reference_count && block->references[*next].insn == at;
+}
+
+/* Every jump, and every call within the block, must go to an instruction of it. References are in the order of their instructions. */
+static int check_targets(const struct ebpf_block *block, struct ebpf_error *err)
+{
+	size_t reference = 0;
+	int code = 0;
+
+	for (size_t at = 0; at < block->count && code == 0; at++) {
+		const struct ebpf_insn *insn = &block->insns[at];
+
+		if (ebpf_insn_is_jump(insn))
+			code = check_target(block, at, "jump to", err);
+		else if (insn->code == EBPF_CALL && insn->src == EBPF_PSEUDO_CALL && !is_reference(block, &reference, at))
+			code = check_target(block, at, "call of", err);
+		else if (ebpf_insn_is_wide(insn) && insn->src == EBPF_PSEUDO_FUNC && !is_reference(block, &reference, at))
+			code = check_target(block, at, "address of", err);
+		if (ebpf_insn_is_wide(insn))
+			at++;
+	}
+	return code;
+}
+
+int ebpf_block_finish(struct ebpf_block *block, struct ebpf_error *err)
+{
+	size_t kept = 0;
+	int code;
+
+	for (size_t i = 0; i < block->jump_count; i++) {
+		code = resolve_jump(block, &block->jumps[i], err);
+		if (code < 0)
+			return code;
+	}
+	for (size_t i = 0; i < block->reference_count; i++) {
+		if (resolve_local(block, &block->references[i]))
+			free(block->references[i].name);
+		else
+			block->references[kept++] = block->references[i];
+	}
+	block->reference_count = kept;
+	code = check_targets(block, err);
+	if (code < 0)
+		return code;
+	block->finished = true;
+	return 0;
+}
+
+const struct ebpf_insn *ebpf_block_insns(const struct ebpf_block *block, size_t *count)
+{
+	*count = block->count;
+	return block->insns;
+}
+
+bool ebpf_block_get_label(const struct ebpf_block *block, size_t index, const char **name, uint32_t *insn)
+{
+	if (index >= block->label_count)
+		return false;
+	*name = block->labels[index].name;
+	*insn = block->labels[index].insn;
+	return true;
+}
+
+bool ebpf_block_get_jump(const struct ebpf_block *block, size_t index, const char **label, uint32_t *insn)
+{
+	if (index >= block->jump_count)
+		return false;
+	*label = block->jumps[index].label;
+	*insn = block->jumps[index].insn;
+	return true;
+}
+
+bool ebpf_block_get_reference(const struct ebpf_block *block, size_t index, enum ebpf_reference *kind, const char **name, int64_t *addend,
+			      uint32_t *insn)
+{
+	if (index >= block->reference_count)
+		return false;
+	*kind = block->references[index].kind;
+	*name = block->references[index].name;
+	*addend = block->references[index].addend;
+	*insn = block->references[index].insn;
+	return true;
+}
