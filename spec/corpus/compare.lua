@@ -1,0 +1,89 @@
+-- lua5.4 compare.lua LIBBPF.jsonl OURS.jsonl : where two lists of objects differ, and a summary; status 1 when they do.
+-- Lines are those of list_libbpf and list_spec. What libbpf decides by the running machine (page size, a flag that old kernels lack) is taken out.
+local json = require "dkjson"
+
+local MMAPABLE, ARRAY, RINGBUF, USER_RINGBUF = 0x400, 2, 27, 31
+
+local function read(path)
+  local objects, order = {}, {}
+  for line in io.lines(path) do
+    local object = assert(json.decode(line), "not JSON: " .. line)
+    local name = object.object:match "[^/]*$"
+    objects[name], order[#order + 1] = object, name
+  end
+  return objects, order
+end
+
+-- libbpf rounds a ring's size up to a page times a power of two when it opens the object; a Spec keeps what was written
+local function ring_size(size)
+  local pages = 4096
+  if size == 0 then return 0 end
+  while pages < size do pages = pages * 2 end
+  return pages
+end
+
+local function normal(map)
+  if map.type == RINGBUF or map.type == USER_RINGBUF then map.max_entries = ring_size(map.max_entries) end
+  if map.type == ARRAY and (map.name:match "%.") then map.flags = map.flags & ~MMAPABLE end
+  return map
+end
+
+local function by_name(list, change)
+  local map = {}
+  for i, item in ipairs(list) do
+    item = change and change(item) or item
+    item.place = i
+    map[item.name] = item
+  end
+  return map
+end
+
+local differences, same, refused, lenient = {}, 0, 0, {}
+local function differ(...) differences[#differences + 1] = string.format(...) end
+
+local function compare_lists(name, what, theirs, ours, change, fields)
+  local left, right = by_name(theirs, change), by_name(ours, change)
+  for item_name, item in pairs(left) do
+    local other = right[item_name]
+    if not other then
+      differ("%s: %s '%s' is missing", name, what, item_name)
+    else
+      for _, field in ipairs(fields) do
+        if item[field] ~= other[field] then
+          differ("%s: %s '%s': %s is %s, in libbpf %s", name, what, item_name, field, other[field], item[field])
+        end
+      end
+    end
+  end
+  for item_name in pairs(right) do
+    if not left[item_name] then differ("%s: %s '%s' is not in libbpf's list", name, what, item_name) end
+  end
+end
+
+local program_fields = { "place", "section", "type", "attach_type", "autoload", "instructions" }
+local map_fields = { "place", "type", "key_size", "value_size", "max_entries", "flags", "map_extra", "numa_node", "pin", "key_type", "value_type" }
+
+local theirs, order = read(arg[1])
+local ours = read(arg[2])
+for _, name in ipairs(order) do
+  local left, right, before = theirs[name], ours[name], #differences
+  if not right then
+    differ("%s: not read at all", name)
+  elseif left.error and right.error then
+    refused = refused + 1
+    print(("both refuse %s:\n    libbpf: %s (%d)\n    ours:   %s (%d)"):format(name, left.error, left.errno, right.error, right.errno))
+  elseif left.error then
+    lenient[#lenient + 1] = ("%s (libbpf: %s)"):format(name, left.error)
+  elseif right.error then
+    differ("%s: refused: %s", name, right.error)
+  else
+    compare_lists(name, "program", left.programs, right.programs, nil, program_fields)
+    compare_lists(name, "map", left.maps, right.maps, normal, map_fields)
+    if #differences == before then same = same + 1 end
+  end
+end
+table.sort(differences)
+for _, line in ipairs(differences) do print("different: " .. line) end
+for _, line in ipairs(lenient) do print("read though libbpf refuses: " .. line) end
+print(("%d objects: %d the same, %d refused by both, %d read by us alone, %d differences"):format(#order, same, refused, #lenient, #differences))
+os.exit(#differences == 0)
