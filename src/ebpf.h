@@ -95,19 +95,22 @@ EBPF_API uint32_t ebpf_btf_count(const struct ebpf_btf *btf);
 /* The id of a type by C name: "struct event", "union u", "enum e", or a bare name of any named type
  * ("event_t", "int"); -ENOENT when there is none. */
 EBPF_API int64_t ebpf_btf_find(const struct ebpf_btf *btf, const char *name);
-/* Size in bytes of a type, through typedefs and qualifiers; -EINVAL for one without a size. */
+/* Size in bytes of a type, through typedefs and qualifiers, of a variable that of its type; -EINVAL for one without a size, -E2BIG for
+ * 4 GiB and more. */
 EBPF_API int64_t ebpf_btf_sizeof(const struct ebpf_btf *btf, uint32_t id);
 
 /* How bytes of a type are laid out: a tree, made once per type and walked for each value. It holds copies of
- * all names, so it outlives the BTF that it was made from. Nodes belong to the root. */
+ * all names, so it outlives the BTF that it was made from. Nodes belong to the root; a type that occurs twice may be one node that
+ * is referred to twice. All that a node covers lies inside of its parent, no node contains itself, the depth is at most 33, and
+ * decoding a value of n bytes meets at most 2^20 + 16 n nodes, however hostile the types: a walk needs no bounds of its own. */
 enum ebpf_value_kind {
 	EBPF_VALUE_INT,    /* size 1, 2, 4, 8 (or a bit field); is_signed */
 	EBPF_VALUE_BOOL,   /* size 1, 2, 4, 8 */
 	EBPF_VALUE_FLOAT,  /* size 4, 8 */
 	EBPF_VALUE_ENUM,   /* as INT; names in `enumerators` */
-	EBPF_VALUE_POINTER,/* as an unsigned INT of 8 bytes */
-	EBPF_VALUE_STRING, /* char[N]: bytes up to the first NUL */
-	EBPF_VALUE_ARRAY,  /* `count` elements of `element` */
+	EBPF_VALUE_POINTER,/* as an unsigned INT of 8 bytes (4 in the types of a 32-bit kernel) */
+	EBPF_VALUE_STRING, /* char[N]: bytes up to the first NUL; count = size = N */
+	EBPF_VALUE_ARRAY,  /* `count` elements of `element`; 0 of a flexible array */
 	EBPF_VALUE_STRUCT, /* fields; members of anonymous structs are lifted into it */
 	EBPF_VALUE_UNION,  /* fields that share bytes */
 	EBPF_VALUE_BYTES,  /* opaque bytes: 128-bit integers, long doubles, incomplete types */
@@ -117,7 +120,7 @@ struct ebpf_field {
 	const char *name;
 	const struct ebpf_layout *layout;
 	uint32_t offset;   /* bytes from the start of the enclosing struct */
-	uint8_t bit_offset;/* of a bit field, from `offset`, counted in the byte order of the data */
+	uint8_t bit_offset;/* of a bit field, 0..7 from `offset`: from the least significant bit up, in big-endian data from the most significant down */
 	uint8_t bit_size;  /* 0 = not a bit field */
 };
 struct ebpf_enumerator {
@@ -138,15 +141,17 @@ struct ebpf_layout {
 	uint32_t id;       /* dense number of this node within its root, from 0: for tables kept beside it */
 	uint32_t node_count; /* in the root: how many nodes there are */
 };
-/* Fails with EINVAL for a type without a size, E2BIG for one nested or repeated beyond reason. */
+/* Of a variable, that of its type; of a data section, a struct of its variables. Fails with EINVAL for a type without a size or one whose members
+ * lie outside of it, E2BIG for one nested or repeated beyond reason. */
 EBPF_API struct ebpf_layout *ebpf_layout_from_btf(const struct ebpf_btf *btf, uint32_t type_id, struct ebpf_error *err);
-/* "u8".."u64", "s8".."s64" ("i8".."i64" alike), "int", "unsigned int", "long", "bool", "char", "float", "double", "char[16]", "u32[4]",
- * "ptr", "bytes[N]"; with `btf` not NULL any C name of it as well. */
+/* "u8".."u64", "s8".."s64" ("i8".."i64" alike), "int", "unsigned int", "long", "bool", "char", "float", "double", "char[16]", "u32[4][2]",
+ * "ptr", "void *" (any name with a star), "bytes[N]"; with `btf` not NULL any C name of it as well. ENOENT for a name that is not known. */
 EBPF_API struct ebpf_layout *ebpf_layout_from_name(const char *name, const struct ebpf_btf *btf, struct ebpf_error *err);
 EBPF_API void ebpf_layout_free(struct ebpf_layout *layout);
-/* An integer, bit field, bool, enum or pointer out of `data` (host byte order), sign- or zero-extended. */
+/* An integer, bit field, bool (0 or 1), enum or pointer out of `data` (host byte order, any alignment), sign- or zero-extended. `layout` is the value's
+ * own: field->layout for a member. */
 EBPF_API int64_t ebpf_layout_get_int(const struct ebpf_layout *layout, const struct ebpf_field *field, const void *data);
-/* The reverse; ERANGE when the value does not fit. `field` is NULL for a value that is not a member;
+/* The reverse; ERANGE when the value does not fit, EINVAL for a layout that is no integer. `field` is NULL for a value that is not a member;
  * otherwise `data` is the start of the enclosing struct. */
 EBPF_API int ebpf_layout_set_int(const struct ebpf_layout *layout, const struct ebpf_field *field, void *data, int64_t value);
 

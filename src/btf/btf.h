@@ -24,7 +24,7 @@ struct ebpf_type {
 	uint32_t id;
 	uint8_t kind;
 	bool kind_flag;
-	uint16_t vlen;
+	uint32_t vlen;     /* 24 bits: newer kernels (7.1) widened it from 16, with bits that were always zero before */
 	union {
 		uint32_t size; /* INT, STRUCT, UNION, ENUM, ENUM64, DATASEC, FLOAT */
 		uint32_t type; /* PTR, TYPEDEF, qualifiers, FUNC, FUNC_PROTO (return), VAR, DECL_TAG, TYPE_TAG */
@@ -33,16 +33,18 @@ struct ebpf_type {
 	uint32_t extra;   /* where the kind's own data starts: offset in the type section, for the accessors */
 	const struct ebpf_btf *btf; /* the one (base or split) that holds the bytes */
 };
-struct ebpf_member { const char *name; uint32_t type, bit_offset, bit_size; }; /* bit_size 0 = not a bit field */
+struct ebpf_member { const char *name; uint32_t type, bit_offset, bit_size; }; /* bit_size 0 = not a bit field; both encodings of bit fields come out alike */
 struct ebpf_btf_array { uint32_t element, index, count; };
 struct ebpf_param { const char *name; uint32_t type; };
+/* is_signed: only compilers since Linux 6.0's time say so (clang 15, pahole 1.24). Of a 32-bit enum without it the value is zero-extended, even where the C
+ * source had a negative one; (int32_t)value is what there was. */
 struct ebpf_btf_enum { const char *name; int64_t value; bool is_signed; };
 struct ebpf_secinfo { uint32_t type, offset, size; };
 
 /* False for an id out of range; void is id 0, kind UNKN. */
 bool ebpf_btf_type(const struct ebpf_btf *btf, uint32_t id, struct ebpf_type *out);
 const char *ebpf_btf_string(const struct ebpf_btf *btf, uint32_t offset); /* "" when out of range */
-/* Parts of a type; index < vlen is the caller's duty. */
+/* Parts of a type. A type of another kind, or an index that is not below vlen, gives zeros and the name "". */
 struct ebpf_member ebpf_type_member(const struct ebpf_type *type, uint32_t index);
 struct ebpf_btf_array ebpf_type_array(const struct ebpf_type *type);
 struct ebpf_param ebpf_type_param(const struct ebpf_type *type, uint32_t index);
@@ -55,7 +57,7 @@ int32_t ebpf_type_component(const struct ebpf_type *type);      /* DECL_TAG: -1 
 /* Through const, volatile, restrict, type_tag (and typedef): the id behind; 0 when the chain is absurdly long. */
 uint32_t ebpf_btf_skip_modifiers(const struct ebpf_btf *btf, uint32_t id);
 uint32_t ebpf_btf_resolve(const struct ebpf_btf *btf, uint32_t id);
-/* First type of this exact name and kind (0 = any kind), own types before the base's; -ENOENT. */
+/* First type of this exact name and kind (0 = any kind but tags), own types before the base's; -ENOENT. */
 int64_t ebpf_btf_find_kind(const struct ebpf_btf *btf, const char *name, uint32_t kind);
 /* Walks the types whose essential name (name without ___flavour) is the first `length` bytes of `name`: pass 0 first, then the last result;
  * own types only, not the base's. 0 at the end. This is what CO-RE looks candidates up with. */
@@ -64,11 +66,47 @@ struct ebpf_btf *ebpf_btf_base(const struct ebpf_btf *btf);     /* borrowed, or 
 uint32_t ebpf_btf_first_id(const struct ebpf_btf *btf);         /* 1, or the base's count */
 bool ebpf_btf_swapped(const struct ebpf_btf *btf);
 int ebpf_btf_pointer_size(const struct ebpf_btf *btf);          /* 8, or 4 when the types say so */
-/* As ebpf_btf_read, but the bytes stay the caller's; `release` (or NULL) is called with them when the last reference goes. */
+/* As ebpf_btf_read, but the bytes stay the caller's; `release` (or NULL) is called with them when the last reference goes, and not on failure. */
 int ebpf_btf_adopt(const void *data, size_t size, struct ebpf_btf *base, void (*release)(void *context, const void *data, size_t size),
 		   void *context, struct ebpf_btf **out, struct ebpf_error *err);
 /* The raw bytes, header included. */
 struct ebpf_span ebpf_btf_bytes(const struct ebpf_btf *btf);
+
+/* The name as in C, without a body: "struct event", "const char *", "u32[4]", "struct {...}". For people. (name.c) */
+void ebpf_btf_write_name(const struct ebpf_btf *btf, uint32_t id, struct ebpf_buffer *out);
+
+/* -- values (value.c, layout.c) -- */
+
+/* An integer of 1, 2, 4 or 8 bytes in host byte order, at any alignment; 0 for another size. What the decoders' inner loops call. */
+static inline int64_t ebpf_load_int(const void *data, uint32_t size, bool is_signed)
+{
+	union { uint8_t u8; uint16_t u16; uint32_t u32; uint64_t u64; } value;
+	switch (size) {
+	case 1: memcpy(&value, data, 1); return is_signed ? (int8_t)value.u8 : (int64_t)value.u8;
+	case 2: memcpy(&value, data, 2); return is_signed ? (int16_t)value.u16 : (int64_t)value.u16;
+	case 4: memcpy(&value, data, 4); return is_signed ? (int32_t)value.u32 : (int64_t)value.u32;
+	case 8: memcpy(&value, data, 8); return (int64_t)value.u64;
+	default: return 0;
+	}
+}
+static inline void ebpf_store_int(void *data, uint32_t size, int64_t value)
+{
+	union { uint8_t u8; uint16_t u16; uint32_t u32; uint64_t u64; } narrow;
+	switch (size) {
+	case 1: narrow.u8 = value; memcpy(data, &narrow, 1); return;
+	case 2: narrow.u16 = value; memcpy(data, &narrow, 2); return;
+	case 4: narrow.u32 = value; memcpy(data, &narrow, 4); return;
+	case 8: narrow.u64 = value; memcpy(data, &narrow, 8); return;
+	}
+}
+/* Bits of bytes in either order: `offset` (0..7) counts from the least significant bit of the first byte, or in big-endian data from the most significant;
+ * size is 1..64. The upper bits of `value` are ignored. */
+uint64_t ebpf_bits_get(const void *data, unsigned offset, unsigned size, bool big_endian);
+void ebpf_bits_set(void *data, unsigned offset, unsigned size, bool big_endian, uint64_t value);
+/* A data section as a struct of its variables. `offsets` (one per entry) and `size` stand in for what the compiler leaves to the loader: NULL and
+ * 0 take them from the BTF, as from a map's in the kernel. */
+struct ebpf_layout *ebpf_layout_from_datasec(const struct ebpf_btf *btf, uint32_t id, const uint32_t *offsets, uint32_t size,
+					     struct ebpf_error *err);
 
 /* -- .BTF.ext (ext.c): records by section of the object; instruction offsets in bytes from the section's start. -- */
 
@@ -104,9 +142,10 @@ enum { /* what the kernel that will read it lacks: such kinds are replaced */
 struct ebpf_btf_builder;
 struct ebpf_btf_builder *ebpf_btf_builder_new(uint32_t lacks);
 void ebpf_btf_builder_free(struct ebpf_btf_builder *builder);
-/* Copies a type and everything it needs; the same (btf, id) gives the same new id each time. Returns the new id or -errno. */
+/* Copies a type and everything it needs, and the DECL_TAGs about those; the same (btf, id) gives the same new id each time. Returns the new id or -errno. */
 int64_t ebpf_btf_builder_add(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id, struct ebpf_error *err);
-/* A DATASEC whose variables have these offsets and sizes (the object's have zeros until the loader fills them). */
+/* A DATASEC of `size` bytes whose variables have these offsets, one per entry (the object's have zeros until the loader fills them). `name` NULL: its own.
+ * Entries that are no variables, and empty ones, are left out; the others come sorted, with their types before them. EINVAL when they overlap. */
 int64_t ebpf_btf_builder_add_datasec(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id, const char *name,
 				     const uint32_t *offsets, uint32_t size, struct ebpf_error *err);
 int64_t ebpf_btf_builder_string(struct ebpf_btf_builder *builder, const char *text); /* offset, for line info; -ENOMEM */
@@ -114,7 +153,7 @@ int64_t ebpf_btf_builder_string(struct ebpf_btf_builder *builder, const char *te
 int64_t ebpf_btf_builder_add_int(struct ebpf_btf_builder *builder, const char *name, uint32_t size, uint32_t encoding);
 int64_t ebpf_btf_builder_add_func(struct ebpf_btf_builder *builder, const char *name, uint32_t return_type, const struct ebpf_param *params,
 				  uint32_t count, uint32_t linkage);
-/* The finished bytes in host byte order, malloc'ed. */
+/* The finished bytes in host byte order, malloc'ed. Never without a type, since the kernel refuses that. */
 int ebpf_btf_builder_finish(struct ebpf_btf_builder *builder, void **data, size_t *size, struct ebpf_error *err);
 
 #endif

@@ -1,0 +1,259 @@
+/* index.c -- types by name. Built on first use in one pass over the types, three 32-bit words per type in all, no object per name.
+ *
+ * The hash is that of the essential name ("task_struct" of "task_struct___old"), so that one table serves exact look-ups and CO-RE's
+ * search for candidates. Tags are left out: what they call a name is the text of an attribute, the same for thousands.
+ */
+#include <stdlib.h>
+
+#include "btf/private.h"
+
+/* -- hash: eight bytes at a time -- */
+
+#define ONES 0x0101010101010101u
+#define HIGHS (0x80 * ONES)
+
+static inline uint64_t load_le64(const char *bytes)
+{
+	uint64_t word;
+	memcpy(&word, bytes, sizeof(word));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	word = __builtin_bswap64(word);
+#endif
+	return word;
+}
+
+/* 0x80 in every byte of `word` that is zero, and nothing elsewhere. */
+static inline uint64_t zero_bytes(uint64_t word)
+{
+	return ~(((word & ~HIGHS) + ~HIGHS) | word | ~HIGHS);
+}
+
+static inline uint64_t mix(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+	return hash ^ hash >> 29;
+}
+
+/* Hashes begin with where the object lies, so that no file can be made whose names all meet in one chain. */
+static inline uint64_t hash_seed(const struct ebpf_btf *btf)
+{
+	return (uintptr_t)btf >> 4;
+}
+
+static uint32_t hash_name(uint64_t hash, const char *name, size_t length)
+{
+	uint64_t word = 0;
+	for (; length >= 8; length -= 8, name += 8)
+		hash = mix(hash, load_le64(name));
+	for (size_t i = 0; i < length; i++)
+		word |= (uint64_t)(uint8_t)name[i] << (8 * i);
+	hash = mix(hash, word);
+	return hash >> 32;
+}
+
+/* As hash_name(hash, name, ebpf_essential_length(name)), in one pass for names without "___" that do not end within
+ * the last eight bytes of the strings: which is nearly all. `end` is that of the strings. */
+static inline uint32_t hash_essential(uint64_t seed, const char *name, const char *end)
+{
+	const char *at = name;
+	uint64_t hash = seed, underscores, before = 0, triple = 0;
+	while (end - at >= 8) {
+		uint64_t word = load_le64(at), zeros = zero_bytes(word);
+		if (zeros)
+			word &= (zeros & -zeros) / 0x80 - 1; /* what is below the first zero byte */
+		/* Three in a row, within this word or begun in the last two bytes of the one before. */
+		underscores = zero_bytes(word ^ '_' * ONES);
+		triple |= underscores & underscores >> 8 & underscores >> 16;
+		before |= underscores << 16;
+		triple |= before & before >> 8 & before >> 16;
+		before = underscores >> 48;
+		hash = mix(hash, word);
+		if (zeros) {
+			if (__builtin_expect(triple != 0, 0))
+				break;
+			return hash >> 32;
+		}
+		at += 8;
+	}
+	return hash_name(seed, name, ebpf_essential_length(name));
+}
+
+/* -- the index -- */
+
+static uint32_t table_size(uint32_t types)
+{
+	uint32_t size = 16;
+	while (size < types && size < 1u << 31)
+		size *= 2;
+	return size;
+}
+
+static bool is_indexed(uint32_t name, uint32_t kind)
+{
+	return name && kind != BTF_KIND_DECL_TAG && kind != BTF_KIND_TYPE_TAG;
+}
+
+__attribute__((always_inline)) static inline void fill_index(struct ebpf_btf *btf, const bool swapped)
+{
+	const uint64_t seed = hash_seed(btf);
+
+	/* From the last type to the first, so that each chain runs upward. */
+	for (uint32_t i = btf->count - btf->first_id; i-- > 0;) {
+		const uint8_t *type = btf->types + btf->offsets[i];
+		uint32_t offset = btf_word(type, swapped), hash;
+		btf->next[i] = 0;
+		if (!is_indexed(offset, btf_info_kind(btf_word(type + 4, swapped))))
+			continue;
+		if (offset >= btf->strings_first) {
+			hash = hash_essential(seed, btf->strings + (offset - btf->strings_first), btf->strings + btf->strings_size);
+		} else {
+			const char *name = ebpf_btf_string(btf, offset);
+			hash = hash_name(seed, name, ebpf_essential_length(name));
+		}
+		uint32_t *bucket = &btf->buckets[hash & btf->bucket_mask];
+		btf->next[i] = *bucket;
+		*bucket = btf->first_id + i;
+	}
+}
+
+static bool ensure_index(const struct ebpf_btf *const_btf)
+{
+	struct ebpf_btf *btf = (struct ebpf_btf *)const_btf; /* a cache: the object itself is never const */
+	if (btf->buckets)
+		return true;
+	if (btf->index_failed)
+		return false;
+	uint32_t count = btf->count - btf->first_id, size = table_size(count);
+	btf->buckets = calloc(size, sizeof(*btf->buckets));
+	btf->next = malloc((size_t)(count + 1) * sizeof(*btf->next));
+	if (!btf->buckets || !btf->next) {
+		btf_index_free(btf);
+		btf->index_failed = true;
+		return false;
+	}
+	btf->bucket_mask = size - 1;
+	if (btf->swapped)
+		fill_index(btf, true);
+	else
+		fill_index(btf, false);
+	return true;
+}
+
+void btf_index_free(struct ebpf_btf *btf)
+{
+	free(btf->buckets);
+	free(btf->next);
+	btf->buckets = btf->next = NULL;
+}
+
+/* The first own type after `after` (0 = from the start) that may have this hash; 0 at the end. Ids rise. */
+static uint32_t next_candidate(const struct ebpf_btf *btf, bool indexed, uint32_t hash, uint32_t after)
+{
+	if (indexed)
+		return after ? btf->next[after - btf->first_id] : btf->buckets[hash & btf->bucket_mask];
+	after = after ? after + 1 : btf->first_id;
+	return after < btf->count ? after : 0;
+}
+
+/* -- look-up -- */
+
+static bool read_name(const struct ebpf_btf *btf, uint32_t id, uint32_t *kind, const char **name)
+{
+	const uint8_t *type = btf->types + btf->offsets[id - btf->first_id];
+	uint32_t offset = btf_word(type, btf->swapped);
+	*kind = btf_info_kind(btf_word(type + 4, btf->swapped));
+	*name = ebpf_btf_string(btf, offset);
+	return is_indexed(offset, *kind);
+}
+
+static uint32_t find_own(const struct ebpf_btf *btf, const char *name, size_t essential, uint64_t kinds)
+{
+	bool indexed = ensure_index(btf);
+	uint32_t hash = hash_name(hash_seed(btf), name, essential);
+	for (uint32_t id = 0; (id = next_candidate(btf, indexed, hash, id));) {
+		uint32_t kind;
+		const char *other;
+		if (read_name(btf, id, &kind, &other) && kind < 64 && (kinds >> kind & 1) && !strcmp(name, other))
+			return id;
+	}
+	return 0;
+}
+
+#define KIND(name) ((uint64_t)1 << BTF_KIND_##name)
+#define ANY_KIND UINT64_MAX
+
+/* `kinds` is a set of bits. */
+static int64_t find_kinds(const struct ebpf_btf *btf, const char *name, uint64_t kinds)
+{
+	if (!*name)
+		return -ENOENT;
+	size_t essential = ebpf_essential_length(name);
+	uint32_t id;
+	for (; btf; btf = btf->base)
+		if ((id = find_own(btf, name, essential, kinds)))
+			return id;
+	return -ENOENT;
+}
+
+static int64_t find_tag(const struct ebpf_btf *btf, const char *name, uint32_t kind)
+{
+	for (; btf; btf = btf->base) {
+		for (uint32_t id = btf->first_id; id < btf->count; id++) {
+			struct ebpf_type type;
+			if (ebpf_btf_type(btf, id, &type) && type.kind == kind && !strcmp(type.name, name))
+				return id;
+		}
+	}
+	return -ENOENT;
+}
+
+int64_t ebpf_btf_find_kind(const struct ebpf_btf *btf, const char *name, uint32_t kind)
+{
+	if (kind >= BTF_KIND_COUNT)
+		return -ENOENT;
+	if (kind == BTF_KIND_DECL_TAG || kind == BTF_KIND_TYPE_TAG)
+		return find_tag(btf, name, kind);
+	return find_kinds(btf, name, kind ? (uint64_t)1 << kind : ANY_KIND);
+}
+
+static const char *after_keyword(const char *name, const char *keyword)
+{
+	if (!ebpf_starts_with(name, keyword))
+		return NULL;
+	name += strlen(keyword);
+	if (*name != ' ')
+		return NULL;
+	while (*name == ' ')
+		name++;
+	return name;
+}
+
+int64_t ebpf_btf_find(const struct ebpf_btf *btf, const char *name)
+{
+	static const uint64_t values = KIND(INT) | KIND(FLOAT) | KIND(TYPEDEF) | KIND(STRUCT) | KIND(UNION) | KIND(ENUM) | KIND(ENUM64);
+	const char *tag;
+	if ((tag = after_keyword(name, "struct")))
+		return find_kinds(btf, tag, KIND(STRUCT));
+	if ((tag = after_keyword(name, "union")))
+		return find_kinds(btf, tag, KIND(UNION));
+	if ((tag = after_keyword(name, "enum")))
+		return find_kinds(btf, tag, KIND(ENUM) | KIND(ENUM64));
+	/* A function may share the name of a type : what has values is meant first. */
+	int64_t id = find_kinds(btf, name, values);
+	return id > 0 ? id : find_kinds(btf, name, ANY_KIND);
+}
+
+uint32_t ebpf_btf_next_essential(const struct ebpf_btf *btf, const char *name, size_t length, uint32_t after)
+{
+	bool indexed = ensure_index(btf);
+	uint32_t hash = hash_name(hash_seed(btf), name, length), kind, id = after;
+	if (!length || (after && (after < btf->first_id || after >= btf->count)))
+		return 0;
+	while ((id = next_candidate(btf, indexed, hash, id))) {
+		const char *other;
+		/* Equal bytes first: the length without flavour is seldom needed. */
+		if (read_name(btf, id, &kind, &other) && !strncmp(other, name, length) && ebpf_essential_length(other) == length)
+			return id;
+	}
+	return 0;
+}

@@ -1,0 +1,94 @@
+/* value.c -- integers into and out of bytes, bit fields included. Data is in host byte order. */
+#include "btf/btf.h"
+
+/* A bit field lies within at most nine bytes. Counted from its least significant end, byte `k` of it holds the bits from 8k - shift on: the
+ * same for both byte orders, if the bytes are taken from the other end and the shift is what is left over there. */
+struct bits {
+	unsigned bytes, shift;
+	bool backwards;
+};
+
+static struct bits place_bits(unsigned offset, unsigned size, bool big_endian)
+{
+	unsigned bytes = (offset + size + 7) / 8;
+	return (struct bits){ .bytes = bytes, .shift = big_endian ? 8 * bytes - offset - size : offset, .backwards = big_endian };
+}
+
+static uint64_t low_bits(unsigned size)
+{
+	return size < 64 ? ((uint64_t)1 << size) - 1 : UINT64_MAX;
+}
+
+uint64_t ebpf_bits_get(const void *data, unsigned offset, unsigned size, bool big_endian)
+{
+	struct bits at = place_bits(offset, size, big_endian);
+	const uint8_t *bytes = data;
+	uint64_t value = 0;
+	for (unsigned k = 0; k < at.bytes; k++) {
+		uint64_t byte = bytes[at.backwards ? at.bytes - 1 - k : k];
+		value |= k ? byte << (8 * k - at.shift) : byte >> at.shift;
+	}
+	return value & low_bits(size);
+}
+
+void ebpf_bits_set(void *data, unsigned offset, unsigned size, bool big_endian, uint64_t value)
+{
+	struct bits at = place_bits(offset, size, big_endian);
+	uint64_t mask = low_bits(size);
+	uint8_t *bytes = data;
+	value &= mask;
+	for (unsigned k = 0; k < at.bytes; k++) {
+		uint8_t *byte = &bytes[at.backwards ? at.bytes - 1 - k : k];
+		uint8_t part = k ? value >> (8 * k - at.shift) : value << at.shift;
+		uint8_t covered = k ? mask >> (8 * k - at.shift) : mask << at.shift;
+		*byte = (*byte & ~covered) | part;
+	}
+}
+
+static const bool host_is_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+
+static bool is_integer(enum ebpf_value_kind kind)
+{
+	return kind <= EBPF_VALUE_POINTER && kind != EBPF_VALUE_FLOAT;
+}
+
+int64_t ebpf_layout_get_int(const struct ebpf_layout *layout, const struct ebpf_field *field, const void *data)
+{
+	int64_t value;
+	if (field) {
+		data = (const uint8_t *)data + field->offset;
+		if (__builtin_expect(field->bit_size, 0)) {
+			value = ebpf_bits_get(data, field->bit_offset, field->bit_size, host_is_big);
+			if (layout->is_signed)
+				value = (int64_t)((uint64_t)value << (64 - field->bit_size)) >> (64 - field->bit_size);
+			return layout->kind == EBPF_VALUE_BOOL ? value != 0 : value;
+		}
+	}
+	value = ebpf_load_int(data, layout->size, layout->is_signed);
+	return layout->kind == EBPF_VALUE_BOOL ? value != 0 : value;
+}
+
+static bool fits(int64_t value, unsigned bits, bool is_signed)
+{
+	if (bits >= 64)
+		return true;
+	if (is_signed)
+		return value >= -((int64_t)1 << (bits - 1)) && value < (int64_t)1 << (bits - 1);
+	return (uint64_t)value <= low_bits(bits);
+}
+
+int ebpf_layout_set_int(const struct ebpf_layout *layout, const struct ebpf_field *field, void *data, int64_t value)
+{
+	if (!is_integer(layout->kind))
+		return -EINVAL;
+	unsigned bits = layout->kind == EBPF_VALUE_BOOL ? 1 : field && field->bit_size ? field->bit_size : layout->size * 8;
+	if (!fits(value, bits, layout->is_signed))
+		return -ERANGE;
+	if (field)
+		data = (uint8_t *)data + field->offset;
+	if (field && field->bit_size)
+		ebpf_bits_set(data, field->bit_offset, field->bit_size, host_is_big, value);
+	else
+		ebpf_store_int(data, layout->size, value);
+	return 0;
+}
