@@ -270,7 +270,8 @@ static bool blame_flag(struct complaint *out, const struct ebpf_sys *sys, const 
 	return false;
 }
 
-static bool blame_member(struct complaint *out, const struct ebpf_sys *sys, const struct ebpf_map_rule *rule, const union bpf_attr *small)
+/* Numbers whose zero is always right. */
+static bool blame_number(struct complaint *out, const struct ebpf_sys *sys, const union bpf_attr *small)
 {
 	union bpf_attr attr = *small;
 
@@ -287,7 +288,13 @@ static bool blame_member(struct complaint *out, const struct ebpf_sys *sys, cons
 		snprintf(out->why, sizeof(out->why), "there is no NUMA node %u, or it is offline", small->numa_node);
 		return true;
 	}
-	attr = *small;
+	return false;
+}
+
+static bool blame_size(struct complaint *out, const struct ebpf_sys *sys, const struct ebpf_map_rule *rule, const union bpf_attr *small)
+{
+	union bpf_attr attr = *small;
+
 	attr.value_size = rule->value_min;
 	if (takes(sys, &attr)) {
 		snprintf(out->why, sizeof(out->why), "value_size %u is more than this kernel takes", small->value_size);
@@ -312,7 +319,7 @@ static bool try_smaller(struct complaint *out, const struct ebpf_sys *sys, const
 		snprintf(out->why, sizeof(out->why), "max_entries %u is more than this kernel takes", asked->max_entries);
 		return true;
 	}
-	return blame_flag(out, sys, rule, &small) || blame_member(out, sys, rule, &small);
+	return blame_number(out, sys, &small) || blame_flag(out, sys, rule, &small) || blame_size(out, sys, rule, &small);
 }
 
 static bool find_cause(struct complaint *out, const struct ebpf_sys *sys, const union bpf_attr *attr, int code)
