@@ -4,7 +4,7 @@
 #   make demo       installs what is missing, builds, and traces processes as they start (needs root)
 #   make test       installs what is missing, builds, runs all specs on the running kernel
 #   make test-kernels KERNELS="5.10 6.1"   the same specs on other kernels, in QEMU
-#   make bench lint format install uninstall clean rock fuzz corpus
+#   make bench lint format install uninstall clean rock corpus      V=1 shows the commands
 
 VERSION := 0.1.0
 LUA ?= lua5.4
@@ -19,6 +19,7 @@ LUA_SHAREDIR ?= $(PREFIX)/share/lua/5.4
 LUA_LIBDIR ?= $(PREFIX)/lib/lua/5.4
 LUA_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags lua5.4 2>/dev/null || echo -I/usr/include/lua5.4)
 DEMO_SECONDS ?= 10
+Q := $(if $(V),,@)
 KERNELS ?= 5.10 6.1 6.12 newest
 
 CFLAGS ?= -O2 -g
@@ -36,7 +37,7 @@ EXAMPLE_OBJECTS := $(patsubst %.bpf.c,build/%.bpf.o,$(wildcard examples/*.bpf.c)
 SPEC_OBJECTS := $(patsubst %.bpf.c,build/%.bpf.o,$(wildcard spec/bpf/*.bpf.c)) \
 	$(patsubst spec/bpf/%.bpf.c,build/spec/bpf/big/%.bpf.o,$(wildcard spec/bpf/*.bpf.c))
 
-.PHONY: all demo test test-kernels bench lint format install uninstall clean rock fuzz corpus objects tests
+.PHONY: all demo test test-kernels bench lint format install install-lua uninstall clean rock corpus objects tests
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -47,35 +48,41 @@ all: build/libebpf.a build/libebpf.so build/ebpf.pc build/lua/ebpf/core.so build
 define variant
 $(1)/obj/%.o: %.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
+	@echo "  CC    $$@"
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
 $(1)/obj/bindings/%.o: bindings/%.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_CFLAGS) $(2) $$(LUA_CFLAGS) -MMD -MP -c -o $$@ $$<
+	@echo "  CC    $$@"
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $(2) $$(LUA_CFLAGS) -MMD -MP -c -o $$@ $$<
 $(1)/libebpf.a: $$(SOURCES:%.c=$(1)/obj/%.o)
 	@rm -f $$@
-	$$(AR) rcs $$@ $$^
+	@echo "  AR    $$@"
+	$$(Q)$$(AR) rcs $$@ $$^
 $(1)/lua/ebpf/core.so: $$(BINDINGS:%.c=$(1)/obj/%.o) $(1)/libebpf.a
 	@mkdir -p $$(@D)
-	$$(CC) -shared $(2) $$(LDFLAGS) -o $$@ $$^ -Wl,--exclude-libs,ALL -lelf -lz
+	@echo "  LD    $$@"
+	$$(Q)$$(CC) -shared $(2) $$(LDFLAGS) -o $$@ $$^ -Wl,--exclude-libs,ALL -lelf -lz
 $(1)/spec/c/%: $(1)/obj/spec/c/%.o $(1)/libebpf.a
 	@mkdir -p $$(@D)
-	$$(CC) $(2) $$(LDFLAGS) -o $$@ $$^ -lelf -lz -lpthread
+	@echo "  LD    $$@"
+	$$(Q)$$(CC) $(2) $$(LDFLAGS) -o $$@ $$^ -lelf -lz -lpthread
 endef
 $(eval $(call variant,build,))
 $(eval $(call variant,build/asan,$(SANITIZE) -O1))
 
 build/libebpf.so: $(SOURCES:%.c=build/obj/%.o)
-	$(CC) -shared -Wl,-soname,libebpf.so.0 $(LDFLAGS) -o $@.$(VERSION) $^ -lelf -lz
+	@echo "  LD    $@"
+	$(Q)$(CC) -shared -Wl,-soname,libebpf.so.0 $(LDFLAGS) -o $@.$(VERSION) $^ -lelf -lz
 	@ln -sf libebpf.so.$(VERSION) build/libebpf.so.0
 	@ln -sf libebpf.so.0 $@
 
 build/ebpf.pc: src/ebpf.pc.in Makefile
 	@mkdir -p build
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCDIR@|$(INCDIR)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCDIR@|$(INCDIR)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
 
 build/ebpf: lua/ebpf/cli/ebpf.sh
 	@mkdir -p build
-	install -m 755 $< $@
+	$(Q)install -m 755 $< $@
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 
@@ -83,14 +90,17 @@ build/ebpf: lua/ebpf/cli/ebpf.sh
 
 build/%.bpf.o: %.bpf.c $(wildcard spec/bpf/*.h)
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -target $(BPF_TARGET) -c -o $@ $<
+	@echo "  CLANG $@"
+	$(Q)$(CLANG) $(BPF_CFLAGS) -target $(BPF_TARGET) -c -o $@ $<
 build/spec/bpf/big/%.bpf.o: spec/bpf/%.bpf.c $(wildcard spec/bpf/*.h)
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -target $(if $(filter bpfel,$(BPF_TARGET)),bpfeb,bpfel) -c -o $@ $<
+	@echo "  CLANG $@"
+	$(Q)$(CLANG) $(BPF_CFLAGS) -target $(if $(filter bpfel,$(BPF_TARGET)),bpfeb,bpfel) -c -o $@ $<
 
 build/spec/support/%: spec/support/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -o $@ $<
+	@echo "  CC    $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -o $@ $<
 
 objects: $(EXAMPLE_OBJECTS) $(SPEC_OBJECTS)
 tests: all objects build/spec/support/send $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so
