@@ -52,6 +52,7 @@ struct core_result {
 	bool poison;
 	bool validate;               /* the instruction must hold old_value */
 	bool wrong_resize;           /* sizes differ, and a load or store cannot be made right by changing its own */
+	bool narrow_old, narrow_new; /* enumerators of 32 bits, extended by their sign */
 	enum core_reason reason;
 };
 

@@ -83,15 +83,19 @@ static int patch_memory(struct ebpf_insn *insn, size_t left, struct core_result 
 
 static int patch_wide(struct ebpf_insn *insn, size_t left, const struct core_result *result, struct ebpf_error *err)
 {
-	uint64_t value;
+	uint64_t old_value = result->old_value, new_value = result->new_value, value;
 
 	if (!is_wide(insn, left) || insn[0].src || insn[0].off || insn[1].code || insn[1].dst || insn[1].src || insn[1].off)
 		return ebpf_fail(err, EINVAL, "instruction (code 0x%02x, src %u) is not a wide load of a number", insn->code, insn->src);
 	value = (uint32_t)insn[0].imm | (uint64_t)(uint32_t)insn[1].imm << 32;
-	if (result->validate && value != result->old_value)
+	if (result->narrow_old && value != old_value && value == (uint32_t)old_value) { /* an unsigned enum, which libbpf refuses */
+		old_value = value;
+		new_value = result->narrow_new ? (uint32_t)new_value : new_value;
+	}
+	if (result->validate && value != old_value)
 		return unexpected(insn, value, result, err);
-	insn[0].imm = (int32_t)(uint32_t)result->new_value;
-	insn[1].imm = (int32_t)(uint32_t)(result->new_value >> 32);
+	insn[0].imm = (int32_t)(uint32_t)new_value;
+	insn[1].imm = (int32_t)(uint32_t)(new_value >> 32);
 	return 0;
 }
 

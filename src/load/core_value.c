@@ -201,8 +201,9 @@ static int type_values(const struct core_spec *local, const struct core_spec *ta
 	return code ? ebpf_wrap(err, code, "in the target") : 0;
 }
 
-/* 32-bit enumerators are extended by their sign whether the enum is signed or not: compilers before clang 15 do not say which. */
-static uint64_t enumerator(const struct core_spec *spec)
+/* 32-bit enumerators are extended by their sign whether the enum is signed or not: compilers before clang 15 do not say which. Where the instruction
+ * shows that the compiler took it for unsigned, core_patch does the same. */
+static uint64_t enumerator(const struct core_spec *spec, bool *narrow)
 {
 	struct ebpf_type type;
 	int64_t value;
@@ -210,7 +211,8 @@ static uint64_t enumerator(const struct core_spec *spec)
 	if (!ebpf_btf_type(spec->btf, spec->steps[0].type_id, &type))
 		return 0;
 	value = ebpf_type_enumerator(&type, spec->steps[0].index).value;
-	return type.kind == BTF_KIND_ENUM ? (uint64_t)(int64_t)(int32_t)value : (uint64_t)value;
+	*narrow = type.kind == BTF_KIND_ENUM;
+	return *narrow ? (uint64_t)(int64_t)(int32_t)value : (uint64_t)value;
 }
 
 static void enum_values(const struct core_spec *local, const struct core_spec *target, struct core_result *result)
@@ -220,9 +222,9 @@ static void enum_values(const struct core_spec *local, const struct core_spec *t
 		result->new_value = target != NULL;
 		return;
 	}
-	result->old_value = enumerator(local);
+	result->old_value = enumerator(local, &result->narrow_old);
 	if (target)
-		result->new_value = enumerator(target);
+		result->new_value = enumerator(target, &result->narrow_new);
 	else
 		result->poison = true;
 }
