@@ -1,20 +1,21 @@
 /* explain.c -- a load that the kernel refused: in the verifier's words where it had any, else by what a probe finds out afterwards. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "program/program.h"
 
-static const char *type_name(const struct ebpf_program_load *load)
+/* "type 'xdp', attach type 'xdp_devmap', flags 0x10": what the kernel was asked for. */
+static void describe(const struct ebpf_program_load *load, char *text, size_t size)
 {
-	const char *name = ebpf_enum_name(EBPF_PROGRAM_TYPE, load->type);
+	const char *type = ebpf_enum_name(EBPF_PROGRAM_TYPE, load->type), *attach_type = ebpf_enum_name(EBPF_ATTACH_TYPE, load->attach_type);
+	size_t used = (size_t)(type ? snprintf(text, size, "type '%s'", type) : snprintf(text, size, "type %u", load->type));
 
-	return name ? name : "unknown";
-}
-
-static const char *attach_type_name(const struct ebpf_program_load *load)
-{
-	const char *name = ebpf_enum_name(EBPF_ATTACH_TYPE, load->attach_type);
-
-	return name ? name : "unknown";
+	if (load->attach_type && attach_type)
+		used += (size_t)snprintf(text + used, size - used, ", attach type '%s'", attach_type);
+	else if (load->attach_type)
+		used += (size_t)snprintf(text + used, size - used, ", attach type %u", load->attach_type);
+	if (load->flags)
+		snprintf(text + used, size - used, ", flags 0x%x", load->flags);
 }
 
 /* Attached by replacing the call at a function's entry. */
@@ -43,15 +44,15 @@ static void explain_permission(struct ebpf_kernel *kernel, const struct ebpf_pro
 static void explain_invalid(struct ebpf_kernel *kernel, const struct ebpf_program_load *load, int code, struct ebpf_error *err)
 {
 	const char *name = load->name ? load->name : "";
+	char what[160];
 
+	describe(load, what, sizeof what);
 	if (!load->insn_count) {
 		ebpf_fail(err, code, "program '%s': load: it has no instructions", name);
 	} else if (load->attach_type && !load->attach_type_optional && !ebpf_kernel_supports(kernel, EBPF_FEATURE_EXPECTED_ATTACH_TYPE)) {
-		ebpf_fail(err, code, "program '%s': load: this kernel (before 4.17) does not know attach types, and it needs '%s'", name,
-			  attach_type_name(load));
+		ebpf_fail(err, code, "program '%s': load: this kernel (before 4.17) does not know attach types (%s)", name, what);
 	} else {
-		ebpf_fail_errno(err, code, "program '%s': load: type '%s', attach type '%s', flags 0x%x", name, type_name(load),
-				attach_type_name(load), load->flags);
+		ebpf_fail_errno(err, code, "program '%s': load: %s", name, what);
 		ebpf_hint(err, "the kernel does not know this type, attach type or flag, or not together%s",
 			  needs_trampoline(load) && !load->attach_btf_id ? "; the program has no target to attach to" : "");
 	}
@@ -60,6 +61,7 @@ static void explain_invalid(struct ebpf_kernel *kernel, const struct ebpf_progra
 static void explain_silent(struct ebpf_kernel *kernel, const struct ebpf_program_load *load, int code, struct ebpf_error *err)
 {
 	const char *name = load->name ? load->name : "";
+	char what[160];
 
 	switch (code) {
 	case -EPERM:
@@ -74,8 +76,8 @@ static void explain_silent(struct ebpf_kernel *kernel, const struct ebpf_program
 		ebpf_hint(err, "1 million since Linux 5.2 with CAP_BPF, else 4096; split the program with tail calls");
 		break;
 	case -ENOTSUP:
-		ebpf_fail(err, code, "program '%s': load: this kernel does not support programs of type '%s', attach type '%s'", name,
-			  type_name(load), attach_type_name(load));
+		describe(load, what, sizeof what);
+		ebpf_fail(err, code, "program '%s': load: this kernel does not support it: %s", name, what);
 		break;
 	case -EAGAIN:
 		ebpf_fail(err, code, "program '%s': load: interrupted by signals again and again", name);
