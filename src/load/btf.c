@@ -244,23 +244,27 @@ static uint32_t lacking(struct ebpf_load *load, bool ask)
 	return lacks;
 }
 
-/* Keeps the last line of the kernel's log: the one that says what it did not like. */
-static void remember_problem(struct ebpf_load *load, const void *data, size_t size, int code)
+/* Once more, with a log, whose last line says what the kernel did not like. Should it like it now, so much the better: the descriptor. */
+static int load_again(struct ebpf_load *load, const void *data, size_t size, int code)
 {
 	char *log = calloc(1, LOG_SIZE), *end, *line;
+	int fd;
 
 	snprintf(load->btf_problem, sizeof(load->btf_problem), "%s", strerror(-code));
 	if (!log)
-		return;
-	load_bytes(load, data, size, log, LOG_SIZE);
+		return code;
+	fd = load_bytes(load, data, size, log, LOG_SIZE);
 	log[LOG_SIZE - 1] = '\0';
 	for (end = log + strlen(log); end > log && end[-1] == '\n';)
 		*--end = '\0';
 	line = strrchr(log, '\n');
 	line = line ? line + 1 : log;
-	if (*line)
+	if (fd >= 0)
+		load->btf_problem[0] = '\0';
+	else if (*line)
 		snprintf(load->btf_problem, sizeof(load->btf_problem), "%s", line);
 	free(log);
+	return fd;
 }
 
 /* Tries with what is known of the kernel, then, when that was refused, with what it says it knows. */
@@ -288,7 +292,7 @@ int ebpf_load_types(struct ebpf_load *load, struct ebpf_error *err)
 			fd = load_bytes(load, data, size, NULL, 0);
 		}
 		if (fd < 0)
-			remember_problem(load, data, size, fd);
+			fd = load_again(load, data, size, fd);
 	}
 	free(data);
 	if (fd >= 0)

@@ -124,10 +124,26 @@ static const struct ebpf_spec_line *source_line(struct ebpf_load *load, const ch
 	return line;
 }
 
+/* ", f.c:12: x = y", as far as the message does not have it yet. */
+static void add_source(struct ebpf_load *load, const struct ebpf_error *err, struct ebpf_buffer *where)
+{
+	const struct ebpf_spec_line *line = source_line(load, err->log);
+	const char *file, *text;
+	char place[128];
+
+	if (!line || !line->file || !*line->file)
+		return;
+	file = strrchr(line->file, '/') ? strrchr(line->file, '/') + 1 : line->file;
+	text = line->line ? line->line + strspn(line->line, " \t") : "";
+	snprintf(place, sizeof(place), "%s:%u", file, line->number);
+	if (!strstr(err->message, place))
+		ebpf_buffer_printf(where, ", %s", place);
+	if (*text && !strstr(err->message, text))
+		ebpf_buffer_printf(where, ": %.160s", text);
+}
+
 void ebpf_load_explain(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_error *err)
 {
-	const struct ebpf_spec_line *line;
-	const char *file, *text;
 	struct ebpf_buffer where = { 0 };
 	size_t used;
 
@@ -136,12 +152,7 @@ void ebpf_load_explain(struct ebpf_load *load, const struct ebpf_program_spec *p
 	ebpf_buffer_printf(&where, " [object '%s'", load->spec->name ? load->spec->name : "");
 	if (program->section)
 		ebpf_buffer_printf(&where, ", section \"%s\"", program->section);
-	line = source_line(load, err->log);
-	if (line && line->file && *line->file) {
-		file = strrchr(line->file, '/') ? strrchr(line->file, '/') + 1 : line->file;
-		text = line->line ? line->line + strspn(line->line, " \t") : "";
-		ebpf_buffer_printf(&where, ", %s:%u%s%.160s", file, line->number, *text ? ": " : "", text);
-	}
+	add_source(load, err, &where);
 	ebpf_buffer_printf(&where, "]");
 	used = strlen(err->message);
 	if (!where.failed && used + where.size < sizeof(err->message))
