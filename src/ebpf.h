@@ -446,7 +446,7 @@ struct ebpf_link_options {
 	const char *path;      /* uprobe: ELF file, or a library's bare name; cgroup: directory */
 	const char *interface; /* xdp: "lo" */
 	const char *mode;      /* xdp: "generic", "driver", "offload"; NULL = the kernel chooses */
-	const char *attach_mode; /* probes: "link", "perf", "legacy" force one interface; NULL = newest that works */
+	const char *attach_mode; /* force one interface: "link", "perf", "legacy" (xdp and cgroup: "link", "legacy"); NULL = newest that works */
 	const char *attach_type; /* cgroup: overrides the program's */
 	uint64_t offset;       /* into the function, or into the file when there is no symbol */
 	uint64_t address;      /* kprobe without a symbol */
@@ -478,23 +478,32 @@ EBPF_API int ebpf_link_attach(const char *kind, struct ebpf_program *program, co
  * Returns 1 and a link, 0 when such a section attaches nothing by itself (err then says what is missing), or -errno. */
 EBPF_API int ebpf_link_attach_auto(struct ebpf_program *program, const struct ebpf_link_options *options, struct ebpf_link **out,
 				   struct ebpf_error *err);
+/* Attaches each program by its section, with the same options for all (each takes what is its own). links[i] becomes the link, or NULL with the reason
+ * in errors[i] (`errors`: `count` of them, zeroed before and cleared after by the caller, or NULL); a program whose autoattach is off is passed over, its
+ * errors[i] untouched. One that fails does not keep the others from being attached. Returns how many were. */
+EBPF_API int ebpf_programs_attach(struct ebpf_program *const *programs, size_t count, const struct ebpf_link_options *options,
+				  struct ebpf_link **links, struct ebpf_error *errors);
 /* Reference-counted. The last close detaches, unless the link was pinned. */
 EBPF_API struct ebpf_link *ebpf_link_ref(struct ebpf_link *link);
 EBPF_API void ebpf_link_close(struct ebpf_link *link);
-/* Detaches now; the handle stays, dead. Fine to call twice. */
+/* Detaches now, and removes the pin if there is one; the handle stays, dead. Fine to call twice. */
 EBPF_API int ebpf_link_detach(struct ebpf_link *link, struct ebpf_error *err);
-EBPF_API int ebpf_link_fd(const struct ebpf_link *link); /* -1 for an attachment without a BPF link */
+EBPF_API int ebpf_link_fd(const struct ebpf_link *link); /* -1 for an attachment without a BPF link, and for one that is detached */
 EBPF_API const char *ebpf_link_kind_name(const struct ebpf_link *link);
-/* Which interface was used: "link", "perf", "legacy", "raw", "netlink", "attach". */
+/* Which interface was used: "link" (BPF_LINK_CREATE), "perf" (a perf event's ioctl), "legacy" (an event of its own in tracefs), "raw"
+ * (BPF_RAW_TRACEPOINT_OPEN), "netlink" (IFLA_XDP), "attach" (BPF_PROG_ATTACH). */
 EBPF_API const char *ebpf_link_interface(const struct ebpf_link *link);
 /* What it is attached to, for people: "tracepoint syscalls:sys_enter_openat". */
 EBPF_API const char *ebpf_link_target(const struct ebpf_link *link);
 struct ebpf_link_info {
 	uint32_t type, id, program_id, attach_type;
 };
+/* 5.8; of an attachment without a BPF link, only program_id (and attach_type) are known. */
 EBPF_API int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct ebpf_error *err);
+/* Lets the attachment outlive this process, under a name in a BPF file system. ENOTSUP for one without a BPF link. */
 EBPF_API int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *err);
 EBPF_API int ebpf_link_unpin(struct ebpf_link *link, struct ebpf_error *err);
+/* Puts another program in the place of the present one, without a gap: xdp (5.9) and cgroup (5.7), also by their older interfaces. */
 EBPF_API int ebpf_link_update(struct ebpf_link *link, struct ebpf_program *program, struct ebpf_error *err);
 
 /* ---- the ring buffer ------------------------------------------------------------------------------------------ */

@@ -596,6 +596,11 @@ bool ebpf_kernel_lacks(const struct ebpf_kernel *kernel, enum ebpf_feature featu
 	return kernel->masked[feature] || kernel->answers[feature] == ANSWER_ABSENT;
 }
 
+bool ebpf_kernel_masked(const struct ebpf_kernel *kernel, enum ebpf_feature feature)
+{
+	return kernel->masked[feature];
+}
+
 int ebpf_kernel_has(struct ebpf_kernel *kernel, const char *feature, struct ebpf_error *err)
 {
 	int index = find_feature(feature, err), result;

@@ -53,6 +53,10 @@ const char *ebpf_feature_name(enum ebpf_feature feature);
 const char *ebpf_feature_since(enum ebpf_feature feature);
 /* True when present and not masked. A probe that could not tell counts as absent here. */
 bool ebpf_kernel_supports(struct ebpf_kernel *kernel, enum ebpf_feature feature);
+/* True when it is to be taken as missing: what is tried before it is probed asks this first. */
+bool ebpf_kernel_masked(const struct ebpf_kernel *kernel, enum ebpf_feature feature);
+/* The name most like `name` among vmlinux's types of a kind, `prefix` ("btf_trace_" or "") left off, for "did you mean". NULL when none is near. */
+const char *ebpf_kernel_nearest_type(struct ebpf_kernel *kernel, const char *prefix, const char *name, uint32_t kind);
 /* True when it is already known to be absent (masked, or probed before). Asks the kernel nothing: for a way that is tried first and explained later. */
 bool ebpf_kernel_lacks(const struct ebpf_kernel *kernel, enum ebpf_feature feature);
 
@@ -74,6 +78,8 @@ struct ebpf_module {
 int ebpf_kernel_modules(struct ebpf_kernel *kernel, const struct ebpf_module **out, size_t *count, struct ebpf_error *err);
 struct ebpf_btf *ebpf_kernel_module_btf(struct ebpf_kernel *kernel, size_t index, struct ebpf_error *err); /* borrowed */
 int ebpf_kernel_module_btf_fd(struct ebpf_kernel *kernel, size_t index, struct ebpf_error *err);           /* borrowed */
+/* The types of any BTF object that is loaded, as a program's: a new reference. Those of a module are split on vmlinux. */
+int ebpf_kernel_btf_by_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_btf **out, struct ebpf_error *err);
 /* "func" or "module:func": looked up in vmlinux, then in the modules. `btf_fd` is 0 for vmlinux. ENOENT names what was looked for. */
 int ebpf_kernel_find_type(struct ebpf_kernel *kernel, const char *name, uint32_t kind, uint32_t *type_id, int *btf_fd,
 			  struct ebpf_error *err);

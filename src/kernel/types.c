@@ -297,6 +297,29 @@ static int read_by_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_btf *base,
 	return result;
 }
 
+int ebpf_kernel_btf_by_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_btf **out, struct ebpf_error *err)
+{
+	struct bpf_btf_info info = { 0 };
+	struct ebpf_btf *base = NULL;
+	char name[64] = "";
+	int result, fd = open_btf(kernel, id);
+
+	if (fd < 0)
+		return ebpf_fail_errno(err, fd, "types with id %u", id);
+	info.name = ebpf_ptr(name);
+	info.name_len = sizeof name;
+	result = btf_info(kernel, fd, &info);
+	/* Before 5.11 there are no names, and no modules. */
+	if (result == -E2BIG || result == -EINVAL)
+		result = 0;
+	if (!result && info.kernel_btf && strcmp(name, "vmlinux") != 0)
+		base = ebpf_kernel_btf(kernel, NULL);
+	if (!result)
+		result = read_by_fd(kernel, fd, base, out);
+	kernel->sys->close(fd);
+	return result ? ebpf_fail_errno(err, result, "types with id %u: read them", id) : 0;
+}
+
 struct ebpf_btf *ebpf_kernel_module_btf(struct ebpf_kernel *kernel, size_t index, struct ebpf_error *err)
 {
 	struct ebpf_error why = { 0 };
@@ -410,6 +433,24 @@ int ebpf_kernel_find_type(struct ebpf_kernel *kernel, const char *name, uint32_t
 		return 0;
 	}
 	return ebpf_fail(err, ENOENT, "kernel types: no '%s' in vmlinux%s", name, colon ? "" : " or its modules");
+}
+
+const char *ebpf_kernel_nearest_type(struct ebpf_kernel *kernel, const char *prefix, const char *name, uint32_t kind)
+{
+	struct ebpf_btf *btf = ebpf_kernel_btf(kernel, NULL);
+	uint32_t total = btf ? ebpf_btf_count(btf) : 0;
+	const char **names = malloc(((size_t)total + 1) * sizeof *names), *nearest;
+	size_t count = 0;
+
+	for (uint32_t id = 1; names && id < total; id++) {
+		struct ebpf_type type;
+
+		if (ebpf_btf_type(btf, id, &type) && type.kind == kind && ebpf_starts_with(type.name, prefix))
+			names[count++] = type.name + strlen(prefix);
+	}
+	nearest = names ? ebpf_nearest(name, names, count) : NULL;
+	free(names);
+	return nearest;
 }
 
 void ebpf_kernel_types_free(struct ebpf_kernel *kernel)

@@ -8,6 +8,8 @@
 #ifndef EBPF_LINK_H
 #define EBPF_LINK_H
 
+#include <stddef.h>
+
 #include "kernel/kernel.h"
 #include "program/program.h"
 #include "symbol/symbol.h"
@@ -16,7 +18,8 @@ struct ebpf_link {
 	unsigned refs;
 	int fd;                       /* BPF link, or -1 */
 	int perf_fd;                  /* perf event that carries the program, or -1 */
-	int program_fd_kept;          /* duplicate for detaching by program (cgroup before 5.7), or -1 */
+	int program_fd_kept;          /* duplicate for detaching by program (cgroup before 5.7, XDP before 5.9), or -1 */
+	int socket_fd;                /* netlink: of the network namespace in which it was attached, or -1 */
 	struct ebpf_kernel *kernel;
 	const struct ebpf_link_kind *kind;
 	const char *interface;        /* "link", "perf", "legacy", "raw", "netlink", "attach" */
@@ -41,7 +44,55 @@ struct ebpf_link_kind {
 	/* `alias` is the name that was asked for. */
 	int (*attach)(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *options, struct ebpf_link *link,
 		      struct ebpf_error *err);
+	/* Puts another program in the place of the present one where there is no BPF link (those are updated by link.c); NULL = it cannot be. */
+	int (*update)(struct ebpf_link *link, struct ebpf_program *program, struct ebpf_error *err);
 };
 extern const struct ebpf_link_kind *const ebpf_link_kinds[]; /* ends with NULL */
+
+/* A row of a kind's options: the name is the member's. */
+#define EBPF_LINK_OPTION(member, option_type, nth) \
+	{ .name = #member, .type = option_type, .offset = offsetof(struct ebpf_link_options, member), .position = nth }
+
+/* An attach function fills the link it is given, whose descriptors are -1, and returns 0 or -errno with `err` filled ("xdp lo: another ..."); the
+ * caller puts "program 'x': attach" before it. On failure it may leave the link half done: the caller releases what is in it. */
+
+/* -- what kinds share (link.c) -- */
+
+/* Sets link->target; -ENOMEM. */
+int ebpf_link_set_target(struct ebpf_link *link, struct ebpf_error *err, const char *format, ...) EBPF_PRINTF(3, 4);
+/* BPF_LINK_CREATE; the descriptor goes to link->fd and `interface` becomes "link". -errno, err not filled. */
+int ebpf_link_create(struct ebpf_link *link, union bpf_attr *attr);
+/* A close-on-exec duplicate of a descriptor; -errno. */
+int ebpf_link_keep_fd(struct ebpf_link *link, int fd);
+/* Fails with "<target>: <text of the errno>" and a hint for the common reasons (EPERM, EACCES). */
+int ebpf_link_fail(struct ebpf_link *link, int code, struct ebpf_error *err);
+
+/* Which interface the option `attach_mode` forces. */
+enum ebpf_attach_mode { EBPF_ATTACH_ANY, EBPF_ATTACH_LINK, EBPF_ATTACH_PERF, EBPF_ATTACH_LEGACY };
+/* EINVAL for an unknown word. */
+int ebpf_attach_mode(const char *text, enum ebpf_attach_mode *mode, struct ebpf_error *err);
+
+/* -- programs on perf events (perf.c) -- */
+
+/* Opens the event, for one process or for all (pid -1), into link->perf_fd. -errno, err not filled. */
+struct perf_event_attr;
+int ebpf_perf_open(struct ebpf_link *link, struct perf_event_attr *attr, pid_t pid);
+/* Puts the program on link->perf_fd and switches it on: BPF_LINK_CREATE (5.15) -> PERF_EVENT_IOC_SET_BPF. */
+int ebpf_perf_attach(struct ebpf_link *link, struct ebpf_program *program, uint64_t cookie, enum ebpf_attach_mode mode, struct ebpf_error *err);
+
+/* -- dynamic probes (probe.c): the event of a kprobe or uprobe -- */
+
+struct ebpf_probe {
+	bool user;              /* uprobe */
+	bool ret;
+	const char *name;       /* kprobe: symbol, or NULL for an address; uprobe: absolute path */
+	uint64_t offset;        /* after the symbol, or in the file; kprobe without a symbol: the address */
+	uint64_t ref_counter;   /* uprobe: offset of a semaphore in the file, or 0 */
+	uint32_t max_active;    /* kretprobe: 0 = the kernel's choice */
+	pid_t pid;              /* -1 = all */
+};
+/* Opens the event: the PMU of kprobes or uprobes (4.17) -> an event of our own in tracefs, removed by link->undo. The error is "<target>: ...",
+ * which the caller may replace by a better one for the codes that it knows. */
+int ebpf_probe_open(struct ebpf_link *link, const struct ebpf_probe *probe, enum ebpf_attach_mode mode, struct ebpf_error *err);
 
 #endif

@@ -1,0 +1,350 @@
+/* kinds.c -- the table of kinds, and attaching by kind or by section.
+ *
+ * A program's kind follows from its type, its expected attach type, and, for the one type that kprobes and uprobes share, its section.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "link/link.h"
+
+extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_kprobe, ebpf_kind_uprobe,
+	ebpf_kind_xdp, ebpf_kind_cgroup;
+
+const struct ebpf_link_kind *const ebpf_link_kinds[] = {
+	&ebpf_kind_tracepoint,
+	&ebpf_kind_raw_tracepoint,
+	&ebpf_kind_tracing,
+	&ebpf_kind_kprobe,
+	&ebpf_kind_uprobe,
+	&ebpf_kind_xdp,
+	&ebpf_kind_cgroup,
+	NULL,
+};
+
+#define SECTION_MAX 4608 /* a path and a symbol */
+
+/* -- the table, from outside -- */
+
+static bool answers_to(const struct ebpf_link_kind *kind, const char *name)
+{
+	if (!strcmp(kind->name, name))
+		return true;
+	for (const char *const *alias = kind->aliases; alias && *alias; alias++)
+		if (!strcmp(*alias, name))
+			return true;
+	return false;
+}
+
+static const struct ebpf_link_kind *find_kind(const char *name)
+{
+	for (const struct ebpf_link_kind *const *kind = ebpf_link_kinds; *kind; kind++)
+		if (answers_to(*kind, name))
+			return *kind;
+	return NULL;
+}
+
+int ebpf_link_kind(size_t index, const char **name, const char **since)
+{
+	if (index >= EBPF_COUNT(ebpf_link_kinds) - 1)
+		return -ENOENT;
+	*name = ebpf_link_kinds[index]->name;
+	*since = ebpf_link_kinds[index]->since;
+	return 0;
+}
+
+const struct ebpf_option *ebpf_link_kind_options(const char *name)
+{
+	const struct ebpf_link_kind *kind = find_kind(name);
+
+	return kind ? kind->options : NULL;
+}
+
+/* -- options -- */
+
+/* Every member of struct ebpf_link_options. */
+static const struct ebpf_option every[] = {
+	EBPF_LINK_OPTION(symbol, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(category, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(name, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(path, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(interface, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(mode, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(attach_type, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(offset, EBPF_OPTION_U64, 0),
+	EBPF_LINK_OPTION(address, EBPF_OPTION_U64, 0),
+	EBPF_LINK_OPTION(cookie, EBPF_OPTION_U64, 0),
+	EBPF_LINK_OPTION(ref_counter_offset, EBPF_OPTION_U64, 0),
+	EBPF_LINK_OPTION(pid, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(ifindex, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(cgroup_fd, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(target_fd, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(max_active, EBPF_OPTION_U32, 0),
+	EBPF_LINK_OPTION(flags, EBPF_OPTION_U32, 0),
+	EBPF_LINK_OPTION(ret, EBPF_OPTION_BOOL, 0),
+};
+
+static size_t size_of(enum ebpf_option_type type)
+{
+	switch (type) {
+	case EBPF_OPTION_STRING: return sizeof(const char *);
+	case EBPF_OPTION_U64: return sizeof(uint64_t);
+	case EBPF_OPTION_U32: case EBPF_OPTION_S32: return sizeof(uint32_t);
+	case EBPF_OPTION_BOOL: return sizeof(bool);
+	}
+	return 0;
+}
+
+static bool is_zero(const void *data, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (((const uint8_t *)data)[i])
+			return false;
+	return true;
+}
+
+static bool takes(const struct ebpf_link_kind *kind, const struct ebpf_option *option)
+{
+	for (const struct ebpf_option *known = kind->options; known->name; known++)
+		if (known->offset == option->offset)
+			return true;
+	return false;
+}
+
+/* The caller's struct may be of an older or a newer version than ours: what is beyond either must be zero. */
+static int copy_options(const struct ebpf_link_options *given, struct ebpf_link_options *out, struct ebpf_error *err)
+{
+	size_t size;
+
+	memset(out, 0, sizeof *out);
+	out->size = sizeof *out;
+	if (!given)
+		return 0;
+	if (given->size < sizeof given->size)
+		return ebpf_fail(err, EINVAL, "options: size is %zu: set it to sizeof(struct ebpf_link_options)", given->size);
+	size = given->size < sizeof *out ? given->size : sizeof *out;
+	if (given->size > size && !is_zero((const uint8_t *)given + size, given->size - size))
+		return ebpf_fail(err, E2BIG, "options: they have members that this version does not know");
+	memcpy(out, given, size);
+	out->size = sizeof *out;
+	return 0;
+}
+
+static int refuse_option(const struct ebpf_link_kind *kind, const struct ebpf_option *option, struct ebpf_error *err)
+{
+	struct ebpf_buffer list = { 0 };
+
+	for (const struct ebpf_option *known = kind->options; known->name; known++)
+		ebpf_buffer_printf(&list, "%s%s", known == kind->options ? "" : ", ", known->name);
+	ebpf_fail(err, EINVAL, "%s: it has no option '%s'", kind->name, option->name);
+	if (!list.failed)
+		ebpf_hint(err, "its options are %s", list.data);
+	ebpf_buffer_free(&list);
+	return -EINVAL;
+}
+
+static int check_options(const struct ebpf_link_kind *kind, const struct ebpf_link_options *options, struct ebpf_error *err)
+{
+	for (size_t i = 0; i < EBPF_COUNT(every); i++)
+		if (!is_zero((const uint8_t *)options + every[i].offset, size_of(every[i].type)) && !takes(kind, &every[i]))
+			return refuse_option(kind, &every[i], err);
+	return 0;
+}
+
+/* Options for many programs at once: each takes what is its own. */
+static void drop_other_options(const struct ebpf_link_kind *kind, struct ebpf_link_options *options)
+{
+	for (size_t i = 0; i < EBPF_COUNT(every); i++)
+		if (!takes(kind, &every[i]))
+			memset((uint8_t *)options + every[i].offset, 0, size_of(every[i].type));
+}
+
+/* -- attaching -- */
+
+static struct ebpf_link *new_link(const struct ebpf_link_kind *kind, struct ebpf_program *program)
+{
+	struct ebpf_link *link = calloc(1, sizeof *link);
+
+	if (!link)
+		return NULL;
+	link->refs = 1;
+	link->fd = link->perf_fd = link->program_fd_kept = link->cgroup_fd = link->socket_fd = -1;
+	link->kernel = ebpf_kernel_ref(program->kernel);
+	link->kind = kind;
+	return link;
+}
+
+static const char *name_of(const struct ebpf_program *program)
+{
+	return program->name ? program->name : "";
+}
+
+static int attach(const struct ebpf_link_kind *kind, const char *alias, struct ebpf_program *program, const struct ebpf_link_options *options,
+		  struct ebpf_link **out, struct ebpf_error *err)
+{
+	struct ebpf_link *link = new_link(kind, program);
+	int result;
+
+	if (!link)
+		return ebpf_fail_memory(err);
+	result = kind->attach(program, alias, options, link, err);
+	if (result) {
+		ebpf_link_close(link);
+		return ebpf_wrap(err, result, "program '%s': attach", name_of(program));
+	}
+	*out = link;
+	return 0;
+}
+
+int ebpf_link_attach(const char *name, struct ebpf_program *program, const struct ebpf_link_options *given, struct ebpf_link **out,
+		     struct ebpf_error *err)
+{
+	const struct ebpf_link_kind *kind = find_kind(name);
+	struct ebpf_link_options options;
+	int result;
+
+	if (!kind) {
+		const char *names[EBPF_COUNT(ebpf_link_kinds)], *nearest;
+		size_t count = 0;
+
+		for (; ebpf_link_kinds[count]; count++)
+			names[count] = ebpf_link_kinds[count]->name;
+		ebpf_fail(err, EINVAL, "program '%s': attach: '%s' is no kind of link", name_of(program), name);
+		nearest = ebpf_nearest(name, names, count);
+		if (nearest)
+			ebpf_hint(err, "the nearest is '%s'", nearest);
+		return -EINVAL;
+	}
+	result = copy_options(given, &options, err);
+	if (!result)
+		result = check_options(kind, &options, err);
+	if (result)
+		return ebpf_wrap(err, result, "program '%s': attach", name_of(program));
+	return attach(kind, name, program, &options, out, err);
+}
+
+/* -- by section -- */
+
+/* "kretprobe" of "kretprobe/func"; without the ".s" of sleepable programs. */
+static void section_word(const struct ebpf_program *program, char *word, size_t size)
+{
+	const char *section = program->section ? program->section : "";
+	size_t length = strcspn(section, "/");
+
+	snprintf(word, size, "%.*s", (int)(length < size ? length : size - 1), section);
+	length = strlen(word);
+	if (length > 2 && !strcmp(word + length - 2, ".s"))
+		word[length - 2] = '\0';
+}
+
+static const struct ebpf_link_kind *kind_of_probe(const char *word)
+{
+	static const struct { const char *word; const struct ebpf_link_kind *kind; } words[] = {
+		{ "kprobe", &ebpf_kind_kprobe }, { "kretprobe", &ebpf_kind_kprobe }, { "ksyscall", &ebpf_kind_kprobe },
+		{ "kretsyscall", &ebpf_kind_kprobe }, { "uprobe", &ebpf_kind_uprobe }, { "uretprobe", &ebpf_kind_uprobe },
+	};
+
+	for (size_t i = 0; i < EBPF_COUNT(words); i++)
+		if (!strcmp(words[i].word, word))
+			return words[i].kind;
+	return NULL;
+}
+
+static const struct ebpf_link_kind *kind_of_tracing(uint32_t attach_type)
+{
+	switch (attach_type) {
+	case BPF_TRACE_FENTRY: case BPF_TRACE_FEXIT: case BPF_MODIFY_RETURN: case BPF_TRACE_FSESSION: case BPF_TRACE_RAW_TP:
+		return &ebpf_kind_tracing;
+	default:
+		return NULL;
+	}
+}
+
+static const struct ebpf_link_kind *kind_of(const struct ebpf_program *program, const char *word)
+{
+	switch (program->type) {
+	case BPF_PROG_TYPE_TRACEPOINT:
+		return &ebpf_kind_tracepoint;
+	case BPF_PROG_TYPE_RAW_TRACEPOINT: case BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE:
+		return &ebpf_kind_raw_tracepoint;
+	case BPF_PROG_TYPE_KPROBE:
+		return program->attach_type ? NULL : kind_of_probe(word);
+	case BPF_PROG_TYPE_TRACING:
+		return kind_of_tracing(program->attach_type);
+	case BPF_PROG_TYPE_LSM:
+		return program->attach_type == BPF_LSM_CGROUP ? &ebpf_kind_cgroup : &ebpf_kind_tracing;
+	case BPF_PROG_TYPE_EXT:
+		return &ebpf_kind_tracing;
+	case BPF_PROG_TYPE_XDP:
+		return &ebpf_kind_xdp;
+	case BPF_PROG_TYPE_CGROUP_SKB: case BPF_PROG_TYPE_CGROUP_SOCK: case BPF_PROG_TYPE_CGROUP_SOCK_ADDR: case BPF_PROG_TYPE_CGROUP_DEVICE:
+	case BPF_PROG_TYPE_CGROUP_SYSCTL: case BPF_PROG_TYPE_CGROUP_SOCKOPT: case BPF_PROG_TYPE_SOCK_OPS:
+		return &ebpf_kind_cgroup;
+	default:
+		return NULL;
+	}
+}
+
+/* Why nothing attaches it by its section. */
+static void explain_none(const struct ebpf_program *program, struct ebpf_error *err)
+{
+	const char *type = ebpf_enum_name(EBPF_PROGRAM_TYPE, program->type);
+
+	type = type ? type : "unknown";
+	if (!program->section && program->type == BPF_PROG_TYPE_KPROBE)
+		ebpf_fail(err, ENOTSUP, "it has no section to say whether it is a kprobe or a uprobe: attach it by kind");
+	else if (!program->section)
+		ebpf_fail(err, ENOTSUP, "programs of type %s are not attached by themselves", type);
+	else
+		ebpf_fail(err, ENOTSUP, "section '%s' (type %s) attaches nothing by itself", program->section, type);
+	switch (program->type) {
+	case BPF_PROG_TYPE_STRUCT_OPS:
+		ebpf_hint(err, "it is attached through its struct_ops map");
+		break;
+	case BPF_PROG_TYPE_SYSCALL:
+		ebpf_hint(err, "such a program is run, not attached");
+		break;
+	}
+}
+
+int ebpf_link_attach_auto(struct ebpf_program *program, const struct ebpf_link_options *given, struct ebpf_link **out, struct ebpf_error *err)
+{
+	const struct ebpf_link_kind *kind;
+	const char *extra = program->attach_to && program->attach_to[0] ? program->attach_to : NULL;
+	struct ebpf_link_options options;
+	char word[32], storage[SECTION_MAX];
+	int result = copy_options(given, &options, err);
+
+	if (result)
+		return ebpf_wrap(err, result, "program '%s': attach", name_of(program));
+	section_word(program, word, sizeof word);
+	kind = kind_of(program, word);
+	if (!kind) {
+		explain_none(program, err);
+		ebpf_wrap(err, ENOTSUP, "program '%s': not attached", name_of(program));
+		return 0;
+	}
+	drop_other_options(kind, &options);
+	result = kind->parse(program, extra, &options, storage, sizeof storage, err);
+	if (result < 0)
+		return ebpf_wrap(err, result, "program '%s': attach", name_of(program));
+	if (result == 0) {
+		ebpf_wrap(err, EINVAL, "program '%s': not attached", name_of(program));
+		return 0;
+	}
+	result = attach(kind, answers_to(kind, word) ? word : kind->name, program, &options, out, err);
+	return result ? result : 1;
+}
+
+int ebpf_programs_attach(struct ebpf_program *const *programs, size_t count, const struct ebpf_link_options *options, struct ebpf_link **links,
+			 struct ebpf_error *errors)
+{
+	int attached = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		links[i] = NULL;
+		if (programs[i]->autoattach && ebpf_link_attach_auto(programs[i], options, &links[i], errors ? &errors[i] : NULL) == 1)
+			attached++;
+	}
+	return attached;
+}
