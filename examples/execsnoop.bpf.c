@@ -51,15 +51,14 @@ int handle_exec(void *ctx)
 
 	unsigned long start = BPF_CORE_READ(task, mm, arg_start), size = BPF_CORE_READ(task, mm, arg_end) - start;
 	if (size >= ARGS_SIZE)
-		size = ARGS_SIZE - 1;
+		size = ARGS_SIZE;
 	if (bpf_probe_read_user(event->args, size, (void *)start))
 		size = 0;
-	for (int i = 0; i < ARGS_SIZE; i++) {
-		if (i + 1 >= size)
-			event->args[i] = 0;
-		else if (event->args[i] == 0)
+	// A branch on the byte alone: one on `size` too would cost the verifier a thousand times as much.
+	for (int i = 0; i < ARGS_SIZE; i++)
+		if (event->args[i] == 0)
 			event->args[i] = ' ';
-	}
+	event->args[size ? (size - 1) & (ARGS_SIZE - 1) : 0] = 0;
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }
