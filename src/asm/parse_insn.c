@@ -502,6 +502,8 @@ static bool parse_word(struct ebpf_statement *s, char letter, uint8_t dst)
 		if (known)
 			return result;
 	}
+	if (!ebpf_cursor_is_name(cursor))
+		goto unexpected;
 	if (!ebpf_cursor_name(cursor, s->name))
 		return false;
 	code = swap_code(s->name, &s->insn.imm);
@@ -518,6 +520,7 @@ static bool parse_word(struct ebpf_statement *s, char letter, uint8_t dst)
 		return parse_fetching(s, letter, dst, operation, size, s->name[0] == 'a');
 	if (letter == 'r' && ebpf_cursor_take(cursor, "ll")) /* as LLVM writes an unresolved symbol */
 		return finish_reference(s, dst, EBPF_REF_MAP);
+unexpected:
 	cursor->at = start;
 	return ebpf_cursor_expected(cursor, "a register, a number, or an operation that gives a value");
 }
