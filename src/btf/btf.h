@@ -60,7 +60,7 @@ uint32_t ebpf_btf_resolve(const struct ebpf_btf *btf, uint32_t id);
 /* First type of this exact name and kind (0 = any kind but tags), own types before the base's; -ENOENT. */
 int64_t ebpf_btf_find_kind(const struct ebpf_btf *btf, const char *name, uint32_t kind);
 /* Walks the types whose essential name (name without ___flavour) is the first `length` bytes of `name`: pass 0 first, then the last result;
- * own types only, not the base's. 0 at the end. This is what CO-RE looks candidates up with. */
+ * own types only, not the base's, and neither functions nor variables nor sections. 0 at the end. This is what CO-RE looks candidates up with. */
 uint32_t ebpf_btf_next_essential(const struct ebpf_btf *btf, const char *name, size_t length, uint32_t after);
 struct ebpf_btf *ebpf_btf_base(const struct ebpf_btf *btf);     /* borrowed, or NULL */
 uint32_t ebpf_btf_first_id(const struct ebpf_btf *btf);         /* 1, or the base's count */

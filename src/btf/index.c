@@ -1,4 +1,5 @@
-/* index.c -- types by name. Built on first use in one pass over the types, three 32-bit words per type in all, no object per name.
+/* index.c -- types by name. Built on first use, in two halves (what is a type, what is code or data), with at most three 32-bit words per type
+ * and no object per name.
  *
  * The hash is that of the essential name ("task_struct" of "task_struct___old"), so that one table serves exact look-ups and CO-RE's
  * search for candidates. Tags are left out: what they call a name is the text of an attribute, the same for thousands.
@@ -80,6 +81,55 @@ static inline uint32_t hash_essential(uint64_t seed, const char *name, const cha
 
 /* -- the index -- */
 
+#define KIND(name) ((uint64_t)1 << BTF_KIND_##name)
+#define ANY_KIND UINT64_MAX
+
+static const uint64_t code_kinds = KIND(FUNC) | KIND(VAR) | KIND(DATASEC);
+
+static bool in_group(enum btf_name_group group, uint32_t kind)
+{
+	return (kind < 64 && (code_kinds >> kind & 1)) == (group == BTF_NAMES_OF_CODE);
+}
+
+static bool is_indexed(uint32_t name, uint32_t kind)
+{
+	return name && kind != BTF_KIND_DECL_TAG && kind != BTF_KIND_TYPE_TAG;
+}
+
+__attribute__((always_inline)) static inline uint32_t count_group(const struct ebpf_btf *btf, enum btf_name_group group, const bool swapped)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < btf->count - btf->first_id; i++) {
+		const uint8_t *type = btf->types + btf->offsets[i];
+		uint32_t kind = btf_info_kind(btf_word(type + 4, swapped));
+		count += in_group(group, kind) && is_indexed(btf_word(type, swapped), kind);
+	}
+	return count;
+}
+
+__attribute__((always_inline)) static inline void fill_group(struct ebpf_btf *btf, enum btf_name_group group, const bool swapped)
+{
+	const uint64_t seed = hash_seed(btf);
+	struct btf_names *names = &btf->names[group];
+
+	/* From the last type to the first, so that each chain runs upward. */
+	for (uint32_t i = btf->count - btf->first_id; i-- > 0;) {
+		const uint8_t *type = btf->types + btf->offsets[i];
+		uint32_t offset = btf_word(type, swapped), kind = btf_info_kind(btf_word(type + 4, swapped)), hash;
+		if (!in_group(group, kind) || !is_indexed(offset, kind))
+			continue;
+		if (offset >= btf->strings_first) {
+			hash = hash_essential(seed, btf->strings + (offset - btf->strings_first), btf->strings + btf->strings_size);
+		} else {
+			const char *name = ebpf_btf_string(btf, offset);
+			hash = hash_name(seed, name, ebpf_essential_length(name));
+		}
+		uint32_t *bucket = &names->buckets[hash & names->mask];
+		btf->next[i] = *bucket;
+		*bucket = btf->first_id + i;
+	}
+}
+
 static uint32_t table_size(uint32_t types)
 {
 	uint32_t size = 16;
@@ -88,69 +138,43 @@ static uint32_t table_size(uint32_t types)
 	return size;
 }
 
-static bool is_indexed(uint32_t name, uint32_t kind)
-{
-	return name && kind != BTF_KIND_DECL_TAG && kind != BTF_KIND_TYPE_TAG;
-}
-
-__attribute__((always_inline)) static inline void fill_index(struct ebpf_btf *btf, const bool swapped)
-{
-	const uint64_t seed = hash_seed(btf);
-
-	/* From the last type to the first, so that each chain runs upward. */
-	for (uint32_t i = btf->count - btf->first_id; i-- > 0;) {
-		const uint8_t *type = btf->types + btf->offsets[i];
-		uint32_t offset = btf_word(type, swapped), hash;
-		btf->next[i] = 0;
-		if (!is_indexed(offset, btf_info_kind(btf_word(type + 4, swapped))))
-			continue;
-		if (offset >= btf->strings_first) {
-			hash = hash_essential(seed, btf->strings + (offset - btf->strings_first), btf->strings + btf->strings_size);
-		} else {
-			const char *name = ebpf_btf_string(btf, offset);
-			hash = hash_name(seed, name, ebpf_essential_length(name));
-		}
-		uint32_t *bucket = &btf->buckets[hash & btf->bucket_mask];
-		btf->next[i] = *bucket;
-		*bucket = btf->first_id + i;
-	}
-}
-
-static bool ensure_index(const struct ebpf_btf *const_btf)
+static bool ensure_group(const struct ebpf_btf *const_btf, enum btf_name_group group)
 {
 	struct ebpf_btf *btf = (struct ebpf_btf *)const_btf; /* a cache: the object itself is never const */
-	if (btf->buckets)
+	struct btf_names *names = &btf->names[group];
+	if (names->buckets)
 		return true;
-	if (btf->index_failed)
+	if (names->failed)
 		return false;
-	uint32_t count = btf->count - btf->first_id, size = table_size(count);
-	btf->buckets = calloc(size, sizeof(*btf->buckets));
-	btf->next = malloc((size_t)(count + 1) * sizeof(*btf->next));
-	if (!btf->buckets || !btf->next) {
-		btf_index_free(btf);
-		btf->index_failed = true;
+	uint32_t size = table_size(btf->swapped ? count_group(btf, group, true) : count_group(btf, group, false));
+	if (!btf->next)
+		btf->next = calloc((size_t)(btf->count - btf->first_id) + 1, sizeof(*btf->next));
+	names->buckets = btf->next ? calloc(size, sizeof(*names->buckets)) : NULL;
+	if (!names->buckets) {
+		names->failed = true;
 		return false;
 	}
-	btf->bucket_mask = size - 1;
+	names->mask = size - 1;
 	if (btf->swapped)
-		fill_index(btf, true);
+		fill_group(btf, group, true);
 	else
-		fill_index(btf, false);
+		fill_group(btf, group, false);
 	return true;
 }
 
 void btf_index_free(struct ebpf_btf *btf)
 {
-	free(btf->buckets);
+	for (int group = 0; group < BTF_NAME_GROUPS; group++)
+		free(btf->names[group].buckets);
 	free(btf->next);
-	btf->buckets = btf->next = NULL;
 }
 
 /* The first own type after `after` (0 = from the start) that may have this hash; 0 at the end. Ids rise. */
-static uint32_t next_candidate(const struct ebpf_btf *btf, bool indexed, uint32_t hash, uint32_t after)
+static uint32_t next_candidate(const struct ebpf_btf *btf, enum btf_name_group group, uint32_t hash, uint32_t after)
 {
-	if (indexed)
-		return after ? btf->next[after - btf->first_id] : btf->buckets[hash & btf->bucket_mask];
+	const struct btf_names *names = &btf->names[group];
+	if (names->buckets)
+		return after ? btf->next[after - btf->first_id] : names->buckets[hash & names->mask];
 	after = after ? after + 1 : btf->first_id;
 	return after < btf->count ? after : 0;
 }
@@ -166,21 +190,28 @@ static bool read_name(const struct ebpf_btf *btf, uint32_t id, uint32_t *kind, c
 	return is_indexed(offset, *kind);
 }
 
-static uint32_t find_own(const struct ebpf_btf *btf, const char *name, size_t essential, uint64_t kinds)
+static uint32_t find_in_group(const struct ebpf_btf *btf, enum btf_name_group group, const char *name, size_t essential, uint64_t kinds)
 {
-	bool indexed = ensure_index(btf);
 	uint32_t hash = hash_name(hash_seed(btf), name, essential);
-	for (uint32_t id = 0; (id = next_candidate(btf, indexed, hash, id));) {
+	ensure_group(btf, group);
+	for (uint32_t id = 0; (id = next_candidate(btf, group, hash, id));) {
 		uint32_t kind;
 		const char *other;
-		if (read_name(btf, id, &kind, &other) && kind < 64 && (kinds >> kind & 1) && !strcmp(name, other))
+		if (read_name(btf, id, &kind, &other) && kind < 64 && (kinds >> kind & 1) && in_group(group, kind) && !strcmp(name, other))
 			return id;
 	}
 	return 0;
 }
 
-#define KIND(name) ((uint64_t)1 << BTF_KIND_##name)
-#define ANY_KIND UINT64_MAX
+static uint32_t find_own(const struct ebpf_btf *btf, const char *name, size_t essential, uint64_t kinds)
+{
+	uint32_t type = 0, code = 0;
+	if (kinds & ~code_kinds)
+		type = find_in_group(btf, BTF_NAMES_OF_TYPES, name, essential, kinds);
+	if (kinds & code_kinds)
+		code = find_in_group(btf, BTF_NAMES_OF_CODE, name, essential, kinds);
+	return type && (!code || type < code) ? type : code;
+}
 
 /* `kinds` is a set of bits. */
 static int64_t find_kinds(const struct ebpf_btf *btf, const char *name, uint64_t kinds)
@@ -245,14 +276,15 @@ int64_t ebpf_btf_find(const struct ebpf_btf *btf, const char *name)
 
 uint32_t ebpf_btf_next_essential(const struct ebpf_btf *btf, const char *name, size_t length, uint32_t after)
 {
-	bool indexed = ensure_index(btf);
 	uint32_t hash = hash_name(hash_seed(btf), name, length), kind, id = after;
 	if (!length || (after && (after < btf->first_id || after >= btf->count)))
 		return 0;
-	while ((id = next_candidate(btf, indexed, hash, id))) {
+	ensure_group(btf, BTF_NAMES_OF_TYPES);
+	while ((id = next_candidate(btf, BTF_NAMES_OF_TYPES, hash, id))) {
 		const char *other;
 		/* Equal bytes first: the length without flavour is seldom needed. */
-		if (read_name(btf, id, &kind, &other) && !strncmp(other, name, length) && ebpf_essential_length(other) == length)
+		if (read_name(btf, id, &kind, &other) && in_group(BTF_NAMES_OF_TYPES, kind) && !strncmp(other, name, length) &&
+		    ebpf_essential_length(other) == length)
 			return id;
 	}
 	return 0;

@@ -15,12 +15,19 @@
 #define BTF_HEADER_SIZE 24u   /* what every version has */
 #define BTF_TYPE_SIZE 12u     /* of the part that all kinds have */
 
+/* Half of the name index: hash of the essential name -> first id. The other half is only built when one of its kind is asked for: types are
+ * what CO-RE looks for, and a kernel has four times as many functions. */
+enum btf_name_group { BTF_NAMES_OF_TYPES, BTF_NAMES_OF_CODE, BTF_NAME_GROUPS };
+struct btf_names {
+	uint32_t *buckets, mask;
+	bool failed;             /* no memory: names are then found by walking all types */
+};
+
 struct ebpf_btf {
 	uint32_t references;
 	bool swapped;            /* the bytes are in the other byte order */
 	bool has_old_bit_fields; /* some INT is narrower than its size, or shifted: bit fields as before Linux 5.0 */
 	bool has_tags;           /* there is a DECL_TAG */
-	bool index_failed;       /* no memory: names are then found by walking all types */
 	uint8_t pointer_size;    /* 0 = not yet looked for */
 	struct ebpf_span bytes;
 	const uint8_t *types;
@@ -31,8 +38,8 @@ struct ebpf_btf {
 	uint32_t *offsets;       /* of type first_id + i in the type section */
 	const uint8_t *kind_sizes;   /* the header's optional table of sizes per kind, 4 bytes a row (Linux 7.1) */
 	uint32_t kind_sizes_count;
-	/* The name index: hash of the essential name -> first id; id - first_id -> next id with this hash; 0 ends. */
-	uint32_t *buckets, *next, bucket_mask;
+	struct btf_names names[BTF_NAME_GROUPS];
+	uint32_t *next;          /* id - first_id -> next id of the same group and hash; 0 ends; NULL before the first group is built */
 	struct ebpf_btf *base;
 	void (*release)(void *context, const void *data, size_t size);
 	void *context;
