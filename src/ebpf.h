@@ -207,6 +207,10 @@ EBPF_API bool ebpf_block_get_reference(const struct ebpf_block *block, size_t in
  * Names: `goto name`; `r1 = map name ll`, `r1 = map_value name+8 ll`, `r1 = func name ll`, `r1 = extern name ll`; `call name` of a helper, else of
  * a function; `call kfunc name`. EINVAL and ERANGE name line and column; then the block is good for ebpf_block_free() only. */
 EBPF_API int ebpf_block_parse(struct ebpf_block *block, const char *text, struct ebpf_error *err);
+/* Appends machine code, 8 bytes a slot; `swapped`: in the other byte order than the host's. EINVAL as ebpf_block_add, and for a cut wide load. */
+EBPF_API int ebpf_block_decode(struct ebpf_block *block, const void *data, size_t size, bool swapped, struct ebpf_error *err);
+/* The block as machine code: 8 bytes for each slot into `out`. */
+EBPF_API void ebpf_block_encode(const struct ebpf_block *block, bool swapped, void *out);
 /* One instruction as the kernel's verifier prints it ("r0 = 2", "if r1 > 0x5 goto pc+2"), at most `size` bytes with the NUL.
  * A wide load has " ll" behind it, so that the text alone says which instruction it is ("r0 = 0x5 ll"; "r1 = map[fd:4] ll").
  * `next` is the second slot of a wide load or NULL. Returns the length that it wanted, as snprintf. */

@@ -297,6 +297,30 @@ const struct ebpf_insn *ebpf_block_insns(const struct ebpf_block *block, size_t 
 	return block->insns;
 }
 
+int ebpf_block_decode(struct ebpf_block *block, const void *data, size_t size, bool swapped, struct ebpf_error *err)
+{
+	struct ebpf_insn *insns = calloc(size / 8 + 1, sizeof(*insns));
+	int code = 0;
+
+	if (!insns)
+		return ebpf_fail_memory(err);
+	code = ebpf_insns_decode((struct ebpf_span){ data, size, swapped }, insns, err);
+	for (size_t i = 0; i < size / 8 && code == 0; i++) {
+		uint32_t upper = (uint32_t)insns[i + 1].imm;
+		bool wide = ebpf_insn_is_wide(&insns[i]);
+
+		code = ebpf_block_add(block, insns[i], (int64_t)((uint64_t)upper << 32 | (uint32_t)insns[i].imm), err);
+		i += wide;
+	}
+	free(insns);
+	return code;
+}
+
+void ebpf_block_encode(const struct ebpf_block *block, bool swapped, void *out)
+{
+	ebpf_insns_encode(block->insns, block->count, swapped, out);
+}
+
 bool ebpf_block_get_label(const struct ebpf_block *block, size_t index, const char **name, uint32_t *insn)
 {
 	if (index >= block->label_count)

@@ -1,0 +1,389 @@
+/* asm.c -- assembly: lists of instruction tables, texts and machine code, to blocks and back.
+ *
+ * An instruction is a table of numbers, { code =, dst =, src =, off =, imm = }, made by lua/ebpf/asm.lua; a wide load has `wide` instead of imm. What
+ * it names stands beside them: jump = "label", reference = { kind =, name =, addend = }, or map = a map's handle. { label = "name" } names
+ * the next instruction. A list may hold texts, and other lists. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "binding.h"
+
+enum { WIDE_LOAD = 0x18, PSEUDO_MAP_FD = 1, PSEUDO_MAP_VALUE = 2, NESTING = 64 };
+
+static const char *const reference_kinds[] = {
+	[EBPF_REF_MAP] = "map", [EBPF_REF_MAP_VALUE] = "map_value", [EBPF_REF_CALL] = "call",
+	[EBPF_REF_FUNCTION] = "func", [EBPF_REF_EXTERN] = "extern", NULL,
+};
+
+/* -- blocks -- */
+
+static int l_block_close(lua_State *L)
+{
+	struct ebpf_block **handle = luaL_checkudata(L, 1, CLASS_BLOCK);
+	struct ebpf_block *block = *handle;
+
+	*handle = NULL;
+	ebpf_block_free(block);
+	return 0;
+}
+
+static int l_block_tostring(lua_State *L)
+{
+	return binding_tostring(L, CLASS_BLOCK, "finished");
+}
+
+/* Pushes a new block's handle; NULL with binding_error() filled when there is no memory. User value 1: what it keeps alive. */
+static struct ebpf_block *push_block(lua_State *L)
+{
+	struct ebpf_block **handle = binding_new(L, sizeof(struct ebpf_block *), 1, CLASS_BLOCK);
+
+	*handle = ebpf_block_new();
+	if (!*handle)
+		luaL_error(L, "out of memory");
+	return *handle;
+}
+
+/* -- from Lua -- */
+
+struct builder {
+	struct ebpf_block *block;
+	int handle;        /* stack index of the block's handle */
+	lua_Integer count; /* instructions so far, for messages */
+};
+
+/* A field of the instruction at `index`; nil is 0. Raises outside of the range. */
+static lua_Integer field(lua_State *L, const struct builder *builder, int index, const char *name, lua_Integer lowest, lua_Integer highest)
+{
+	lua_Integer value = 0;
+	int exact = 1;
+
+	if (lua_getfield(L, index, name) != LUA_TNIL)
+		value = lua_tointegerx(L, -1, &exact);
+	if (!exact)
+		luaL_error(L, "instruction %I: %s: integer expected, got %s", builder->count + 1, name, luaL_typename(L, -1));
+	if (value < lowest || value > highest)
+		luaL_error(L, "instruction %I: %s: %I does not fit (%I to %I)", builder->count + 1, name, value, lowest, highest);
+	lua_pop(L, 1);
+	return value;
+}
+
+/* The name in a field of the table at `index`: pushed. Raises when it is none. */
+static const char *name_field(lua_State *L, const struct builder *builder, int index, const char *name)
+{
+	if (lua_getfield(L, index, name) != LUA_TSTRING)
+		luaL_error(L, "instruction %I: %s: string expected, got %s", builder->count + 1, name, luaL_typename(L, -1));
+	return lua_tostring(L, -1);
+}
+
+/* The descriptor of instruction.map, which the block's handle keeps alive. */
+static lua_Integer map_field(lua_State *L, const struct builder *builder, int index)
+{
+	int fd;
+
+	lua_getfield(L, index, "map");
+	fd = binding_object_fd(L, -1);
+	if (fd < 0)
+		luaL_error(L, "instruction %I: map: map expected, got %s", builder->count + 1, luaL_typename(L, -1));
+	if (lua_getiuservalue(L, builder->handle, 1) != LUA_TTABLE) {
+		lua_pop(L, 1);
+		lua_newtable(L);
+		lua_pushvalue(L, -1);
+		lua_setiuservalue(L, builder->handle, 1);
+	}
+	lua_pushvalue(L, -2);
+	lua_rawseti(L, -2, luaL_len(L, -2) + 1);
+	lua_pop(L, 2);
+	return fd;
+}
+
+static int refer(lua_State *L, const struct builder *builder, int index)
+{
+	int table, kind = 0, result;
+
+	if (lua_getfield(L, index, "reference") != LUA_TTABLE)
+		luaL_error(L, "instruction %I: reference: table expected, got %s", builder->count + 1, luaL_typename(L, -1));
+	table = lua_gettop(L);
+	const char *text = name_field(L, builder, table, "kind");
+
+	while (reference_kinds[kind] && strcmp(reference_kinds[kind], text) != 0)
+		kind++;
+	if (!reference_kinds[kind])
+		luaL_error(L, "instruction %I: unknown kind of reference '%s'", builder->count + 1, text);
+	lua_Integer addend = field(L, builder, table, "addend", LUA_MININTEGER, LUA_MAXINTEGER);
+	const char *name = name_field(L, builder, table, "name");
+
+	result = ebpf_block_refer(builder->block, (enum ebpf_reference)kind, name, addend, binding_error(L));
+	lua_settop(L, table - 1);
+	return result;
+}
+
+static bool has_field(lua_State *L, int index, const char *name)
+{
+	bool has = lua_getfield(L, index, name) != LUA_TNIL;
+
+	lua_pop(L, 1);
+	return has;
+}
+
+/* Its imm may be given signed or unsigned: 32 bits. */
+static int add_insn(lua_State *L, struct builder *builder, int index)
+{
+	struct ebpf_insn insn;
+	int64_t wide = 0;
+	int result;
+
+	insn.code = (uint8_t)field(L, builder, index, "code", 0, UINT8_MAX);
+	insn.dst = (uint8_t)field(L, builder, index, "dst", 0, 10) & 0xf;
+	insn.src = (uint8_t)field(L, builder, index, "src", 0, 10) & 0xf;
+	insn.off = (int16_t)field(L, builder, index, "off", INT16_MIN, INT16_MAX);
+	insn.imm = (int32_t)field(L, builder, index, "imm", INT32_MIN, UINT32_MAX);
+	if (insn.code == WIDE_LOAD)
+		wide = field(L, builder, index, "wide", LUA_MININTEGER, LUA_MAXINTEGER);
+	if (has_field(L, index, "map"))
+		wide = (int64_t)(((uint64_t)wide & ~(uint64_t)UINT32_MAX) | (uint64_t)map_field(L, builder, index));
+	result = ebpf_block_add(builder->block, insn, wide, binding_error(L));
+	if (result == 0 && has_field(L, index, "reference"))
+		result = refer(L, builder, index);
+	if (result == 0 && has_field(L, index, "jump")) {
+		result = ebpf_block_jump(builder->block, name_field(L, builder, index, "jump"), binding_error(L));
+		lua_pop(L, 1);
+	}
+	builder->count++;
+	return result;
+}
+
+static int add_list(lua_State *L, struct builder *builder, int index, int depth);
+
+/* What stands on top of the stack: an instruction, a label, a text, or a list of these. */
+static int add_item(lua_State *L, struct builder *builder, int depth)
+{
+	int index = lua_gettop(L), result;
+
+	if (lua_type(L, index) == LUA_TSTRING)
+		return ebpf_block_parse(builder->block, binding_to_string(L, index, "text"), binding_error(L));
+	if (!lua_istable(L, index))
+		return luaL_error(L, "instruction %I: instruction expected, got %s", builder->count + 1, luaL_typename(L, index));
+	if (has_field(L, index, "code"))
+		return add_insn(L, builder, index);
+	if (!has_field(L, index, "label"))
+		return add_list(L, builder, index, depth + 1);
+	result = ebpf_block_label(builder->block, name_field(L, builder, index, "label"), binding_error(L));
+	lua_pop(L, 1);
+	return result;
+}
+
+static int add_list(lua_State *L, struct builder *builder, int index, int depth)
+{
+	lua_Integer length = luaL_len(L, index);
+	int result = 0;
+
+	if (depth > NESTING)
+		return luaL_error(L, "instructions are nested too deeply");
+	luaL_checkstack(L, 8, NULL);
+	for (lua_Integer i = 1; i <= length && result == 0; i++) {
+		lua_geti(L, index, i);
+		result = add_item(L, builder, depth);
+		lua_pop(L, 1);
+	}
+	return result;
+}
+
+/* core.asm_block(list or text) -> a finished block, or nil, err, errno */
+static int l_asm_block(lua_State *L)
+{
+	struct builder builder = { 0 };
+	int result;
+
+	lua_settop(L, 1);
+	if (lua_type(L, 1) != LUA_TSTRING)
+		luaL_checktype(L, 1, LUA_TTABLE);
+	builder.block = push_block(L);
+	builder.handle = 2;
+	lua_pushvalue(L, 1);
+	result = add_item(L, &builder, 0);
+	if (result == 0)
+		result = ebpf_block_finish(builder.block, binding_error(L));
+	if (result < 0)
+		return binding_fail(L);
+	lua_settop(L, 2);
+	return 1;
+}
+
+/* core.asm_encode(list or text, big-endian) -> machine code, or nil, err, errno */
+static int l_asm_encode(lua_State *L)
+{
+	bool big = lua_toboolean(L, 2), host_is_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+	struct ebpf_block **handle;
+	luaL_Buffer buffer;
+	size_t count;
+	int results = l_asm_block(L);
+
+	if (results != 1)
+		return results;
+	handle = binding_check(L, -1, CLASS_BLOCK);
+	ebpf_block_insns(*handle, &count);
+	char *out = luaL_buffinitsize(L, &buffer, count * 8);
+
+	ebpf_block_encode(*handle, big != host_is_big, out);
+	luaL_pushresultsize(&buffer, count * 8);
+	return 1;
+}
+
+/* -- to Lua -- */
+
+static void set(lua_State *L, const char *name, lua_Integer value)
+{
+	lua_pushinteger(L, value);
+	lua_setfield(L, -2, name);
+}
+
+struct reader {
+	const struct ebpf_block *block;
+	size_t label, jump, reference; /* the next of each */
+	lua_Integer length;            /* of the list, which is on top of the stack */
+};
+
+/* The labels before slot `at`. */
+static void push_labels(lua_State *L, struct reader *reader, uint32_t at)
+{
+	const char *name;
+	uint32_t insn;
+
+	while (ebpf_block_get_label(reader->block, reader->label, &name, &insn) && insn <= at) {
+		lua_createtable(L, 0, 1);
+		lua_pushstring(L, name);
+		lua_setfield(L, -2, "label");
+		lua_rawseti(L, -2, ++reader->length);
+		reader->label++;
+	}
+}
+
+/* What the instruction at slot `at`, whose table is on top of the stack, names. */
+static void push_names(lua_State *L, struct reader *reader, uint32_t at)
+{
+	enum ebpf_reference kind;
+	const char *name;
+	int64_t addend;
+	uint32_t insn;
+
+	if (ebpf_block_get_jump(reader->block, reader->jump, &name, &insn) && insn == at) {
+		lua_pushstring(L, name);
+		lua_setfield(L, -2, "jump");
+		reader->jump++;
+	}
+	if (ebpf_block_get_reference(reader->block, reader->reference, &kind, &name, &addend, &insn) && insn == at) {
+		lua_createtable(L, 0, 3);
+		lua_pushstring(L, reference_kinds[kind]);
+		lua_setfield(L, -2, "kind");
+		lua_pushstring(L, name);
+		lua_setfield(L, -2, "name");
+		set(L, "addend", addend);
+		lua_setfield(L, -2, "reference");
+		reader->reference++;
+	}
+}
+
+static void push_list(lua_State *L, const struct ebpf_block *block)
+{
+	struct reader reader = { .block = block };
+	const struct ebpf_insn *insns;
+	size_t count;
+
+	insns = ebpf_block_insns(block, &count);
+	lua_newtable(L);
+	for (size_t i = 0; i < count; i++) {
+		push_labels(L, &reader, (uint32_t)i);
+		lua_createtable(L, 0, 6);
+		set(L, "code", insns[i].code);
+		set(L, "dst", insns[i].dst);
+		set(L, "src", insns[i].src);
+		set(L, "off", insns[i].off);
+		if (insns[i].code == WIDE_LOAD)
+			set(L, "wide", (lua_Integer)((uint64_t)(uint32_t)insns[i + 1].imm << 32 | (uint32_t)insns[i].imm));
+		else
+			set(L, "imm", insns[i].imm);
+		push_names(L, &reader, (uint32_t)i);
+		lua_rawseti(L, -2, ++reader.length);
+		i += insns[i].code == WIDE_LOAD;
+	}
+	push_labels(L, &reader, UINT32_MAX);
+}
+
+/* core.asm_parse(text) -> list of instructions, or nil, err, errno */
+static int l_asm_parse(lua_State *L)
+{
+	const char *text = binding_to_string(L, 1, "text");
+	struct ebpf_block *block = push_block(L);
+
+	if (ebpf_block_parse(block, text, binding_error(L)) < 0)
+		return binding_fail(L);
+	push_list(L, block);
+	return 1;
+}
+
+/* core.asm_decode(bytes, big-endian) -> list of instructions, or nil, err, errno */
+static int l_asm_decode(lua_State *L)
+{
+	size_t size;
+	const char *bytes = luaL_checklstring(L, 1, &size);
+	bool big = lua_toboolean(L, 2), host_is_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+	struct ebpf_block *block = push_block(L);
+
+	if (ebpf_block_decode(block, bytes, size, big != host_is_big, binding_error(L)) < 0)
+		return binding_fail(L);
+	push_list(L, block);
+	return 1;
+}
+
+static lua_Integer argument(lua_State *L, int index, lua_Integer lowest, lua_Integer highest)
+{
+	lua_Integer value = luaL_optinteger(L, index, 0);
+
+	luaL_argcheck(L, value >= lowest && value <= highest, index, "out of range");
+	return value;
+}
+
+/* core.asm_print(code, dst, src, off, imm, upper half of a wide load) -> text */
+static int l_asm_print(lua_State *L)
+{
+	struct ebpf_insn insn, next = { 0 };
+	char text[128];
+
+	insn.code = (uint8_t)argument(L, 1, 0, UINT8_MAX);
+	insn.dst = (uint8_t)argument(L, 2, 0, 15) & 0xf;
+	insn.src = (uint8_t)argument(L, 3, 0, 15) & 0xf;
+	insn.off = (int16_t)argument(L, 4, INT16_MIN, INT16_MAX);
+	insn.imm = (int32_t)argument(L, 5, INT32_MIN, UINT32_MAX);
+	next.imm = (int32_t)argument(L, 6, INT32_MIN, UINT32_MAX);
+	ebpf_insn_print(&insn, insn.code == WIDE_LOAD ? &next : NULL, text, sizeof(text));
+	lua_pushstring(L, text);
+	return 1;
+}
+
+/* core.asm_helper(name) -> its number, or nil */
+static int l_asm_helper(lua_State *L)
+{
+	int number = ebpf_enum_value(EBPF_HELPER, luaL_checkstring(L, 1));
+
+	if (number < 0)
+		lua_pushnil(L);
+	else
+		lua_pushinteger(L, number);
+	return 1;
+}
+
+static const luaL_Reg block_methods[] = { { "close", l_block_close }, { NULL, NULL } };
+static const luaL_Reg block_metamethods[] = {
+	{ "__gc", l_block_close }, { "__close", l_block_close }, { "__tostring", l_block_tostring }, { NULL, NULL }
+};
+static const struct binding_class block_class = { .name = CLASS_BLOCK, .methods = block_methods, .metamethods = block_metamethods };
+static const luaL_Reg functions[] = {
+	{ "asm_block", l_asm_block }, { "asm_parse", l_asm_parse }, { "asm_print", l_asm_print }, { "asm_helper", l_asm_helper },
+	{ "asm_decode", l_asm_decode }, { "asm_encode", l_asm_encode }, { NULL, NULL }
+};
+
+void binding_open_asm(lua_State *L)
+{
+	binding_class_register(L, &block_class);
+	luaL_setfuncs(L, functions, 0);
+}
