@@ -9,6 +9,8 @@
  *    __gc are one function that may be called any number of times, in any order at lua_close().
  *  - No Lua error is raised while C memory or a descriptor is held that no userdata owns. Temporary buffers are userdata.
  *  - A child keeps its parent alive in user value 1; every object of the core holds its own counted references besides.
+ *  - Whatever allocates may collect garbage and run a finalizer that closes any handle: a core object is fetched from its handle (binding_check_...)
+ *    after the last allocation before it is used.
  *  - Errors of the world: return binding_fail(L) -> nil, err, errno. Mistakes in a call: luaL_error.
  */
 #ifndef EBPF_BINDING_H
@@ -49,7 +51,8 @@ struct binding_class {
 	const luaL_Reg *methods;     /* called as object:name(...); or NULL */
 	const luaL_Reg *properties;  /* read as object.name: called with the object, push one value; or NULL */
 	const luaL_Reg *setters;     /* written as object.name = v: called with the object and the value; or NULL */
-	const luaL_Reg *metamethods; /* or NULL; __index (methods, then properties) and __newindex (setters) are made unless given here */
+	const luaL_Reg *metamethods; /* or NULL; may give an __newindex other than that of the setters */
+	lua_CFunction index;         /* __index with upvalues methods, properties; NULL = look in the one, then in the other */
 };
 void binding_class_register(lua_State *L, const struct binding_class *class);
 /* A handle begins with the pointer to its core object; NULL = closed. Pushes it, closed, all zero, with its metatable. */
@@ -71,8 +74,22 @@ int binding_tostring(lua_State *L, const char *class_name, const char *text);
 #define CLASS_SOURCE "ebpf.source"
 #define CLASS_SPEC "ebpf.spec"
 
+/* -- lists of children by name (list.c): spec.maps, coll.programs -- */
+
+/* `owner` is what the owner's handle points to. */
+struct binding_list {
+	const char *owner_class;
+	size_t (*count)(const void *owner);
+	const char *(*name)(const void *owner, size_t index);
+	const char *(*alias)(const void *owner, size_t index); /* another name ("xdp", ".rodata"), good where it is the only one; may be NULL */
+	void (*push)(lua_State *L, int owner_index, size_t index);
+};
+/* Pushes list[name], pairs(list) and #list, for the handle at `owner_index`, which it keeps alive. */
+void binding_push_list(lua_State *L, int owner_index, const struct binding_list *list);
+
 /* Each file adds its classes, and its functions to the module's table, which is on top of the stack. */
 void binding_open_error(lua_State *L);
+void binding_open_list(lua_State *L);
 void binding_open_kernel(lua_State *L);
 void binding_open_spec(lua_State *L);
 void binding_open_collection(lua_State *L);
@@ -83,8 +100,7 @@ void binding_open_ring(lua_State *L);
 void binding_open_loop(lua_State *L);
 void binding_open_asm(lua_State *L);
 
-/* A finished block of instructions, which now belongs to the caller: its handle is closed. Raises when there is none (asm.c). */
-struct ebpf_block *binding_take_block(lua_State *L, int index);
+/* A handle of CLASS_BLOCK (asm.c) holds a finished block; who consumes the block stores NULL in the handle. */
 
 struct ebpf_map *binding_check_map(lua_State *L, int index);
 struct ebpf_program *binding_check_program(lua_State *L, int index);
@@ -92,46 +108,85 @@ struct ebpf_program *binding_check_program(lua_State *L, int index);
 struct ebpf_map **binding_new_map(lua_State *L, int parent);
 struct ebpf_program **binding_new_program(lua_State *L, int parent);
 struct ebpf_link **binding_new_link(lua_State *L, int parent);
+/* The Spec's handle at `index`, open. */
+struct ebpf_spec *binding_check_spec(lua_State *L, int index);
+/* Sets the initial value of a variable of the Spec at stack index `spec` from the value at `index`; raises when there is no such variable, or the value does not fit. */
+void binding_set_variable(lua_State *L, int spec, const char *name, int index);
+/* spec:load(options) -> collection (collection.c) */
+int binding_spec_load(lua_State *L);
+/* Fills link options of any kind from the table at `index` but for the name `except`; its strings stay borrowed from the table. */
+void binding_link_options(lua_State *L, struct ebpf_link_options *options, int index, const char *except);
 /* The descriptor of a map, program or link, or -1 when the value is none. */
 int binding_object_fd(lua_State *L, int index);
 
 /* -- arguments (option.c) -- */
 
-/* Calls `each` for the pairs of an option table (nil or none = no options); raises "unknown option 'x' (known: a, b)" for names that are not in
- * `names`, which ends with NULL. Returns false when there is no table. */
+/* Checks an option table at `index`: every name must be in `names`, which ends with NULL, else raises "unknown option 'x' (known: a, b)".
+ * Returns false when there is no table (nil or none). */
 bool binding_check_options(lua_State *L, int index, const char *const *names);
-/* A field of an option table; the default when it is nil. Raise naming the option. `index` 0 or no table = the default. */
+/* A field of the option table at `index`, or `otherwise` when it is nil or there is no table. Raise naming the option. */
 uint64_t binding_option_integer(lua_State *L, int index, const char *name, uint64_t maximum, uint64_t otherwise);
 bool binding_option_boolean(lua_State *L, int index, const char *name, bool otherwise);
-/* Borrowed from the table: valid while it holds the string. */
+/* Borrowed: valid while the table holds the string. */
 const char *binding_option_string(lua_State *L, int index, const char *name, const char *otherwise);
-/* A name of an enum, or its number. Raises naming the nearest. */
-uint32_t binding_check_enum(lua_State *L, int index, enum ebpf_enum which);
+/* An integer of 0 to `maximum` (UINT64_MAX: any). Raises naming `what`. */
+uint64_t binding_to_integer(lua_State *L, int index, uint64_t maximum, const char *what);
+/* A string without embedded NUL. Raises naming `what`. */
+const char *binding_to_string(lua_State *L, int index, const char *what);
+/* The number of a name of the kernel's, or a number as it is. Raises for an unknown name. */
+uint32_t binding_to_enum(lua_State *L, int index, enum ebpf_enum which, const char *what);
+/* The name, or the number when it has none. */
 void binding_push_enum(lua_State *L, enum ebpf_enum which, uint32_t value);
+/* The attach type's name, or nil for a program that has none. */
+void binding_push_attach_type(lua_State *L, uint32_t program_type, uint32_t attach_type);
+/* Sets a field of the table on top of the stack. */
+void binding_set_integer(lua_State *L, const char *name, uint64_t value);
 /* Seconds (integer or float) in nanoseconds; raises for negative or absurd ones. */
-uint64_t binding_check_seconds(lua_State *L, int index);
-/* Milliseconds for a wait: nil = -1 (for ever). Rounds up. */
-int binding_check_timeout(lua_State *L, int index);
+uint64_t binding_to_seconds(lua_State *L, int index, const char *what);
+/* The same in milliseconds for a wait, rounded up; nil = -1 (for ever). */
+int binding_to_timeout(lua_State *L, int index, const char *what);
+
+/* -- readers of ring buffers (ring.c), for the loop -- */
+
+struct binding_ring;
+/* ebpf.ringbuf(map, options) for the values at these indices: pushes the reader, or nil, err, errno (returns how many). */
+int binding_ring_open(lua_State *L, int map, int options);
+/* The reader at `index`, open. */
+struct binding_ring *binding_check_ring(lua_State *L, int index);
+struct ebpf_ring *binding_ring_core(struct binding_ring *ring); /* NULL when closed */
+/* Calls the function at `function` with each record that is there, at most `limit` (0 = one lap of the ring), until `*stop` is set or the reader
+ * is closed. Returns how many. An error leaves that record and those before it consumed and goes on up: call it protected, and
+ * binding_ring_release() afterwards either way. */
+lua_Integer binding_ring_drain(lua_State *L, int ring, int function, lua_Integer limit, const bool *stop);
+void binding_ring_release(struct binding_ring *ring);
+bool binding_ring_is_busy(const struct binding_ring *ring);
+/* Who is to be told, once, before the reader's memory goes; false when somebody is already. A NULL function takes it back. */
+bool binding_ring_watch(struct binding_ring *ring, void (*closing)(void *context), void *context);
 
 /* -- values by layout (codec.c): Lua values <-> bytes -- */
 
-/* A plan made once per layout and kept as a userdata; its user value 1 is the table of the field names that the plan refers to by index. */
+/* How values of one type are read and written: a plan of flat steps made once from a layout and kept as a userdata. User value 1 is the list of field
+ * names that the steps refer to by number, so that reading interns nothing. It borrows the layout, which must outlive it. */
 struct binding_codec;
-/* Pushes the codec of a layout (NULL: raw strings of `size` bytes). It borrows the layout unless `own`, then its userdata frees it, also when this raises. */
-struct binding_codec *binding_codec_push(lua_State *L, struct ebpf_layout *layout, size_t size, bool own);
-/* Reads: pushes one value. `keys` is the stack index of the codec's user value 1 (scalars do not look at it). Needs
- * binding_codec_depth() free stack slots. */
-void binding_decode(lua_State *L, const struct binding_codec *codec, int keys, const uint8_t *data);
-/* Writes the value at `index` to `data`, which is binding_codec_size() long. Raises naming the path ("value.flags[3]"). */
-void binding_encode(lua_State *L, const struct binding_codec *codec, int keys, int index, uint8_t *data, const char *what);
+/* Pushes the codec of a layout; NULL = raw strings of `size` bytes. */
+const struct binding_codec *binding_codec_push(lua_State *L, const struct ebpf_layout *layout, size_t size);
+/* Pushes a codec that owns its layout, of the type `id` of `btf` (id 0 or btf NULL = raw strings), or of the type that is called `name`.
+ * NULL with binding_error() filled and nothing pushed. */
+const struct binding_codec *binding_codec_push_id(lua_State *L, const struct ebpf_btf *btf, uint32_t id, size_t size);
+const struct binding_codec *binding_codec_push_name(lua_State *L, const char *name, const struct ebpf_btf *btf);
+/* Pushes the value that `data` holds. `keys` is the stack index of the names (not looked at for plain codecs). The caller has made sure of
+ * binding_codec_depth() stack slots. May collect garbage, and so run finalizers. */
+void binding_decode(lua_State *L, const struct binding_codec *codec, int keys, const void *data);
+/* Writes the value at `index` to `data`, binding_codec_size() bytes, padding and missing fields as zeros. Runs no Lua code. Raises naming the path behind
+ * `what`: "value.flags[3]: integer expected, got string". */
+void binding_encode(lua_State *L, const struct binding_codec *codec, int keys, int index, void *data, const char *what);
 size_t binding_codec_size(const struct binding_codec *codec);
 int binding_codec_depth(const struct binding_codec *codec);
-bool binding_codec_is_plain(const struct binding_codec *codec); /* a scalar or string: decodes without keys */
-const char *binding_codec_name(const struct binding_codec *codec); /* the C name of the type */
-/* One field of a struct by itself: its number (raises for an unknown one), and its value. */
-int binding_codec_field(lua_State *L, const struct binding_codec *codec, const char *name);
-void binding_decode_field(lua_State *L, const struct binding_codec *codec, int keys, int field, const uint8_t *data);
-
-/* -- records (record.c): how a ring's records become Lua values -- */
+bool binding_codec_is_plain(const struct binding_codec *codec); /* neither struct, union nor array: needs no keys, and reading it runs no finalizer */
+bool binding_codec_is_struct(const struct binding_codec *codec);
+const char *binding_codec_name(const struct binding_codec *codec); /* of the type, as in C; "" for raw strings */
+/* The fields of a struct by number, from 0: their names are the keys 1, 2, ... */
+uint32_t binding_codec_fields(const struct binding_codec *codec);
+void binding_decode_field(lua_State *L, const struct binding_codec *codec, int keys, uint32_t field, const void *data);
 
 #endif

@@ -1,0 +1,307 @@
+/* codec.c -- reading: the plan of a type, and bytes -> Lua values. encode.c is the way back; codec.h is what the two share. */
+#include <string.h>
+
+#include "codec.h"
+
+/* -- making a plan -- */
+
+static bool is_aggregate(const struct ebpf_layout *layout)
+{
+	return layout->kind == EBPF_VALUE_STRUCT || layout->kind == EBPF_VALUE_UNION || layout->kind == EBPF_VALUE_ARRAY;
+}
+
+struct extent {
+	size_t steps, nodes;
+	int depth; /* levels of tables */
+};
+
+static void measure(const struct ebpf_layout *layout, int depth, struct extent *extent)
+{
+	if (!is_aggregate(layout))
+		return;
+	extent->nodes++;
+	if (depth + 1 > extent->depth)
+		extent->depth = depth + 1;
+	if (layout->kind == EBPF_VALUE_ARRAY) {
+		extent->steps++;
+		measure(layout->element, depth + 1, extent);
+		return;
+	}
+	extent->steps += layout->count;
+	for (uint32_t i = 0; i < layout->count; i++)
+		measure(layout->fields[i].layout, depth + 1, extent);
+}
+
+static uint8_t integer_op(const struct ebpf_layout *layout)
+{
+	bool is_signed = layout->is_signed && layout->kind != EBPF_VALUE_POINTER;
+
+	switch (layout->size) {
+	case 1: return is_signed ? OP_S8 : OP_U8;
+	case 2: return is_signed ? OP_S16 : OP_U16;
+	case 4: return is_signed ? OP_S32 : OP_U32;
+	case 8: return OP_64;
+	default: return OP_BYTES;
+	}
+}
+
+static uint8_t scalar_op(const struct ebpf_layout *layout)
+{
+	switch (layout->kind) {
+	case EBPF_VALUE_INT:
+	case EBPF_VALUE_ENUM:
+	case EBPF_VALUE_POINTER: return integer_op(layout);
+	case EBPF_VALUE_BOOL: return OP_BOOL;
+	case EBPF_VALUE_FLOAT: return layout->size == 4 ? OP_F32 : layout->size == 8 ? OP_F64 : OP_BYTES;
+	case EBPF_VALUE_STRING: return OP_STRING;
+	default: return OP_BYTES;
+	}
+}
+
+static void plan_node(struct binding_codec *codec, const struct ebpf_layout *layout, uint32_t number);
+
+static void plan_step(struct binding_codec *codec, struct step *step, const struct ebpf_layout *layout)
+{
+	step->layout = layout;
+	step->size = layout->size;
+	if (is_aggregate(layout)) {
+		step->op = layout->kind == EBPF_VALUE_ARRAY ? OP_ARRAY : OP_STRUCT;
+		step->node = codec->node_count++;
+		plan_node(codec, layout, step->node);
+	} else if (step->field && step->field->bit_size) {
+		step->op = layout->kind == EBPF_VALUE_BOOL ? OP_BIT_BOOL : OP_BITS;
+	} else {
+		step->op = scalar_op(layout);
+	}
+}
+
+/* The bits that a field takes, from the start of its struct. */
+static void field_bits(const struct ebpf_field *field, uint64_t *start, uint64_t *end)
+{
+	*start = (uint64_t)field->offset * 8 + field->bit_offset;
+	*end = *start + (field->bit_size ? field->bit_size : (uint64_t)field->layout->size * 8);
+}
+
+static void plan_node(struct binding_codec *codec, const struct ebpf_layout *layout, uint32_t number)
+{
+	struct node *node = &codec->nodes[number];
+	uint64_t start, end, taken = 0;
+
+	node->layout = layout;
+	node->first = codec->step_count;
+	if (layout->kind == EBPF_VALUE_ARRAY) {
+		codec->step_count++;
+		plan_step(codec, &codec->steps[node->first], layout->element);
+		return;
+	}
+	for (uint32_t i = 0; i < layout->count; i++) /* unnamed bit fields are padding */
+		if (layout->fields[i].name[0])
+			codec->steps[node->first + node->count++].field = &layout->fields[i];
+	codec->step_count += node->count;
+	for (uint32_t i = 0; i < node->count; i++) {
+		struct step *step = &codec->steps[node->first + i];
+
+		step->offset = step->field->offset;
+		plan_step(codec, step, step->field->layout);
+		field_bits(step->field, &start, &end);
+		node->overlaps |= start < taken;
+		taken = end > taken ? end : taken;
+	}
+}
+
+/* The names of all fields, by number of the step + 1. */
+static void push_keys(lua_State *L, const struct binding_codec *codec)
+{
+	lua_createtable(L, (int)codec->step_count, 0);
+	for (uint32_t i = 0; i < codec->step_count; i++) {
+		lua_pushstring(L, codec->steps[i].field ? codec->steps[i].field->name : "");
+		lua_rawseti(L, -2, i + 1);
+	}
+}
+
+const struct binding_codec *binding_codec_push(lua_State *L, const struct ebpf_layout *layout, size_t size)
+{
+	struct extent extent = { 0 };
+
+	if (layout)
+		measure(layout, 0, &extent);
+	size_t nodes_size = extent.nodes * sizeof(struct node);
+	size_t steps_size = extent.steps * sizeof(struct step);
+	struct binding_codec *codec = lua_newuserdatauv(L, sizeof(*codec) + nodes_size + steps_size, 2);
+
+	memset(codec, 0, sizeof(*codec) + nodes_size + steps_size);
+	codec->steps = (struct step *)(codec + 1);
+	codec->nodes = (struct node *)(codec->steps + extent.steps);
+	codec->depth = 3 * extent.depth + 3;
+	codec->size = layout ? layout->size : size;
+	if (layout) {
+		plan_step(codec, &codec->root, layout);
+	} else {
+		codec->root.op = OP_BYTES;
+		codec->root.size = (uint32_t)size;
+	}
+	push_keys(L, codec);
+	lua_setiuservalue(L, -2, 1);
+	return codec;
+}
+
+/* -- codecs that own their layout: it is in a userdata of its own, user value 2 -- */
+
+#define CLASS_LAYOUT "ebpf.layout"
+
+static int layout_gc(lua_State *L)
+{
+	struct ebpf_layout **layout = luaL_checkudata(L, 1, CLASS_LAYOUT);
+
+	ebpf_layout_free(*layout);
+	*layout = NULL;
+	return 0;
+}
+
+static struct ebpf_layout **push_owner(lua_State *L)
+{
+	struct ebpf_layout **owner = lua_newuserdatauv(L, sizeof(*owner), 0);
+
+	*owner = NULL;
+	if (luaL_newmetatable(L, CLASS_LAYOUT)) {
+		lua_pushcfunction(L, layout_gc);
+		lua_setfield(L, -2, "__gc");
+	}
+	lua_setmetatable(L, -2);
+	return owner;
+}
+
+static const struct binding_codec *push_owning(lua_State *L, struct ebpf_layout *layout)
+{
+	if (!layout) {
+		lua_pop(L, 1);
+		return NULL;
+	}
+	const struct binding_codec *codec = binding_codec_push(L, layout, 0);
+
+	lua_insert(L, -2);
+	lua_setiuservalue(L, -2, 2);
+	return codec;
+}
+
+const struct binding_codec *binding_codec_push_id(lua_State *L, const struct ebpf_btf *btf, uint32_t id, size_t size)
+{
+	if (!btf || !id)
+		return binding_codec_push(L, NULL, size);
+	struct ebpf_layout **owner = push_owner(L);
+
+	*owner = ebpf_layout_from_btf(btf, id, binding_error(L));
+	return push_owning(L, *owner);
+}
+
+const struct binding_codec *binding_codec_push_name(lua_State *L, const char *name, const struct ebpf_btf *btf)
+{
+	struct ebpf_layout **owner = push_owner(L);
+
+	*owner = ebpf_layout_from_name(name, btf, binding_error(L));
+	return push_owning(L, *owner);
+}
+
+/* -- what a codec tells of itself -- */
+
+size_t binding_codec_size(const struct binding_codec *codec)
+{
+	return codec->size;
+}
+
+int binding_codec_depth(const struct binding_codec *codec)
+{
+	return codec->depth;
+}
+
+bool binding_codec_is_plain(const struct binding_codec *codec)
+{
+	return codec->node_count == 0;
+}
+
+bool binding_codec_is_struct(const struct binding_codec *codec)
+{
+	return codec->root.op == OP_STRUCT;
+}
+
+const char *binding_codec_name(const struct binding_codec *codec)
+{
+	return codec->root.layout ? codec->root.layout->name : "";
+}
+
+uint32_t binding_codec_fields(const struct binding_codec *codec)
+{
+	return codec->root.op == OP_STRUCT ? codec->nodes[codec->root.node].count : 0;
+}
+
+/* -- reading -- */
+
+#define LOAD(type) ({ type value_; memcpy(&value_, data, sizeof(value_)); value_; })
+
+static void read_step(lua_State *L, const struct binding_codec *codec, int keys, const struct step *step, const uint8_t *base);
+
+static void read_struct(lua_State *L, const struct binding_codec *codec, int keys, const struct node *node, const uint8_t *data)
+{
+	const struct step *steps = &codec->steps[node->first];
+
+	lua_createtable(L, 0, (int)node->count);
+	for (uint32_t i = 0; i < node->count; i++) {
+		lua_rawgeti(L, keys, (lua_Integer)node->first + i + 1);
+		read_step(L, codec, keys, &steps[i], data);
+		lua_rawset(L, -3);
+	}
+}
+
+static void read_array(lua_State *L, const struct binding_codec *codec, int keys, const struct node *node, const uint8_t *data)
+{
+	const struct step *element = &codec->steps[node->first];
+
+	lua_createtable(L, (int)node->layout->count, 0);
+	for (uint32_t i = 0; i < node->layout->count; i++) {
+		read_step(L, codec, keys, element, data + (size_t)i * element->size);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+}
+
+static bool any_bit(const uint8_t *data, size_t size)
+{
+	while (size--)
+		if (data[size])
+			return true;
+	return false;
+}
+
+/* One switch over all kinds of value: this is the inner loop of every record. */
+static inline void read_step(lua_State *L, const struct binding_codec *codec, int keys, const struct step *step, const uint8_t *base)
+{
+	const uint8_t *data = base + step->offset;
+
+	switch (step->op) {
+	case OP_U8: lua_pushinteger(L, *data); break;
+	case OP_S8: lua_pushinteger(L, (int8_t)*data); break;
+	case OP_U16: lua_pushinteger(L, LOAD(uint16_t)); break;
+	case OP_S16: lua_pushinteger(L, LOAD(int16_t)); break;
+	case OP_U32: lua_pushinteger(L, LOAD(uint32_t)); break;
+	case OP_S32: lua_pushinteger(L, LOAD(int32_t)); break;
+	case OP_64: lua_pushinteger(L, LOAD(int64_t)); break;
+	case OP_F32: lua_pushnumber(L, (lua_Number)LOAD(float)); break;
+	case OP_F64: lua_pushnumber(L, LOAD(double)); break;
+	case OP_BOOL: lua_pushboolean(L, any_bit(data, step->size)); break;
+	case OP_BITS: lua_pushinteger(L, ebpf_layout_get_int(step->layout, step->field, base)); break;
+	case OP_BIT_BOOL: lua_pushboolean(L, ebpf_layout_get_int(step->layout, step->field, base) != 0); break;
+	case OP_STRING: lua_pushlstring(L, (const char *)data, strnlen((const char *)data, step->size)); break;
+	case OP_BYTES: lua_pushlstring(L, (const char *)data, step->size); break;
+	case OP_STRUCT: read_struct(L, codec, keys, &codec->nodes[step->node], data); break;
+	case OP_ARRAY: read_array(L, codec, keys, &codec->nodes[step->node], data); break;
+	}
+}
+
+void binding_decode(lua_State *L, const struct binding_codec *codec, int keys, const void *data)
+{
+	read_step(L, codec, keys, &codec->root, data);
+}
+
+void binding_decode_field(lua_State *L, const struct binding_codec *codec, int keys, uint32_t field, const void *data)
+{
+	read_step(L, codec, keys, &codec->steps[codec->nodes[codec->root.node].first + field], data);
+}

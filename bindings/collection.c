@@ -1,0 +1,524 @@
+/* collection.c -- what was loaded: maps, programs, variables by name, and the links of coll:attach().
+ *
+ * Children are handles of their own that keep the collection alive; it remembers them, so that each has one identity and coll:close() closes all. */
+#include <string.h>
+
+#include "binding.h"
+
+enum { CHILDREN = 1, LINKS, MANUAL, USER_VALUES = MANUAL }; /* handles by address; list of links; set of programs that are not attached by attach() */
+
+static struct ebpf_collection *check_collection(lua_State *L, int index)
+{
+	return *(struct ebpf_collection **)binding_check(L, index, CLASS_COLLECTION);
+}
+
+/* -- options of load -- */
+
+/* The list of names under `options`.programs: borrowed strings in an array that a userdata owns, left on the stack. */
+static void get_programs(lua_State *L, int options, struct ebpf_load_options *load)
+{
+	if (lua_getfield(L, options, "programs") == LUA_TNIL)
+		return;
+	luaL_checktype(L, -1, LUA_TTABLE);
+	int list = lua_gettop(L);
+	size_t count = lua_rawlen(L, list);
+	const char **names = lua_newuserdatauv(L, (count + 1) * sizeof(*names), 0);
+
+	for (size_t i = 0; i < count; i++) {
+		lua_rawgeti(L, list, (lua_Integer)i + 1);
+		names[i] = binding_to_string(L, -1, "programs");
+		lua_pop(L, 1);
+	}
+	load->programs = names;
+	load->program_count = count;
+}
+
+static size_t count_pairs(lua_State *L, int table)
+{
+	size_t count = 0;
+
+	lua_pushnil(L);
+	for (; lua_next(L, table); count++)
+		lua_pop(L, 1);
+	return count;
+}
+
+/* The table under `options`.maps, name -> map, likewise. */
+static void get_replacements(lua_State *L, int options, struct ebpf_load_options *load)
+{
+	if (lua_getfield(L, options, "maps") == LUA_TNIL)
+		return;
+	luaL_checktype(L, -1, LUA_TTABLE);
+	int table = lua_gettop(L);
+	struct ebpf_map_replacement *list = lua_newuserdatauv(L, (count_pairs(L, table) + 1) * sizeof(*list), 0);
+
+	load->replacements = list;
+	lua_pushnil(L);
+	while (lua_next(L, table)) {
+		list[load->replacement_count].name = binding_to_string(L, -2, "maps");
+		if (!luaL_testudata(L, -1, CLASS_MAP))
+			luaL_error(L, "maps.%s: map expected, got %s", list[load->replacement_count].name, luaL_typename(L, -1));
+		list[load->replacement_count++].map = binding_check_map(L, -1);
+		lua_pop(L, 1);
+	}
+}
+
+/* The Spec is at stack index 1. */
+static void set_variables(lua_State *L, int options)
+{
+	if (lua_getfield(L, options, "variables") != LUA_TNIL) {
+		luaL_checktype(L, -1, LUA_TTABLE);
+		int table = lua_gettop(L);
+
+		lua_pushnil(L);
+		while (lua_next(L, table)) {
+			binding_set_variable(L, 1, binding_to_string(L, -2, "variables"), -1);
+			lua_pop(L, 1);
+		}
+	}
+	lua_pop(L, 1);
+}
+
+static void get_load_options(lua_State *L, int options, struct ebpf_load_options *load)
+{
+	static const char *const names[] = { "pin_dir", "btf", "log_level", "programs", "maps", "variables", "kconfig", NULL };
+
+	*load = (struct ebpf_load_options){ .size = sizeof(*load) };
+	if (!binding_check_options(L, options, names))
+		return;
+	load->pin_dir = binding_option_string(L, options, "pin_dir", NULL);
+	load->btf_path = binding_option_string(L, options, "btf", NULL);
+	load->kconfig = binding_option_string(L, options, "kconfig", NULL);
+	load->log_level = (uint32_t)binding_option_integer(L, options, "log_level", UINT32_MAX, 0);
+	set_variables(L, options);
+	get_programs(L, options, load);
+	get_replacements(L, options, load);
+}
+
+/* -- loading -- */
+
+/* For the Spec at stack index 1. */
+static struct ebpf_collection **push_collection(lua_State *L)
+{
+	struct ebpf_collection **handle = binding_new(L, sizeof(*handle), USER_VALUES, CLASS_COLLECTION);
+
+	lua_newtable(L);
+	lua_setiuservalue(L, -2, CHILDREN);
+	lua_newtable(L);
+	lua_setiuservalue(L, -2, LINKS);
+	lua_newtable(L);
+	for (size_t i = 0; i < binding_check_spec(L, 1)->program_count; i++) {
+		const struct ebpf_program_spec *program = binding_check_spec(L, 1)->programs[i];
+
+		if (program->autoattach)
+			continue;
+		lua_pushboolean(L, 1);
+		lua_setfield(L, -2, program->name);
+	}
+	lua_setiuservalue(L, -2, MANUAL);
+	return handle;
+}
+
+int binding_spec_load(lua_State *L)
+{
+	struct ebpf_load_options options;
+
+	lua_settop(L, 2);
+	struct ebpf_collection **handle = push_collection(L);
+
+	get_load_options(L, 2, &options);
+	struct ebpf_kernel *kernel = binding_kernel(L);
+
+	if (!kernel)
+		return binding_fail(L);
+	lua_pushvalue(L, 3);
+	return ebpf_collection_load(binding_check_spec(L, 1), kernel, &options, handle, binding_error(L)) < 0 ? binding_fail(L) : 1;
+}
+
+/* -- children -- */
+
+/* Pushes the handle that is remembered for an object; false and nothing when there is none that is open. */
+static bool push_child(lua_State *L, int collection, const void *object)
+{
+	lua_getiuservalue(L, collection, CHILDREN);
+	lua_rawgetp(L, -1, object);
+	lua_remove(L, -2);
+	void **handle = lua_touserdata(L, -1);
+
+	if (handle && *handle)
+		return true;
+	lua_pop(L, 1);
+	return false;
+}
+
+/* The handle is on top. */
+static void remember_child(lua_State *L, int collection, const void *object)
+{
+	lua_getiuservalue(L, collection, CHILDREN);
+	lua_pushvalue(L, -2);
+	lua_rawsetp(L, -2, object);
+	lua_pop(L, 1);
+}
+
+static void push_map(lua_State *L, int collection, size_t index)
+{
+	struct ebpf_map *map = check_collection(L, collection)->maps[index];
+
+	if (push_child(L, collection, map))
+		return;
+	struct ebpf_map **handle = binding_new_map(L, collection);
+
+	check_collection(L, collection);
+	*handle = ebpf_map_ref(map);
+	remember_child(L, collection, map);
+}
+
+static void push_program(lua_State *L, int collection, size_t index)
+{
+	struct ebpf_program *program = check_collection(L, collection)->programs[index];
+
+	if (push_child(L, collection, program))
+		return;
+	struct ebpf_program **handle = binding_new_program(L, collection);
+
+	check_collection(L, collection);
+	*handle = ebpf_program_ref(program);
+	remember_child(L, collection, program);
+}
+
+/* Calls value:close(), whatever it raises: the others are to be closed as well. */
+static void close_top(lua_State *L)
+{
+	lua_getfield(L, -1, "close");
+	lua_insert(L, -2);
+	if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+		lua_pop(L, 1);
+}
+
+static int l_collection_close(lua_State *L)
+{
+	struct ebpf_collection **handle = luaL_checkudata(L, 1, CLASS_COLLECTION);
+	struct ebpf_collection *collection = *handle;
+
+	if (!collection)
+		return 0;
+	*handle = NULL;
+	lua_settop(L, 1);
+	lua_getiuservalue(L, 1, LINKS); /* the last made goes first */
+	for (lua_Integer i = (lua_Integer)lua_rawlen(L, 2); i >= 1; i--) {
+		lua_rawgeti(L, 2, i);
+		close_top(L);
+	}
+	lua_getiuservalue(L, 1, CHILDREN);
+	lua_pushnil(L);
+	while (lua_next(L, 3))
+		close_top(L);
+	ebpf_collection_free(collection);
+	return 0;
+}
+
+/* -- variables -- */
+
+#define CLASS_VARIABLE "ebpf.variable"
+
+struct variable {
+	const struct ebpf_variable *variable;
+	struct ebpf_collection **collection; /* in the collection's userdata, user value 1 */
+};
+
+static const struct ebpf_variable *check_variable(lua_State *L, int index)
+{
+	struct variable *handle = luaL_checkudata(L, index, CLASS_VARIABLE);
+
+	if (!*handle->collection)
+		luaL_error(L, "collection is closed");
+	return handle->variable;
+}
+
+static void push_variable(lua_State *L, int collection, size_t index)
+{
+	const struct ebpf_variable *variable = &check_collection(L, collection)->variables[index];
+	struct variable *handle = binding_new(L, sizeof(*handle), 2, CLASS_VARIABLE);
+
+	*handle = (struct variable){ variable, lua_touserdata(L, collection) };
+	lua_pushvalue(L, collection);
+	lua_setiuservalue(L, -2, 1);
+}
+
+/* Pushes the codec, kept from the first use on, and its names. */
+static const struct binding_codec *push_variable_codec(lua_State *L, const struct ebpf_variable *variable)
+{
+	struct variable *handle = lua_touserdata(L, 1);
+	const struct ebpf_btf *btf = (*handle->collection)->btf;
+
+	lua_getiuservalue(L, 1, 2);
+	const struct binding_codec *codec = lua_touserdata(L, -1);
+
+	if (!codec) {
+		codec = binding_codec_push_id(L, btf, variable->type_id, variable->size);
+		if (!codec || binding_codec_size(codec) != variable->size)
+			codec = binding_codec_push(L, NULL, variable->size);
+		lua_pushvalue(L, -1);
+		lua_setiuservalue(L, 1, 2);
+	}
+	lua_getiuservalue(L, -1, 1);
+	luaL_checkstack(L, binding_codec_depth(codec) + 4, "value nested too deeply");
+	return codec;
+}
+
+/* variable:get() -> value; or nil, err */
+static int l_variable_get(lua_State *L)
+{
+	const struct ebpf_variable *variable = check_variable(L, 1);
+	const struct binding_codec *codec = push_variable_codec(L, variable);
+	int names = lua_gettop(L);
+	void *data = lua_newuserdatauv(L, variable->size + 1, 0);
+
+	if (ebpf_variable_get(check_variable(L, 1), data, binding_error(L)) < 0)
+		return binding_fail(L);
+	binding_decode(L, codec, names, data);
+	return 1;
+}
+
+/* variable:set(value) -> true; or nil, err */
+static int l_variable_set(lua_State *L)
+{
+	const struct ebpf_variable *variable = check_variable(L, 1);
+
+	luaL_checkany(L, 2);
+	lua_settop(L, 2);
+	const struct binding_codec *codec = push_variable_codec(L, variable);
+	int names = lua_gettop(L);
+	void *data = lua_newuserdatauv(L, variable->size + 1, 0);
+
+	binding_encode(L, codec, names, 2, data, variable->name);
+	return binding_result(L, ebpf_variable_set(check_variable(L, 1), data, binding_error(L)));
+}
+
+static int l_variable_name(lua_State *L)
+{
+	lua_pushstring(L, check_variable(L, 1)->name);
+	return 1;
+}
+
+static int l_variable_size(lua_State *L)
+{
+	lua_pushinteger(L, check_variable(L, 1)->size);
+	return 1;
+}
+
+static int l_variable_read_only(lua_State *L)
+{
+	lua_pushboolean(L, check_variable(L, 1)->read_only);
+	return 1;
+}
+
+static int l_variable_type(lua_State *L)
+{
+	lua_pushstring(L, binding_codec_name(push_variable_codec(L, check_variable(L, 1))));
+	return 1;
+}
+
+static int l_variable_tostring(lua_State *L)
+{
+	struct variable *handle = luaL_checkudata(L, 1, CLASS_VARIABLE);
+
+	lua_pushfstring(L, CLASS_VARIABLE ": %s", *handle->collection ? handle->variable->name : "(closed)");
+	return 1;
+}
+
+/* -- attaching -- */
+
+/* Appends { program =, error = } to the list at `failed`; the error is on top and is popped. */
+static void add_failure(lua_State *L, int failed, const char *program)
+{
+	lua_createtable(L, 0, 2);
+	lua_insert(L, -2);
+	lua_setfield(L, -2, "error");
+	lua_pushstring(L, program);
+	lua_setfield(L, -2, "program");
+	lua_rawseti(L, failed, (lua_Integer)lua_rawlen(L, failed) + 1);
+}
+
+/* Whether attach() is to look at a program: the list at `wanted` names it, or there is no list and it is attached by itself. */
+static bool is_wanted(lua_State *L, const char *program, int wanted)
+{
+	if (lua_isnil(L, wanted)) {
+		lua_getiuservalue(L, 1, MANUAL);
+		bool manual = lua_getfield(L, -1, program) != LUA_TNIL;
+
+		lua_pop(L, 2);
+		return !manual;
+	}
+	for (size_t i = 1; i <= lua_rawlen(L, wanted); i++) {
+		lua_rawgeti(L, wanted, (lua_Integer)i);
+		bool same = strcmp(binding_to_string(L, -1, "programs"), program) == 0;
+
+		lua_pop(L, 1);
+		if (same)
+			return true;
+	}
+	return false;
+}
+
+static void check_wanted(lua_State *L, const struct ebpf_collection *collection, int wanted)
+{
+	if (lua_isnil(L, wanted))
+		return;
+	luaL_checktype(L, wanted, LUA_TTABLE);
+	for (size_t i = 1; i <= lua_rawlen(L, wanted); i++) {
+		lua_rawgeti(L, wanted, (lua_Integer)i);
+		const char *name = binding_to_string(L, -1, "programs");
+
+		if (!ebpf_collection_program(collection, name))
+			luaL_error(L, "programs: no program '%s' was loaded", name);
+		lua_pop(L, 1);
+	}
+}
+
+/* One program: its link goes to `links` and the collection, or its error to `failed`. */
+static void attach_one(lua_State *L, size_t index, const struct ebpf_link_options *options, int links, int failed)
+{
+	push_program(L, 1, index);
+	struct ebpf_link **link = binding_new_link(L, lua_gettop(L));
+	struct ebpf_program *program = binding_check_program(L, -2);
+
+	if (ebpf_link_attach_auto(program, options, link, binding_error(L)) > 0) {
+		lua_getiuservalue(L, 1, LINKS);
+		lua_pushvalue(L, -2);
+		lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+		lua_pop(L, 1);
+		lua_rawseti(L, links, (lua_Integer)lua_rawlen(L, links) + 1);
+	} else {
+		lua_pop(L, 1);
+		binding_push_error(L);
+		add_failure(L, failed, ebpf_program_name(binding_check_program(L, -2)));
+	}
+	lua_pop(L, 1);
+}
+
+/* nil, the first error, its errno, and the list of all. */
+static int nothing_attached(lua_State *L, int failed)
+{
+	lua_pushnil(L);
+	lua_rawgeti(L, failed, 1);
+	lua_getfield(L, -1, "error");
+	lua_getfield(L, -1, "errno");
+	lua_remove(L, -3);
+	lua_pushvalue(L, failed);
+	return 4;
+}
+
+/* coll:attach { programs = { "name", ... }, <options of links> } -> links, failed. Everything by its section; what fails or cannot be attached
+ * by its section alone is in `failed`, the others stay attached. When nothing could be: nil, err, errno, failed. */
+static int l_collection_attach(lua_State *L)
+{
+	struct ebpf_link_options options = { .size = sizeof(options) };
+
+	check_collection(L, 1);
+	lua_settop(L, 2);
+	if (lua_isnil(L, 2)) {
+		lua_pushnil(L);
+	} else {
+		luaL_checktype(L, 2, LUA_TTABLE);
+		binding_link_options(L, &options, 2, "programs");
+		lua_getfield(L, 2, "programs");
+	}
+	check_wanted(L, check_collection(L, 1), 3);
+	lua_newtable(L);
+	lua_newtable(L);
+	for (size_t i = 0; i < check_collection(L, 1)->program_count; i++)
+		if (is_wanted(L, ebpf_program_name(check_collection(L, 1)->programs[i]), 3))
+			attach_one(L, i, &options, 4, 5);
+	if (lua_rawlen(L, 4) == 0 && lua_rawlen(L, 5) > 0)
+		return nothing_attached(L, 5);
+	return 2;
+}
+
+/* coll.links -> the list of what attach() attached */
+static int l_collection_links(lua_State *L)
+{
+	check_collection(L, 1);
+	lua_getiuservalue(L, 1, LINKS);
+	return 1;
+}
+
+/* -- lists -- */
+
+#define COLLECTION(owner) ((const struct ebpf_collection *)(owner))
+
+static size_t map_count(const void *owner) { return COLLECTION(owner)->map_count; }
+static size_t program_count(const void *owner) { return COLLECTION(owner)->program_count; }
+static size_t variable_count(const void *owner) { return COLLECTION(owner)->variable_count; }
+static const char *map_name(const void *owner, size_t i) { return ebpf_map_name(COLLECTION(owner)->maps[i]); }
+static const char *program_name(const void *owner, size_t i) { return ebpf_program_name(COLLECTION(owner)->programs[i]); }
+static const char *program_section(const void *owner, size_t i) { return ebpf_program_section(COLLECTION(owner)->programs[i]); }
+static const char *variable_name(const void *owner, size_t i) { return COLLECTION(owner)->variables[i].name; }
+
+/* Data sections are named after the object, "execsnoo.rodata": ".rodata" will do. */
+static const char *map_section(const void *owner, size_t i)
+{
+	return strchr(map_name(owner, i), '.');
+}
+
+static int push_list(lua_State *L, const struct binding_list *list)
+{
+	check_collection(L, 1);
+	binding_push_list(L, 1, list);
+	return 1;
+}
+
+static int l_collection_maps(lua_State *L)
+{
+	static const struct binding_list list = { CLASS_COLLECTION, map_count, map_name, map_section, push_map };
+
+	return push_list(L, &list);
+}
+
+static int l_collection_programs(lua_State *L)
+{
+	static const struct binding_list list = { CLASS_COLLECTION, program_count, program_name, program_section, push_program };
+
+	return push_list(L, &list);
+}
+
+static int l_collection_variables(lua_State *L)
+{
+	static const struct binding_list list = { CLASS_COLLECTION, variable_count, variable_name, NULL, push_variable };
+
+	return push_list(L, &list);
+}
+
+static int l_collection_tostring(lua_State *L)
+{
+	struct ebpf_collection **handle = luaL_checkudata(L, 1, CLASS_COLLECTION);
+
+	if (*handle)
+		lua_pushfstring(L, "%d maps, %d programs", (int)(*handle)->map_count, (int)(*handle)->program_count);
+	else
+		lua_pushliteral(L, "");
+	return binding_tostring(L, CLASS_COLLECTION, lua_tostring(L, -1));
+}
+
+static const luaL_Reg methods[] = { { "attach", l_collection_attach }, { "close", l_collection_close }, { NULL, NULL } };
+static const luaL_Reg properties[] = {
+	{ "maps", l_collection_maps }, { "programs", l_collection_programs }, { "variables", l_collection_variables }, { "links", l_collection_links },
+	{ NULL, NULL }
+};
+static const luaL_Reg metamethods[] = {
+	{ "__tostring", l_collection_tostring }, { "__close", l_collection_close }, { "__gc", l_collection_close }, { NULL, NULL }
+};
+static const luaL_Reg variable_methods[] = { { "get", l_variable_get }, { "set", l_variable_set }, { NULL, NULL } };
+static const luaL_Reg variable_properties[] = {
+	{ "name", l_variable_name }, { "size", l_variable_size }, { "type", l_variable_type }, { "read_only", l_variable_read_only }, { NULL, NULL }
+};
+static const luaL_Reg variable_metamethods[] = { { "__tostring", l_variable_tostring }, { NULL, NULL } };
+
+void binding_open_collection(lua_State *L)
+{
+	static const struct binding_class collection = { CLASS_COLLECTION, methods, properties, NULL, metamethods, NULL };
+	static const struct binding_class variable = { CLASS_VARIABLE, variable_methods, variable_properties, NULL, variable_metamethods, NULL };
+
+	binding_class_register(L, &collection);
+	binding_class_register(L, &variable);
+}

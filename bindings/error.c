@@ -1,0 +1,134 @@
+/* error.c -- how failures reach Lua: nil, err, errno with an error object; and calls into Lua with a traceback.
+ *
+ * The object is a plain table { code, errno, message, hint, log, traceback } whose metatable prints it. */
+#include <string.h>
+
+#include "binding.h"
+
+void binding_push_error(lua_State *L)
+{
+	struct ebpf_error *err = binding_error(L);
+
+	luaL_checkstack(L, 4, NULL);
+	lua_createtable(L, 0, 5);
+	luaL_setmetatable(L, CLASS_ERROR);
+	lua_pushstring(L, ebpf_errno_name(err->code));
+	lua_setfield(L, -2, "code");
+	lua_pushinteger(L, err->code);
+	lua_setfield(L, -2, "errno");
+	lua_pushstring(L, err->message);
+	lua_setfield(L, -2, "message");
+	if (err->hint[0]) {
+		lua_pushstring(L, err->hint);
+		lua_setfield(L, -2, "hint");
+	}
+	if (err->log) {
+		lua_pushstring(L, err->log);
+		lua_setfield(L, -2, "log");
+	}
+	ebpf_error_clear(err);
+}
+
+int binding_fail(lua_State *L)
+{
+	int code = binding_error(L)->code;
+
+	lua_pushnil(L);
+	binding_push_error(L);
+	lua_pushinteger(L, code);
+	return 3;
+}
+
+int binding_raise(lua_State *L)
+{
+	binding_push_error(L);
+	return lua_error(L);
+}
+
+int binding_result(lua_State *L, int result)
+{
+	if (result < 0)
+		return binding_fail(L);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/* -- the object -- */
+
+/* The summary: the message, and what to do about it. A message of several lines has its hint on a line of its own. */
+static int error_tostring(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_getfield(L, 1, "message");
+	const char *message = luaL_tolstring(L, -1, NULL);
+
+	lua_getfield(L, 1, "hint");
+	const char *hint = lua_tostring(L, -1);
+
+	if (hint)
+		lua_pushfstring(L, strchr(message, '\n') ? "%s\n%s" : "%s (%s)", message, hint);
+	else
+		lua_pushstring(L, message);
+	return 1;
+}
+
+static int error_concat(lua_State *L)
+{
+	luaL_tolstring(L, 1, NULL);
+	luaL_tolstring(L, 2, NULL);
+	lua_concat(L, 2);
+	return 1;
+}
+
+/* -- protected calls -- */
+
+static int traceback(lua_State *L)
+{
+	if (lua_type(L, 1) == LUA_TTABLE) { /* an error object keeps its identity: callers look at .code */
+		if (lua_getmetatable(L, 1)) {
+			luaL_getmetatable(L, CLASS_ERROR);
+			if (lua_rawequal(L, -1, -2)) {
+				luaL_traceback(L, L, NULL, 1);
+				lua_setfield(L, 1, "traceback");
+			}
+		}
+		lua_settop(L, 1);
+		return 1;
+	}
+	if (lua_type(L, 1) == LUA_TSTRING)
+		luaL_traceback(L, L, lua_tostring(L, 1), 1);
+	return 1;
+}
+
+int binding_pcall(lua_State *L, int arguments, int results)
+{
+	int handler = lua_gettop(L) - arguments;
+
+	lua_pushcfunction(L, traceback);
+	lua_insert(L, handler);
+	int status = lua_pcall(L, arguments, results, handler);
+
+	lua_remove(L, handler);
+	return status;
+}
+
+static int nothing(lua_State *L)
+{
+	(void)L;
+	return 0;
+}
+
+void binding_interrupted(lua_State *L)
+{
+	lua_pushcfunction(L, nothing);
+	lua_call(L, 0, 0);
+}
+
+static const luaL_Reg metamethods[] = { { "__tostring", error_tostring }, { "__concat", error_concat }, { NULL, NULL } };
+
+void binding_open_error(lua_State *L)
+{
+	luaL_newmetatable(L, CLASS_ERROR);
+	luaL_setfuncs(L, metamethods, 0);
+	lua_pop(L, 1);
+}

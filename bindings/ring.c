@@ -1,0 +1,548 @@
+/* ring.c -- readers of ring buffers, and how their records become Lua values.
+ *
+ * The way of a record is one straight line: ebpf_ring_next gives it in place, the reader's shape says what is pushed (a table, some fields, the reused
+ * view, a string), the function is called; space is given back to the kernel every few KiB. All that this needs is on the
+ * stack before the first record: the keys of its tables are interned once, and no registry is looked into.
+ *
+ * A reader is `busy` while a record of it is being used: then close() waits, so that the memory under the record stays. */
+#include <errno.h>
+#include <string.h>
+
+#include "binding.h"
+
+enum { PARENT = 1, CODEC, NAMES, VIEW, FIELDS, USER_VALUES = FIELDS };
+enum shape { RAW, TABLE, SOME_FIELDS, REUSED_VIEW };
+enum { RELEASE_BYTES = 4096 }; /* read before space is given back */
+
+struct binding_ring {
+	struct ebpf_ring *ring;
+	const struct binding_codec *codec;
+	enum shape shape;
+	size_t record_size;   /* of the type: a shorter record is an error; 0 when they are strings */
+	uint32_t *fields;     /* SOME_FIELDS: their numbers */
+	int field_count;
+	const void **view;    /* what the view shows; NULL in it = expired */
+	unsigned busy;
+	bool close_later;
+	void (*closing)(void *context); /* the loop's source */
+	void *closing_context;
+};
+
+struct binding_ring *binding_check_ring(lua_State *L, int index)
+{
+	return binding_check(L, index, CLASS_RING);
+}
+
+struct ebpf_ring *binding_ring_core(struct binding_ring *ring)
+{
+	return ring->ring;
+}
+
+bool binding_ring_is_busy(const struct binding_ring *ring)
+{
+	return ring->busy > 0;
+}
+
+bool binding_ring_watch(struct binding_ring *ring, void (*closing)(void *context), void *context)
+{
+	if (ring->closing && closing)
+		return false;
+	ring->closing = closing;
+	ring->closing_context = context;
+	return true;
+}
+
+/* -- closing -- */
+
+static void close_now(struct binding_ring *ring)
+{
+	struct ebpf_ring *core = ring->ring;
+
+	if (ring->closing)
+		ring->closing(ring->closing_context);
+	ring->closing = NULL;
+	ring->ring = NULL;
+	if (ring->view)
+		*ring->view = NULL;
+	ebpf_ring_close(core);
+}
+
+static int l_ring_close(lua_State *L)
+{
+	struct binding_ring *ring = luaL_checkudata(L, 1, CLASS_RING);
+
+	if (ring->busy)
+		ring->close_later = true;
+	else
+		close_now(ring);
+	return 0;
+}
+
+/* Nobody can be reading any more, whatever an error left behind. */
+static int l_ring_gc(lua_State *L)
+{
+	struct binding_ring *ring = luaL_checkudata(L, 1, CLASS_RING);
+
+	ring->busy = 0;
+	return l_ring_close(L);
+}
+
+static void leave(struct binding_ring *ring)
+{
+	if (--ring->busy == 0 && ring->close_later)
+		close_now(ring);
+}
+
+/* -- the view: one userdata for all records, good until the callback returns. It begins with the record's address. -- */
+
+struct view {
+	const void *data;
+	const struct binding_codec *codec;
+};
+
+/* Upvalues: field name -> number + 1, names by number, the view. */
+static int view_index(lua_State *L)
+{
+	struct view *view = lua_touserdata(L, lua_upvalueindex(3));
+
+	if (lua_touserdata(L, 1) != view)
+		return luaL_error(L, "not the view that this function belongs to");
+	if (!view->data)
+		return luaL_error(L, "the view has expired: a record may be looked at until the callback returns");
+	lua_settop(L, 2);
+	luaL_checkstack(L, binding_codec_depth(view->codec), NULL);
+	lua_pushvalue(L, 2);
+	lua_rawget(L, lua_upvalueindex(1));
+	lua_Integer field = lua_tointeger(L, -1);
+
+	if (!field)
+		return luaL_error(L, "%s has no field '%s'", binding_codec_name(view->codec), luaL_tolstring(L, 2, NULL));
+	binding_decode_field(L, view->codec, lua_upvalueindex(2), (uint32_t)field - 1, view->data);
+	return 1;
+}
+
+/* pairs(view): of a table with all fields. Upvalues as above. */
+static int view_pairs(lua_State *L)
+{
+	struct view *view = lua_touserdata(L, lua_upvalueindex(3));
+
+	if (!view->data)
+		return luaL_error(L, "the view has expired: a record may be looked at until the callback returns");
+	luaL_checkstack(L, binding_codec_depth(view->codec), NULL);
+	lua_getglobal(L, "next");
+	binding_decode(L, view->codec, lua_upvalueindex(2), view->data);
+	return 2;
+}
+
+/* Pushes field name -> number + 1. */
+static void push_numbers(lua_State *L, const struct binding_codec *codec, int names)
+{
+	uint32_t count = binding_codec_fields(codec);
+
+	lua_createtable(L, 0, (int)count);
+	for (uint32_t i = 1; i <= count; i++) {
+		lua_rawgeti(L, names, i);
+		lua_pushinteger(L, i);
+		lua_rawset(L, -3);
+	}
+}
+
+static void set_view_function(lua_State *L, const char *name, lua_CFunction function, int numbers, int names, int view)
+{
+	lua_pushvalue(L, numbers);
+	lua_pushvalue(L, names);
+	lua_pushvalue(L, view);
+	lua_pushcclosure(L, function, 3);
+	lua_setfield(L, -2, name);
+}
+
+static void make_view(lua_State *L, struct binding_ring *ring, int index, int names)
+{
+	struct view *view = lua_newuserdatauv(L, sizeof(*view), 1);
+	int view_at = lua_gettop(L);
+
+	*view = (struct view){ NULL, ring->codec };
+	lua_getiuservalue(L, index, CODEC);
+	lua_setiuservalue(L, view_at, 1);
+	push_numbers(L, ring->codec, names);
+	lua_createtable(L, 0, 4);
+	set_view_function(L, "__index", view_index, view_at + 1, names, view_at);
+	set_view_function(L, "__pairs", view_pairs, view_at + 1, names, view_at);
+	lua_pushliteral(L, "ebpf.record");
+	lua_setfield(L, -2, "__name");
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "__metatable");
+	lua_setmetatable(L, view_at);
+	lua_settop(L, view_at);
+	lua_setiuservalue(L, index, VIEW);
+	ring->view = &view->data;
+}
+
+/* -- shapes -- */
+
+/* options.fields: a list of names. */
+static void choose_fields(lua_State *L, struct binding_ring *ring, int index, int list, int names)
+{
+	luaL_checktype(L, list, LUA_TTABLE);
+	ring->field_count = (int)lua_rawlen(L, list);
+	luaL_checkstack(L, ring->field_count, "too many fields");
+	uint32_t *fields = lua_newuserdatauv(L, ((size_t)ring->field_count + 1) * sizeof(*fields), 0);
+
+	lua_setiuservalue(L, index, FIELDS);
+	push_numbers(L, ring->codec, names);
+	for (int i = 0; i < ring->field_count; i++) {
+		lua_rawgeti(L, list, i + 1);
+		lua_rawget(L, -2);
+		if (lua_isnil(L, -1)) {
+			lua_rawgeti(L, list, i + 1);
+			luaL_error(L, "fields: %s has no field '%s'", binding_codec_name(ring->codec), luaL_tolstring(L, -1, NULL));
+		}
+		fields[i] = (uint32_t)lua_tointeger(L, -1) - 1;
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+	ring->fields = fields;
+	ring->shape = SOME_FIELDS;
+}
+
+/* The codec of the records: the type that the options name, or the map's value type; without either they are strings. */
+static void choose_codec(lua_State *L, struct binding_ring *ring, int index, int options)
+{
+	struct ebpf_map *map = ebpf_ring_map(ring->ring);
+	const char *type = binding_option_string(L, options, "type", NULL);
+
+	if (type) {
+		ring->codec = binding_codec_push_name(L, type, ebpf_map_btf(map));
+		if (!ring->codec)
+			binding_raise(L);
+	} else {
+		ring->codec = binding_codec_push(L, ebpf_map_value_layout(map), 0);
+	}
+	lua_getiuservalue(L, -1, 1);
+	lua_setiuservalue(L, index, NAMES);
+	lua_setiuservalue(L, index, CODEC);
+	ring->shape = type || ebpf_map_value_layout(map) ? TABLE : RAW;
+}
+
+static void choose_shape(lua_State *L, struct binding_ring *ring, int index, int options)
+{
+	bool raw = binding_option_boolean(L, options, "raw", false), view = binding_option_boolean(L, options, "view", false);
+
+	choose_codec(L, ring, index, options);
+	lua_getiuservalue(L, index, NAMES);
+	int names = lua_gettop(L);
+
+	if (lua_istable(L, options))
+		lua_getfield(L, options, "fields");
+	else
+		lua_pushnil(L);
+	bool fields = !lua_isnil(L, -1);
+
+	if (raw + view + fields > 1)
+		luaL_error(L, "raw, view and fields exclude each other");
+	if ((view || fields) && !binding_codec_is_struct(ring->codec))
+		luaL_error(L, "%s: the records' type is not known to be a struct; name it: { type = \"struct event\" }", view ? "view" : "fields");
+	if (raw)
+		ring->shape = RAW;
+	else if (fields)
+		choose_fields(L, ring, index, names + 1, names);
+	else if (view) {
+		make_view(L, ring, index, names);
+		ring->shape = REUSED_VIEW;
+	}
+	ring->record_size = ring->shape == RAW ? 0 : binding_codec_size(ring->codec);
+}
+
+int binding_ring_open(lua_State *L, int map, int options)
+{
+	static const char *const names[] = { "type", "fields", "view", "raw", NULL };
+
+	options = lua_absindex(L, options);
+	binding_check_map(L, map);
+	binding_check_options(L, options, names);
+	struct binding_ring *ring = binding_new(L, sizeof(*ring), USER_VALUES, CLASS_RING);
+	int index = lua_gettop(L);
+
+	lua_pushvalue(L, map);
+	lua_setiuservalue(L, index, PARENT);
+	if (ebpf_ring_open(binding_check_map(L, map), &ring->ring, binding_error(L)) < 0)
+		return binding_fail(L);
+	ring->busy++; /* its layouts stay while the plan is made */
+	choose_shape(L, ring, index, options);
+	leave(ring);
+	lua_settop(L, index);
+	return 1;
+}
+
+/* core.ringbuf(map [, options]) -> reader */
+static int l_ringbuf(lua_State *L)
+{
+	lua_settop(L, 2);
+	return binding_ring_open(L, 1, 2);
+}
+
+/* -- records -- */
+
+static int refuse_size(lua_State *L, const struct binding_ring *ring, size_t size)
+{
+	return luaL_error(L, "ring buffer '%s': a record has %d bytes, but %s has %d", ebpf_map_name(ebpf_ring_map(ring->ring)), (int)size,
+			  binding_codec_name(ring->codec), (int)ring->record_size);
+}
+
+/* Pushes a record in the reader's shape; returns how many values. `names` and `view` are where those are on the stack. */
+static inline int push_record(lua_State *L, const struct binding_ring *ring, int names, int view, const void *data, size_t size)
+{
+	if (ring->shape == RAW) {
+		lua_pushlstring(L, data, size);
+		return 1;
+	}
+	if (ring->shape == TABLE) {
+		binding_decode(L, ring->codec, names, data);
+		return 1;
+	}
+	if (ring->shape == REUSED_VIEW) {
+		*ring->view = data;
+		lua_pushvalue(L, view);
+		return 1;
+	}
+	for (int i = 0; i < ring->field_count; i++)
+		binding_decode_field(L, ring->codec, names, ring->fields[i], data);
+	return ring->field_count;
+}
+
+static int refuse_ring(lua_State *L, const struct binding_ring *ring, int code)
+{
+	return luaL_error(L, "ring buffer '%s': %s", ebpf_map_name(ebpf_ring_map(ring->ring)),
+			  code == -EBADMSG ? "its records are not in order: somebody else reads it too" : "it is being read already");
+}
+
+static int slots_needed(const struct binding_ring *ring)
+{
+	return binding_codec_depth(ring->codec) + ring->field_count + 8;
+}
+
+lua_Integer binding_ring_drain(lua_State *L, int index, int function, lua_Integer limit, const bool *stop)
+{
+	struct binding_ring *ring = binding_check_ring(L, index);
+	uint64_t lap = ebpf_map_max_entries(ebpf_ring_map(ring->ring)), read = 0, released = 0;
+	lua_Integer count = 0;
+	const void *data;
+	size_t size;
+	int result = 0;
+
+	luaL_checkstack(L, slots_needed(ring), NULL);
+	lua_getiuservalue(L, index, NAMES);
+	lua_getiuservalue(L, index, VIEW);
+	int view = lua_gettop(L), names = view - 1;
+
+	ring->busy++;
+	while (!*stop && !ring->close_later && (limit ? count < limit : read < lap) && (result = ebpf_ring_next(ring->ring, &data, &size)) > 0) {
+		count++;
+		read += size + 8;
+		if (size < ring->record_size)
+			refuse_size(L, ring, size);
+		lua_pushvalue(L, function);
+		lua_call(L, push_record(L, ring, names, view, data, size), 0);
+		if (read - released >= RELEASE_BYTES) {
+			ebpf_ring_release(ring->ring);
+			released = read;
+		}
+	}
+	if (result < 0)
+		refuse_ring(L, ring, result);
+	return count;
+}
+
+/* After binding_ring_drain, whether it returned or raised. */
+void binding_ring_release(struct binding_ring *ring)
+{
+	if (ring->view)
+		*ring->view = NULL;
+	if (!ring->ring)
+		return;
+	ebpf_ring_release(ring->ring);
+	if (ring->busy)
+		leave(ring);
+}
+
+/* -- ring:consume(fn [, limit]) -- */
+
+static int consume_protected(lua_State *L)
+{
+	static const bool never;
+
+	lua_pushinteger(L, binding_ring_drain(L, 1, 2, lua_tointeger(L, 3), &never));
+	return 1;
+}
+
+/* ring:consume(fn [, limit]) -> how many records there were */
+static int l_ring_consume(lua_State *L)
+{
+	struct binding_ring *ring = binding_check_ring(L, 1);
+
+	luaL_checktype(L, 2, LUA_TFUNCTION);
+	lua_Integer limit = luaL_optinteger(L, 3, 0);
+
+	luaL_argcheck(L, limit >= 0, 3, "negative limit");
+	if (ring->busy)
+		return luaL_error(L, "the ring is being read already");
+	lua_settop(L, 2);
+	lua_pushinteger(L, limit);
+	lua_pushcfunction(L, consume_protected);
+	lua_insert(L, 1);
+	lua_pushvalue(L, 2); /* the ring, which must stay */
+	lua_insert(L, 1);
+	int status = lua_pcall(L, 3, 1, 0);
+
+	binding_ring_release(ring);
+	return status == LUA_OK ? 1 : lua_error(L);
+}
+
+/* -- ring:records { timeout = s } -- */
+
+/* 1 and a record; 0 when none came in time; negative = failed. */
+static int next_record(lua_State *L, struct binding_ring *ring, int timeout_ms, const void **data, size_t *size)
+{
+	for (;;) {
+		int result = ebpf_ring_next(ring->ring, data, size);
+
+		if (result)
+			return result;
+		result = ebpf_ring_wait(ring->ring, timeout_ms, binding_error(L));
+		if (result == -EINTR) {
+			ebpf_error_clear(binding_error(L));
+			binding_interrupted(L);
+		} else if (result <= 0) {
+			return result;
+		}
+		if (!ring->ring)
+			luaL_error(L, "ring is closed");
+	}
+}
+
+/* Upvalues: the ring, the timeout in ms, its names, its view. The last record is given back when the next is asked for. */
+static int records_next(lua_State *L)
+{
+	lua_settop(L, 0);
+	lua_pushvalue(L, lua_upvalueindex(1));
+	struct binding_ring *ring = binding_check_ring(L, 1);
+	const void *data;
+	size_t size;
+
+	if (ring->busy)
+		return luaL_error(L, "the ring is being read already");
+	luaL_checkstack(L, slots_needed(ring), NULL);
+	binding_ring_release(ring);
+	int result = next_record(L, ring, (int)lua_tointeger(L, lua_upvalueindex(2)), &data, &size);
+
+	if (result == -EBADMSG || result == -EBUSY)
+		return refuse_ring(L, ring, result);
+	if (result < 0)
+		return binding_raise(L);
+	if (result == 0)
+		return 0;
+	if (size < ring->record_size)
+		return refuse_size(L, ring, size);
+	ring->busy++;
+	int count = push_record(L, ring, lua_upvalueindex(3), lua_upvalueindex(4), data, size);
+
+	leave(ring);
+	return count;
+}
+
+/* for record in ring:records { timeout = seconds } do ... end: ends when none has come for so long; no timeout = never */
+static int l_ring_records(lua_State *L)
+{
+	static const char *const names[] = { "timeout", NULL };
+	int timeout = -1;
+
+	binding_check_ring(L, 1);
+	lua_settop(L, 2);
+	if (binding_check_options(L, 2, names)) {
+		lua_getfield(L, 2, "timeout");
+		timeout = binding_to_timeout(L, -1, "timeout");
+	}
+	lua_pushvalue(L, 1);
+	lua_pushinteger(L, timeout);
+	lua_getiuservalue(L, 1, NAMES);
+	lua_getiuservalue(L, 1, VIEW);
+	lua_pushcclosure(L, records_next, 4);
+	return 1;
+}
+
+/* -- the rest -- */
+
+/* ring:poll([timeout]) -> true when a record is there, false when none came in time */
+static int l_ring_poll(lua_State *L)
+{
+	struct binding_ring *ring = binding_check_ring(L, 1);
+	int result = ebpf_ring_wait(ring->ring, binding_to_timeout(L, 2, "timeout"), binding_error(L));
+
+	if (result == -EINTR) {
+		ebpf_error_clear(binding_error(L));
+		binding_interrupted(L);
+	} else if (result < 0) {
+		return binding_fail(L);
+	}
+	lua_pushboolean(L, result > 0);
+	return 1;
+}
+
+static int l_ring_fd(lua_State *L)
+{
+	lua_pushinteger(L, ebpf_ring_fd(binding_check_ring(L, 1)->ring));
+	return 1;
+}
+
+static int l_ring_events(lua_State *L)
+{
+	binding_check_ring(L, 1);
+	lua_pushliteral(L, "r");
+	return 1;
+}
+
+static int l_ring_timeout(lua_State *L)
+{
+	binding_check_ring(L, 1);
+	lua_pushnil(L);
+	return 1;
+}
+
+/* ring:available() -> bytes that wait, headers included */
+static int l_ring_available(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)ebpf_ring_available(binding_check_ring(L, 1)->ring));
+	return 1;
+}
+
+static int l_ring_map(lua_State *L)
+{
+	binding_check_ring(L, 1);
+	lua_getiuservalue(L, 1, PARENT);
+	return 1;
+}
+
+static int l_ring_tostring(lua_State *L)
+{
+	struct binding_ring *ring = luaL_checkudata(L, 1, CLASS_RING);
+
+	return binding_tostring(L, CLASS_RING, ring->ring ? ebpf_map_name(ebpf_ring_map(ring->ring)) : "");
+}
+
+static const luaL_Reg methods[] = {
+	{ "records", l_ring_records }, { "consume", l_ring_consume }, { "poll", l_ring_poll }, { "fd", l_ring_fd }, { "pollfd", l_ring_fd },
+	{ "events", l_ring_events }, { "timeout", l_ring_timeout }, { "available", l_ring_available }, { "close", l_ring_close }, { NULL, NULL }
+};
+static const luaL_Reg properties[] = { { "map", l_ring_map }, { NULL, NULL } };
+static const luaL_Reg metamethods[] = {
+	{ "__tostring", l_ring_tostring }, { "__close", l_ring_close }, { "__gc", l_ring_gc }, { NULL, NULL }
+};
+static const luaL_Reg functions[] = { { "ringbuf", l_ringbuf }, { NULL, NULL } };
+
+void binding_open_ring(lua_State *L)
+{
+	static const struct binding_class class = { CLASS_RING, methods, properties, NULL, metamethods, NULL };
+
+	binding_class_register(L, &class);
+	luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,652 @@
+/* spec.c -- the Spec and its editable parts: spec.maps.events.max_entries = 1 << 20.
+ *
+ * A part is a userdata that points into the Spec and keeps it alive; its fields are rows of a table. */
+#include <string.h>
+
+#include "binding.h"
+
+enum { PARTS = 1, KEPT, SPEC_USER_VALUES = KEPT }; /* parts by address, so that they have an identity; programs that a part refers to */
+
+struct ebpf_spec *binding_check_spec(lua_State *L, int index)
+{
+	return *(struct ebpf_spec **)binding_check(L, index, CLASS_SPEC);
+}
+
+/* -- parts -- */
+
+#define CLASS_MAP_SPEC "ebpf.map_spec"
+#define CLASS_PROGRAM_SPEC "ebpf.program_spec"
+#define CLASS_VARIABLE_SPEC "ebpf.variable_spec"
+
+struct part {
+	void *object;            /* struct ebpf_map_spec, ... */
+	struct ebpf_spec **spec; /* in the Spec's userdata, user value 1 */
+	const struct field *fields;
+};
+enum type { U32, U64, BOOL, TEXT, SIZE, MAP_TYPE, PROGRAM_TYPE, CUSTOM };
+struct field {
+	const char *name;
+	enum type type;
+	size_t offset;
+	bool writable;
+	void (*get)(lua_State *L, const struct part *part);       /* CUSTOM: pushes one value; the part is at 1 */
+	void (*set)(lua_State *L, const struct part *part);       /* CUSTOM: the value is at 3; NULL = read only */
+};
+
+static struct part *check_part(lua_State *L, int index, const char *class_name)
+{
+	struct part *part = luaL_checkudata(L, index, class_name);
+
+	if (!*part->spec)
+		luaL_error(L, "spec is closed");
+	return part;
+}
+
+static const struct field *find_field(const struct part *part, const char *name)
+{
+	for (const struct field *field = part->fields; field->name; field++)
+		if (strcmp(field->name, name) == 0)
+			return field;
+	return NULL;
+}
+
+static int get_field(lua_State *L, const struct part *part, const struct field *field)
+{
+	const void *at = (const char *)part->object + field->offset;
+
+	switch (field->type) {
+	case U32: lua_pushinteger(L, *(const uint32_t *)at); break;
+	case U64: lua_pushinteger(L, (lua_Integer)*(const uint64_t *)at); break;
+	case SIZE: lua_pushinteger(L, (lua_Integer)*(const size_t *)at); break;
+	case BOOL: lua_pushboolean(L, *(const bool *)at); break;
+	case TEXT: lua_pushstring(L, *(char *const *)at); break;
+	case MAP_TYPE: binding_push_enum(L, EBPF_MAP_TYPE, *(const uint32_t *)at); break;
+	case PROGRAM_TYPE: binding_push_enum(L, EBPF_PROGRAM_TYPE, *(const uint32_t *)at); break;
+	case CUSTOM: field->get(L, part); break;
+	}
+	return 1;
+}
+
+/* The value is at stack index 3. */
+static void set_field(lua_State *L, const struct part *part, const struct field *field)
+{
+	void *at = (char *)part->object + field->offset;
+
+	switch (field->type) {
+	case U32: *(uint32_t *)at = (uint32_t)binding_to_integer(L, 3, UINT32_MAX, field->name); break;
+	case U64: *(uint64_t *)at = binding_to_integer(L, 3, UINT64_MAX, field->name); break;
+	case MAP_TYPE: *(uint32_t *)at = binding_to_enum(L, 3, EBPF_MAP_TYPE, field->name); break;
+	case PROGRAM_TYPE: *(uint32_t *)at = binding_to_enum(L, 3, EBPF_PROGRAM_TYPE, field->name); break;
+	case CUSTOM: field->set(L, part); break;
+	case BOOL:
+		if (!lua_isboolean(L, 3))
+			luaL_error(L, "%s: boolean expected, got %s", field->name, luaL_typename(L, 3));
+		*(bool *)at = lua_toboolean(L, 3);
+		break;
+	case TEXT:
+	case SIZE: break; /* never writable */
+	}
+}
+
+/* What is known, for the message: all fields, or those that can be set. */
+static const char *push_field_names(lua_State *L, const struct part *part, bool writable)
+{
+	luaL_Buffer text;
+	const char *comma = "";
+
+	luaL_buffinit(L, &text);
+	for (const struct field *field = part->fields; field->name; field++) {
+		if (writable && !field->writable)
+			continue;
+		luaL_addstring(&text, comma);
+		luaL_addstring(&text, field->name);
+		comma = ", ";
+	}
+	luaL_pushresult(&text);
+	return lua_tostring(L, -1);
+}
+
+static struct part *check_any_part(lua_State *L, int index)
+{
+	static const char *const classes[] = { CLASS_MAP_SPEC, CLASS_PROGRAM_SPEC, CLASS_VARIABLE_SPEC };
+
+	for (int i = 0; i < 2; i++)
+		if (luaL_testudata(L, index, classes[i]))
+			return check_part(L, index, classes[i]);
+	return check_part(L, index, classes[2]);
+}
+
+/* Upvalue 1: methods. */
+static int l_part_index(lua_State *L)
+{
+	struct part *part = check_any_part(L, 1);
+
+	lua_settop(L, 2);
+	lua_pushvalue(L, 2);
+	if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+		return 1;
+	const char *name = luaL_checkstring(L, 2);
+	const struct field *field = find_field(part, name);
+
+	if (!field)
+		return luaL_error(L, "unknown field '%s' (known: %s)", name, push_field_names(L, part, false));
+	return get_field(L, part, field);
+}
+
+static int l_part_newindex(lua_State *L)
+{
+	struct part *part = check_any_part(L, 1);
+	const char *name = luaL_checkstring(L, 2);
+	const struct field *field = find_field(part, name);
+
+	if (!field)
+		return luaL_error(L, "unknown field '%s' (known: %s)", name, push_field_names(L, part, false));
+	if (!field->writable)
+		return luaL_error(L, "field '%s' cannot be set (can be: %s)", name, push_field_names(L, part, true));
+	set_field(L, part, field);
+	return 0;
+}
+
+static int l_part_tostring(lua_State *L)
+{
+	struct part *part = lua_touserdata(L, 1);
+
+	if (*part->spec)
+		get_field(L, part, find_field(part, "name"));
+	else
+		lua_pushliteral(L, "(closed)");
+	luaL_getmetafield(L, 1, "__name");
+	lua_pushfstring(L, "%s: %s", lua_tostring(L, -1), lua_tostring(L, -2));
+	return 1;
+}
+
+/* Pushes the part for an object of the Spec at `spec`, the same one each time. */
+static void push_part(lua_State *L, int spec, void *object, const struct field *fields, const char *class_name)
+{
+	lua_getiuservalue(L, spec, PARTS);
+	if (lua_rawgetp(L, -1, object) == LUA_TNIL) {
+		lua_pop(L, 1);
+		struct part *part = binding_new(L, sizeof(*part), 1, class_name);
+
+		*part = (struct part){ object, lua_touserdata(L, spec), fields };
+		lua_pushvalue(L, spec);
+		lua_setiuservalue(L, -2, 1);
+		lua_pushvalue(L, -1);
+		lua_rawsetp(L, -3, object);
+	}
+	lua_remove(L, -2);
+}
+
+/* -- maps -- */
+
+static void push_type_name(lua_State *L, const struct part *part, uint32_t id)
+{
+	const struct ebpf_btf *btf = (*part->spec)->btf;
+	const struct binding_codec *codec = btf && id ? binding_codec_push_id(L, btf, id, 0) : NULL;
+
+	if (codec)
+		lua_pushstring(L, binding_codec_name(codec));
+	else
+		lua_pushnil(L);
+}
+
+static void get_map_key(lua_State *L, const struct part *part)
+{
+	push_type_name(L, part, ((struct ebpf_map_spec *)part->object)->key_type_id);
+}
+
+static void get_map_value(lua_State *L, const struct part *part)
+{
+	push_type_name(L, part, ((struct ebpf_map_spec *)part->object)->value_type_id);
+}
+
+static void get_value_size(lua_State *L, const struct part *part)
+{
+	lua_pushinteger(L, ((struct ebpf_map_spec *)part->object)->value_size);
+}
+
+static void set_value_size(lua_State *L, const struct part *part)
+{
+	uint32_t size = (uint32_t)binding_to_integer(L, 3, UINT32_MAX, "value_size");
+
+	if (ebpf_map_spec_set_value_size(part->object, size, binding_error(L)) < 0)
+		binding_raise(L);
+}
+
+static void get_map_data(lua_State *L, const struct part *part)
+{
+	const struct ebpf_map_spec *map = part->object;
+
+	if (map->data)
+		lua_pushlstring(L, (const char *)map->data, map->value_size);
+	else
+		lua_pushnil(L);
+}
+
+static void set_map_data(lua_State *L, const struct part *part)
+{
+	struct ebpf_map_spec *map = part->object;
+	size_t size;
+	const char *data = luaL_checklstring(L, 3, &size);
+
+	if (!map->data)
+		luaL_error(L, "data: map '%s' has no initial bytes", map->name);
+	if (size != map->value_size)
+		luaL_error(L, "data: %d bytes expected, got %d", (int)map->value_size, (int)size);
+	memcpy(map->data, data, size);
+}
+
+static void get_inner(lua_State *L, const struct part *part);
+
+#define AT(member) offsetof(struct ebpf_map_spec, member)
+static const struct field map_fields[] = {
+	{ "name", TEXT, AT(name), false, NULL, NULL },
+	{ "type", MAP_TYPE, AT(type), true, NULL, NULL },
+	{ "key_size", U32, AT(key_size), true, NULL, NULL },
+	{ "value_size", CUSTOM, 0, true, get_value_size, set_value_size },
+	{ "max_entries", U32, AT(max_entries), true, NULL, NULL },
+	{ "flags", U32, AT(flags), true, NULL, NULL },
+	{ "numa_node", U32, AT(numa_node), true, NULL, NULL },
+	{ "map_extra", U64, AT(map_extra), true, NULL, NULL },
+	{ "pin_by_name", BOOL, AT(pin_by_name), true, NULL, NULL },
+	{ "autocreate", BOOL, AT(autocreate), true, NULL, NULL },
+	{ "frozen", BOOL, AT(frozen), true, NULL, NULL },
+	{ "section", TEXT, AT(section), false, NULL, NULL },
+	{ "key", CUSTOM, 0, false, get_map_key, NULL },
+	{ "value", CUSTOM, 0, false, get_map_value, NULL },
+	{ "data", CUSTOM, 0, true, get_map_data, set_map_data },
+	{ "inner", CUSTOM, 0, false, get_inner, NULL },
+	{ NULL, U32, 0, false, NULL, NULL },
+};
+#undef AT
+
+static void get_inner(lua_State *L, const struct part *part)
+{
+	const struct ebpf_map_spec *map = part->object;
+
+	if (!map->inner) {
+		lua_pushnil(L);
+		return;
+	}
+	lua_getiuservalue(L, 1, 1);
+	push_part(L, lua_gettop(L), map->inner, map_fields, CLASS_MAP_SPEC);
+}
+
+/* -- programs -- */
+
+static void get_section(lua_State *L, const struct part *part)
+{
+	lua_pushstring(L, ((struct ebpf_program_spec *)part->object)->section);
+}
+
+static void set_section(lua_State *L, const struct part *part)
+{
+	if (ebpf_program_spec_set_section(part->object, binding_to_string(L, 3, "section"), binding_error(L)) < 0)
+		binding_raise(L);
+}
+
+static void get_attach_type(lua_State *L, const struct part *part)
+{
+	const struct ebpf_program_spec *program = part->object;
+
+	binding_push_attach_type(L, program->type, program->attach_type);
+}
+
+static void set_attach_type(lua_State *L, const struct part *part)
+{
+	struct ebpf_program_spec *program = part->object;
+
+	program->attach_type = binding_to_enum(L, 3, EBPF_ATTACH_TYPE, "attach_type");
+}
+
+static void get_attach_to(lua_State *L, const struct part *part)
+{
+	lua_pushstring(L, ((struct ebpf_program_spec *)part->object)->attach_to);
+}
+
+/* The section with another target behind its slash. */
+static void set_attach_to(lua_State *L, const struct part *part)
+{
+	struct ebpf_program_spec *program = part->object;
+	const char *target = binding_to_string(L, 3, "attach_to");
+	size_t whole = program->section ? strlen(program->section) : 0, tail = program->attach_to ? strlen(program->attach_to) : 0;
+
+	if (tail && tail < whole && strcmp(program->section + whole - tail, program->attach_to) == 0)
+		lua_pushlstring(L, program->section, whole - tail);
+	else
+		lua_pushfstring(L, "%s/", program->section ? program->section : "");
+	lua_pushfstring(L, "%s%s", lua_tostring(L, -1), target);
+	if (ebpf_program_spec_set_section(program, lua_tostring(L, -1), binding_error(L)) < 0)
+		binding_raise(L);
+}
+
+static void get_attach_target(lua_State *L, const struct part *part)
+{
+	lua_pushinteger(L, ((struct ebpf_program_spec *)part->object)->attach_target_fd);
+}
+
+/* A program, which the Spec then keeps alive, or a descriptor. */
+static void set_attach_target(lua_State *L, const struct part *part)
+{
+	struct ebpf_program_spec *program = part->object;
+
+	if (lua_type(L, 3) == LUA_TUSERDATA) {
+		program->attach_target_fd = ebpf_program_fd(binding_check_program(L, 3));
+		lua_getiuservalue(L, 1, 1);
+		lua_getiuservalue(L, -1, KEPT);
+		lua_pushvalue(L, 3);
+		lua_rawsetp(L, -2, program);
+	} else {
+		program->attach_target_fd = (int)binding_to_integer(L, 3, INT32_MAX, "attach_target");
+	}
+}
+
+static void get_license(lua_State *L, const struct part *part)
+{
+	const struct ebpf_program_spec *program = part->object;
+
+	lua_pushstring(L, program->license ? program->license : (*part->spec)->license);
+}
+
+#define AT(member) offsetof(struct ebpf_program_spec, member)
+static const struct field program_fields[] = {
+	{ "name", TEXT, AT(name), false, NULL, NULL },
+	{ "section", CUSTOM, 0, true, get_section, set_section },
+	{ "type", PROGRAM_TYPE, AT(type), true, NULL, NULL },
+	{ "attach_type", CUSTOM, 0, true, get_attach_type, set_attach_type },
+	{ "attach_to", CUSTOM, 0, true, get_attach_to, set_attach_to },
+	{ "attach_target", CUSTOM, 0, true, get_attach_target, set_attach_target },
+	{ "flags", U32, AT(flags), true, NULL, NULL },
+	{ "autoload", BOOL, AT(autoload), true, NULL, NULL },
+	{ "autoattach", BOOL, AT(autoattach), true, NULL, NULL },
+	{ "log_level", U32, AT(log_level), true, NULL, NULL },
+	{ "instructions", SIZE, AT(insn_count), false, NULL, NULL },
+	{ "license", CUSTOM, 0, false, get_license, NULL },
+	{ NULL, U32, 0, false, NULL, NULL },
+};
+#undef AT
+
+/* -- variables -- */
+
+static void get_variable_type(lua_State *L, const struct part *part)
+{
+	push_type_name(L, part, ((struct ebpf_variable_spec *)part->object)->type_id);
+}
+
+#define AT(member) offsetof(struct ebpf_variable_spec, member)
+static const struct field variable_fields[] = {
+	{ "name", TEXT, AT(name), false, NULL, NULL },
+	{ "section", TEXT, AT(section), false, NULL, NULL },
+	{ "offset", U32, AT(offset), false, NULL, NULL },
+	{ "size", U32, AT(size), false, NULL, NULL },
+	{ "read_only", BOOL, AT(read_only), false, NULL, NULL },
+	{ "type", CUSTOM, 0, false, get_variable_type, NULL },
+	{ NULL, U32, 0, false, NULL, NULL },
+};
+#undef AT
+
+/* Pushes codec and names. Raises when the type cannot be laid out. */
+static const struct binding_codec *push_variable_codec(lua_State *L, const struct ebpf_spec *spec, const struct ebpf_variable_spec *variable)
+{
+	const struct binding_codec *codec = binding_codec_push_id(L, spec->btf, variable->type_id, variable->size);
+
+	if (!codec || binding_codec_size(codec) != variable->size) /* an incomplete array, or no types: plain bytes */
+		codec = binding_codec_push(L, NULL, variable->size);
+	lua_getiuservalue(L, -1, 1);
+	luaL_checkstack(L, binding_codec_depth(codec), "value nested too deeply");
+	return codec;
+}
+
+static void *variable_data(lua_State *L, struct ebpf_variable_spec *variable)
+{
+	void *data = ebpf_variable_spec_data(variable);
+
+	if (!data)
+		luaL_error(L, "variable '%s' has no initial bytes", variable->name);
+	return data;
+}
+
+static int l_variable_get(lua_State *L)
+{
+	struct part *part = check_part(L, 1, CLASS_VARIABLE_SPEC);
+	struct ebpf_variable_spec *variable = part->object;
+	const struct binding_codec *codec = push_variable_codec(L, *part->spec, variable);
+	void *copy = lua_newuserdatauv(L, variable->size + 1, 0);
+
+	check_part(L, 1, CLASS_VARIABLE_SPEC); /* collecting garbage may have run a finalizer that closed the Spec */
+	memcpy(copy, variable_data(L, variable), variable->size);
+	binding_decode(L, codec, lua_gettop(L) - 1, copy);
+	return 1;
+}
+
+static void set_variable(lua_State *L, struct ebpf_spec **owner, struct ebpf_variable_spec *variable, int index)
+{
+	const struct binding_codec *codec = push_variable_codec(L, *owner, variable);
+	int names = lua_gettop(L);
+	void *copy = lua_newuserdatauv(L, variable->size + 1, 0); /* a refused value must leave the old one whole */
+
+	binding_encode(L, codec, names, index, copy, variable->name);
+	if (!*owner)
+		luaL_error(L, "spec is closed");
+	memcpy(variable_data(L, variable), copy, variable->size);
+}
+
+static int l_variable_set(lua_State *L)
+{
+	struct part *part = check_part(L, 1, CLASS_VARIABLE_SPEC);
+
+	luaL_checkany(L, 2);
+	lua_settop(L, 2);
+	set_variable(L, part->spec, part->object, 2);
+	return 0;
+}
+
+void binding_set_variable(lua_State *L, int spec, const char *name, int index)
+{
+	struct ebpf_spec **owner = binding_check(L, spec, CLASS_SPEC);
+	struct ebpf_variable_spec *variable = ebpf_spec_find_variable(*owner, name);
+	int top = lua_gettop(L);
+
+	index = lua_absindex(L, index);
+	if (!variable)
+		luaL_error(L, "no variable '%s' in '%s'", name, (*owner)->name);
+	set_variable(L, owner, variable, index);
+	lua_settop(L, top);
+}
+
+/* -- lists -- */
+
+static size_t map_count(const void *spec) { return ((const struct ebpf_spec *)spec)->map_count; }
+static size_t program_count(const void *spec) { return ((const struct ebpf_spec *)spec)->program_count; }
+static size_t variable_count(const void *spec) { return ((const struct ebpf_spec *)spec)->variable_count; }
+static const char *map_name(const void *spec, size_t i) { return ((const struct ebpf_spec *)spec)->maps[i]->name; }
+static const char *map_section(const void *spec, size_t i) { return ((const struct ebpf_spec *)spec)->maps[i]->section; }
+static const char *program_name(const void *spec, size_t i) { return ((const struct ebpf_spec *)spec)->programs[i]->name; }
+static const char *program_section(const void *spec, size_t i) { return ((const struct ebpf_spec *)spec)->programs[i]->section; }
+static const char *variable_name(const void *spec, size_t i) { return ((const struct ebpf_spec *)spec)->variables[i]->name; }
+
+static void push_map(lua_State *L, int spec, size_t i)
+{
+	push_part(L, spec, binding_check_spec(L, spec)->maps[i], map_fields, CLASS_MAP_SPEC);
+}
+
+static void push_program(lua_State *L, int spec, size_t i)
+{
+	push_part(L, spec, binding_check_spec(L, spec)->programs[i], program_fields, CLASS_PROGRAM_SPEC);
+}
+
+static void push_variable(lua_State *L, int spec, size_t i)
+{
+	push_part(L, spec, binding_check_spec(L, spec)->variables[i], variable_fields, CLASS_VARIABLE_SPEC);
+}
+
+static int l_spec_maps(lua_State *L)
+{
+	static const struct binding_list list = { CLASS_SPEC, map_count, map_name, map_section, push_map };
+
+	binding_check_spec(L, 1);
+	binding_push_list(L, 1, &list);
+	return 1;
+}
+
+static int l_spec_programs(lua_State *L)
+{
+	static const struct binding_list list = { CLASS_SPEC, program_count, program_name, program_section, push_program };
+
+	binding_check_spec(L, 1);
+	binding_push_list(L, 1, &list);
+	return 1;
+}
+
+static int l_spec_variables(lua_State *L)
+{
+	static const struct binding_list list = { CLASS_SPEC, variable_count, variable_name, NULL, push_variable };
+
+	binding_check_spec(L, 1);
+	binding_push_list(L, 1, &list);
+	return 1;
+}
+
+/* -- the Spec -- */
+
+static struct ebpf_spec **push_spec(lua_State *L)
+{
+	struct ebpf_spec **spec = binding_new(L, sizeof(*spec), SPEC_USER_VALUES, CLASS_SPEC);
+
+	lua_newtable(L);
+	lua_setiuservalue(L, -2, PARTS);
+	lua_newtable(L);
+	lua_setiuservalue(L, -2, KEPT);
+	return spec;
+}
+
+/* core.spec_file(path) -> spec */
+static int l_spec_file(lua_State *L)
+{
+	const char *path = luaL_checkstring(L, 1);
+	struct ebpf_spec **spec = push_spec(L);
+
+	return ebpf_spec_read_file(path, spec, binding_error(L)) < 0 ? binding_fail(L) : 1;
+}
+
+/* core.spec_bytes(bytes [, name]) -> spec */
+static int l_spec_bytes(lua_State *L)
+{
+	size_t size;
+	const char *bytes = luaL_checklstring(L, 1, &size);
+	const char *name = luaL_optstring(L, 2, NULL);
+	struct ebpf_spec **spec = push_spec(L);
+
+	return ebpf_spec_read(bytes, size, name, spec, binding_error(L)) < 0 ? binding_fail(L) : 1;
+}
+
+/* core.spec_new([name]) -> an empty spec */
+static int l_spec_new(lua_State *L)
+{
+	const char *name = luaL_optstring(L, 1, "");
+	struct ebpf_spec **spec = push_spec(L);
+
+	*spec = ebpf_spec_new(name, binding_error(L));
+	return *spec ? 1 : binding_fail(L);
+}
+
+static int l_spec_close(lua_State *L)
+{
+	struct ebpf_spec **handle = luaL_checkudata(L, 1, CLASS_SPEC);
+	struct ebpf_spec *spec = *handle;
+
+	*handle = NULL;
+	ebpf_spec_free(spec);
+	return 0;
+}
+
+/* spec:add_program(name, type, block) -> its part */
+static int l_spec_add_program(lua_State *L)
+{
+	struct ebpf_spec *spec = binding_check_spec(L, 1);
+	const char *name = luaL_checkstring(L, 2);
+	uint32_t type = binding_to_enum(L, 3, EBPF_PROGRAM_TYPE, "type");
+	struct ebpf_block **block = binding_check(L, 4, CLASS_BLOCK);
+	struct ebpf_program_spec *program;
+
+	if (ebpf_spec_add_program(spec, name, type, *block, &program, binding_error(L)) < 0)
+		return binding_fail(L);
+	*block = NULL; /* consumed */
+	push_part(L, 1, program, program_fields, CLASS_PROGRAM_SPEC);
+	return 1;
+}
+
+/* spec:add_map(name) -> its part */
+static int l_spec_add_map(lua_State *L)
+{
+	struct ebpf_spec *spec = binding_check_spec(L, 1);
+	struct ebpf_map_spec *map;
+
+	if (ebpf_spec_add_map(spec, luaL_checkstring(L, 2), &map, binding_error(L)) < 0)
+		return binding_fail(L);
+	push_part(L, 1, map, map_fields, CLASS_MAP_SPEC);
+	return 1;
+}
+
+static int l_spec_name(lua_State *L)
+{
+	lua_pushstring(L, binding_check_spec(L, 1)->name);
+	return 1;
+}
+
+static int l_spec_license(lua_State *L)
+{
+	lua_pushstring(L, binding_check_spec(L, 1)->license);
+	return 1;
+}
+
+static int l_spec_set_license(lua_State *L)
+{
+	if (ebpf_spec_set_license(binding_check_spec(L, 1), binding_to_string(L, 2, "license"), binding_error(L)) < 0)
+		return binding_raise(L);
+	return 0;
+}
+
+static int l_spec_byteorder(lua_State *L)
+{
+	lua_pushstring(L, binding_check_spec(L, 1)->big_endian ? "big" : "little");
+	return 1;
+}
+
+static int l_spec_tostring(lua_State *L)
+{
+	struct ebpf_spec **handle = luaL_checkudata(L, 1, CLASS_SPEC);
+
+	return binding_tostring(L, CLASS_SPEC, *handle ? (*handle)->name : "");
+}
+
+static const luaL_Reg methods[] = {
+	{ "load", binding_spec_load }, { "add_program", l_spec_add_program }, { "add_map", l_spec_add_map }, { "close", l_spec_close }, { NULL, NULL }
+};
+static const luaL_Reg properties[] = {
+	{ "name", l_spec_name }, { "license", l_spec_license }, { "byteorder", l_spec_byteorder }, { "maps", l_spec_maps },
+	{ "programs", l_spec_programs }, { "variables", l_spec_variables }, { NULL, NULL }
+};
+static const luaL_Reg setters[] = { { "license", l_spec_set_license }, { NULL, NULL } };
+static const luaL_Reg metamethods[] = {
+	{ "__tostring", l_spec_tostring }, { "__close", l_spec_close }, { "__gc", l_spec_close }, { NULL, NULL }
+};
+static const luaL_Reg part_metamethods[] = { { "__newindex", l_part_newindex }, { "__tostring", l_part_tostring }, { NULL, NULL } };
+static const luaL_Reg variable_methods[] = { { "get", l_variable_get }, { "set", l_variable_set }, { NULL, NULL } };
+static const luaL_Reg functions[] = {
+	{ "spec_file", l_spec_file }, { "spec_bytes", l_spec_bytes }, { "spec_new", l_spec_new }, { NULL, NULL }
+};
+
+void binding_open_spec(lua_State *L)
+{
+	static const struct binding_class classes[] = {
+		{ CLASS_SPEC, methods, properties, setters, metamethods, NULL },
+		{ CLASS_MAP_SPEC, NULL, NULL, NULL, part_metamethods, l_part_index },
+		{ CLASS_PROGRAM_SPEC, NULL, NULL, NULL, part_metamethods, l_part_index },
+		{ CLASS_VARIABLE_SPEC, variable_methods, NULL, NULL, part_metamethods, l_part_index },
+	};
+
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+		binding_class_register(L, &classes[i]);
+	luaL_setfuncs(L, functions, 0);
+}

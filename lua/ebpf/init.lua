@@ -1,0 +1,117 @@
+--- require "ebpf": load, assemble, attach and read eBPF on Linux.
+-- The work is done by the C module ebpf.core; here is the sugar. Submodules are loaded when they are first used.
+local core = require "ebpf.core"
+
+local ebpf = {
+  version = core.version,
+  kernel = core.kernel,   -- ebpf.kernel() -> what is known of the running kernel
+  ringbuf = core.ringbuf, -- ebpf.ringbuf(map [, options]) -> a reader of records
+  loop = core.loop,       -- ebpf.loop() -> waits and calls back
+}
+
+local function check_options(options, known)
+  for name in pairs(options) do
+    if not known[name] then
+      local names = {}
+      for each in pairs(known) do names[#names + 1] = each end
+      table.sort(names)
+      error(("unknown option '%s' (known: %s)"):format(name, table.concat(names, ", ")), 3)
+    end
+  end
+end
+
+local spec_options = { path = true, bytes = true, name = true }
+
+--- ebpf.spec(path), ebpf.spec { bytes = s [, name = "x"] }, or ebpf.spec {} (empty): what an object says, without the kernel.
+function ebpf.spec(source)
+  if type(source) == "string" then return core.spec_file(source) end
+  if type(source) ~= "table" then error("a path or a table { bytes = s } expected, got " .. type(source), 2) end
+  check_options(source, spec_options)
+  if source.bytes then return core.spec_bytes(source.bytes, source.name) end
+  if source.path then return core.spec_file(source.path) end
+  return core.spec_new(source.name)
+end
+
+--- ebpf.load(path or spec or { bytes = s } [, options]) -> collection. Options: variables, maps (name -> map to use instead),
+-- programs (names of those to load), pin_dir, btf (path of the target's types), log_level, kconfig (text).
+function ebpf.load(source, options)
+  if type(source) == "userdata" then return source:load(options) end
+  local spec <close>, err, errno = ebpf.spec(source)
+  if not spec then return nil, err, errno end
+  return spec:load(options)
+end
+
+-- What the kernel fixes for these types.
+local key_of_type = {
+  array = "u32", percpu_array = "u32", prog_array = "u32", perf_event_array = "u32", cgroup_array = "u32", array_of_maps = "u32",
+  devmap = "u32", sockmap = "u32", cpumap = "u32", xskmap = "u32", reuseport_sockarray = "u32",
+}
+local value_of_type = {
+  prog_array = "u32", perf_event_array = "u32", cgroup_array = "u32", array_of_maps = "u32", hash_of_maps = "u32",
+}
+
+--- ebpf.map { type = "hash", key = "u32", value = "u64", max_entries = n, ... } -> a new map;
+-- ebpf.map { pinned = path } or { id = n } -> one that exists, its types given by key and value.
+function ebpf.map(options)
+  if type(options) ~= "table" then error("a table of options expected, got " .. type(options), 2) end
+  if options.pinned or options.id then return core.map_open(options) end
+  local full = {}
+  for name, value in pairs(options) do full[name] = value end
+  if full.key_size == nil then full.key = full.key or key_of_type[full.type] end
+  if full.value_size == nil then full.value = full.value or value_of_type[full.type] end
+  return core.map(full)
+end
+
+local program_options = {
+  type = true, name = true, license = true, instructions = true, attach_type = true, section = true, attach_to = true,
+  attach_target = true, flags = true, log_level = true, maps = true, btf = true, kconfig = true,
+}
+
+-- A Spec with one program, and with a map for each that the instructions name.
+local function program_spec(options)
+  local name = options.name or "program"
+  local spec, err, errno = core.spec_new(name)
+  if not spec then return nil, err, errno end
+  for map_name, map in pairs(options.maps or {}) do
+    local part = assert(spec:add_map(map_name))
+    part.type, part.key_size, part.value_size, part.max_entries = map.type, map.key_size, map.value_size, map.max_entries
+  end
+  if options.license then spec.license = options.license end
+  local block
+  block, err, errno = ebpf.asm.block(options.instructions)
+  if not block then return nil, err, errno end
+  local program
+  program, err, errno = spec:add_program(name, options.type or "unspec", block)
+  if not program then return nil, err, errno end
+  for _, field in ipairs { "section", "type", "attach_type", "attach_to", "attach_target", "flags", "log_level" } do
+    if options[field] ~= nil then program[field] = options[field] end
+  end
+  return spec, name
+end
+
+--- ebpf.program { type = "xdp", license = "GPL", instructions = { ... }, maps = { name = map }, ... } -> a loaded program;
+-- ebpf.program { pinned = path } or { id = n } -> one that exists.
+function ebpf.program(options)
+  if type(options) ~= "table" then error("a table of options expected, got " .. type(options), 2) end
+  if options.pinned or options.id then return core.program_open(options) end
+  check_options(options, program_options)
+  if not (options.type or options.section) then error("a program needs a type or a section", 2) end
+  if options.instructions == nil then error("a program needs instructions", 2) end
+  local spec, name, errno = program_spec(options)
+  if not spec then return nil, name, errno end
+  local coll, err
+  coll, err, errno = spec:load { maps = options.maps, btf = options.btf, kconfig = options.kconfig }
+  spec:close()
+  if not coll then return nil, err, errno end
+  return coll.programs[name] -- which keeps the collection alive
+end
+
+local submodules = { asm = "ebpf.asm", link = "ebpf.link", btf = "ebpf.btf" }
+
+return setmetatable(ebpf, {
+  __index = function(self, name)
+    if not submodules[name] then return nil end
+    self[name] = require(submodules[name])
+    return self[name]
+  end,
+})

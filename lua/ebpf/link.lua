@@ -1,0 +1,36 @@
+--- ebpf.link.<kind>(program, ... [, options]) -> link. Which kinds there are, and what each takes by position and by name, is the
+-- core's to say: ebpf.link.kinds() lists it.
+local core = require "ebpf.core"
+
+local link = {}
+
+--- All kinds: { { name =, since = "5.9", options = { "interface", ... } }, ... }
+link.kinds = core.link_kinds
+
+--- By the program's section, as collection:attach() does; options fill in what a section cannot say (interface, path, pid, ...).
+function link.auto(program, options)
+  local result, err, errno = core.link_auto(program, options)
+  if result == false then return nil, err, err.errno end
+  return result, err, errno
+end
+
+--- ebpf.link.tracepoint(program, "syscalls", "sys_enter_openat") or (program, "syscalls:sys_enter_openat").
+function link.tracepoint(program, category, ...)
+  if type(category) == "string" then
+    local before, name = category:match "^([^:/]+)[:/]([^:/]+)$"
+    if before then return core.link("tracepoint", program, before, name, ...) end
+  end
+  return core.link("tracepoint", program, category, ...)
+end
+
+return setmetatable(link, {
+  __index = function(self, kind)
+    if type(kind) ~= "string" or not core.link_known(kind) then
+      local names = {}
+      for _, row in ipairs(core.link_kinds()) do names[#names + 1] = row.name end
+      error(("unknown kind of link '%s' (known: %s)"):format(tostring(kind), table.concat(names, ", ")), 2)
+    end
+    self[kind] = function(...) return core.link(kind, ...) end
+    return self[kind]
+  end,
+})
