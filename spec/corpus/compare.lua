@@ -1,8 +1,8 @@
 -- lua5.4 compare.lua LIBBPF.jsonl OURS.jsonl : where two lists of objects differ, and a summary; status 1 when they do.
--- Lines are those of list_libbpf and list_spec. What libbpf decides by the running machine (page size, a flag that old kernels lack) is taken out.
+-- Lines are those of list_libbpf and list_spec. What libbpf decides by the running machine (its page size) is taken out.
 local json = require "dkjson"
 
-local MMAPABLE, ARRAY, RINGBUF, USER_RINGBUF = 0x400, 2, 27, 31
+local STRUCT_OPS_MAP, RINGBUF, USER_RINGBUF, STRUCT_OPS_PROGRAM = 26, 27, 31, 27
 
 local function read(path)
   local objects, order = {}, {}
@@ -22,20 +22,28 @@ local function ring_size(size)
   return pages
 end
 
-local function normal(map)
+local function normal_map(map)
   if map.type == RINGBUF or map.type == USER_RINGBUF then map.max_entries = ring_size(map.max_entries) end
-  if map.type == ARRAY and (map.name:match "%.") then map.flags = map.flags & ~MMAPABLE end
+  if map.type == STRUCT_OPS_MAP then map.value_type = 0 end -- older versions of libbpf do not tell
   return map
 end
 
+local function normal_program(program)
+  if program.type == STRUCT_OPS_PROGRAM then program.attach_type = 0 end -- older versions put the number of the member there
+  return program.section ~= ".text" and program or nil -- older versions make a lonely function a program
+end
+
 local function by_name(list, change)
-  local map = {}
-  for i, item in ipairs(list) do
-    item = change and change(item) or item
-    item.place = i
-    map[item.name] = item
+  local items, place = {}, 0
+  for _, item in ipairs(list) do
+    item = change(item)
+    if item then
+      place = place + 1
+      item.place = place
+      items[item.name] = item
+    end
   end
-  return map
+  return items
 end
 
 local differences, same, refused, lenient = {}, 0, 0, {}
@@ -77,8 +85,8 @@ for _, name in ipairs(order) do
   elseif right.error then
     differ("%s: refused: %s", name, right.error)
   else
-    compare_lists(name, "program", left.programs, right.programs, nil, program_fields)
-    compare_lists(name, "map", left.maps, right.maps, normal, map_fields)
+    compare_lists(name, "program", left.programs, right.programs, normal_program, program_fields)
+    compare_lists(name, "map", left.maps, right.maps, normal_map, map_fields)
     if #differences == before then same = same + 1 end
   end
 end

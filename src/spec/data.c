@@ -139,9 +139,10 @@ static int read_entry(struct ebpf_object *object, uint32_t index, const struct e
 	if (place > section->size || info->size > section->size - place)
 		return fail_outside(section, variable.name, err);
 	*offset = (uint32_t)place;
-	if (symbol && ebpf_object_symbol_is_visible(symbol))
-		return add_variable(object, section, symbol, info->size, variable.type, err);
-	return 0;
+	if (!symbol || !ebpf_object_symbol_is_visible(symbol))
+		return 0;
+	section->map->flags |= BPF_F_MMAPABLE; /* there is something to be seen from outside; load drops it where the kernel cannot do it */
+	return add_variable(object, section, symbol, info->size, variable.type, err);
 }
 
 static int read_datasec(struct ebpf_object *object, uint32_t index, struct ebpf_error *err)
@@ -266,6 +267,7 @@ int ebpf_object_read_kconfig_map(struct ebpf_object *object, struct ebpf_error *
 	map = new_data_map(object, ".kconfig", object->spec->kconfig_size, true, NULL, err);
 	if (!map)
 		return -ENOMEM;
+	map->flags |= BPF_F_MMAPABLE;
 	object->spec->kconfig = map;
 	return place_kconfig(object, map, err);
 }
