@@ -401,6 +401,9 @@ struct ebpf_btf_builder *ebpf_btf_builder_new(uint32_t lacks)
 	struct ebpf_btf_builder *builder = calloc(1, sizeof(*builder));
 	if (!builder)
 		return NULL;
+	/* Tags are about functions and variables; where those are replaced there is nothing left that the kernel would let them be about. */
+	if (lacks & (EBPF_BTF_NO_FUNC | EBPF_BTF_NO_DATASEC))
+		lacks |= EBPF_BTF_NO_DECL_TAG;
 	builder->lacks = lacks;
 	ebpf_buffer_add(&builder->strings, "", 1);
 	if (builder->strings.failed) {

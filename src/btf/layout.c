@@ -556,9 +556,9 @@ static int make(struct layout_builder *builder, uint32_t id, unsigned depth, str
 	return 0;
 }
 
-int ebpf_layout_make(struct layout_builder *builder, uint32_t id, struct made *out)
+int ebpf_layout_make(struct layout_builder *builder, uint32_t id, unsigned depth, struct made *out)
 {
-	return make(builder, id, 0, out);
+	return make(builder, id, depth, out);
 }
 
 int ebpf_layout_check(struct layout_builder *builder, const struct made *made)
@@ -577,7 +577,7 @@ static struct ebpf_layout *from_type(struct layout_builder *builder, uint32_t id
 	/* A variable's layout is that of what it holds. */
 	if (ebpf_btf_type(builder->btf, id, &type) && type.kind == BTF_KIND_VAR)
 		id = type.type;
-	int result = ebpf_layout_make(builder, id, &made);
+	int result = ebpf_layout_make(builder, id, 0, &made);
 	if (!result)
 		result = ebpf_layout_check(builder, &made);
 	return ebpf_layout_finish(builder, !result);

@@ -34,7 +34,7 @@ struct made {
 void *ebpf_layout_arena(struct layout_builder *builder, size_t size);
 const char *ebpf_layout_string(struct layout_builder *builder, const char *text);
 struct ebpf_layout *ebpf_layout_node(struct layout_builder *builder);
-int ebpf_layout_make(struct layout_builder *builder, uint32_t id, struct made *out);
+int ebpf_layout_make(struct layout_builder *builder, uint32_t id, unsigned depth, struct made *out);
 void ebpf_layout_count(struct made *self, const struct made *child, uint64_t times);
 int ebpf_layout_check(struct layout_builder *builder, const struct made *made);
 bool ebpf_layout_is_char(const struct ebpf_btf *btf, uint32_t id);

@@ -152,7 +152,7 @@ static int find_base(struct layout_builder *builder, const char *name, const str
 static int make_base(struct layout_builder *builder, const struct parsed *parsed, const struct base *base, struct made *out)
 {
 	if (!base->builtin)
-		return ebpf_layout_make(builder, base->id, out);
+		return ebpf_layout_make(builder, base->id, parsed->dimension_count, out);
 	*out = (struct made){ .node = ebpf_layout_node(builder), .tree = 1, .values = 1 };
 	if (!out->node)
 		return builder->code;
