@@ -3,7 +3,6 @@
  * An instruction is a table of numbers, { code =, dst =, src =, off =, imm = }, made by lua/ebpf/asm.lua; a wide load has `wide` instead of imm. What
  * it names stands beside them: jump = "label", reference = { kind =, name =, addend = }, or map = a map's handle. { label = "name" } names
  * the next instruction. A list may hold texts, and other lists. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "binding.h"
@@ -209,10 +208,19 @@ static int l_asm_block(lua_State *L)
 	return 1;
 }
 
-/* core.asm_encode(list or text, big-endian) -> machine code, or nil, err, errno */
+/* "little", "big", or nil for the host's order: whether that is not the host's. */
+static bool is_swapped(lua_State *L, int index)
+{
+	static const char *const orders[] = { "little", "big", NULL };
+	const char *host = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? "big" : "little";
+
+	return strcmp(orders[luaL_checkoption(L, index, host, orders)], host) != 0;
+}
+
+/* core.asm_encode(list or text, byte order) -> machine code, or nil, err, errno */
 static int l_asm_encode(lua_State *L)
 {
-	bool big = lua_toboolean(L, 2), host_is_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+	bool swapped = is_swapped(L, 2);
 	struct ebpf_block **handle;
 	luaL_Buffer buffer;
 	size_t count;
@@ -224,7 +232,7 @@ static int l_asm_encode(lua_State *L)
 	ebpf_block_insns(*handle, &count);
 	char *out = luaL_buffinitsize(L, &buffer, count * 8);
 
-	ebpf_block_encode(*handle, big != host_is_big, out);
+	ebpf_block_encode(*handle, swapped, out);
 	luaL_pushresultsize(&buffer, count * 8);
 	return 1;
 }
@@ -321,15 +329,15 @@ static int l_asm_parse(lua_State *L)
 	return 1;
 }
 
-/* core.asm_decode(bytes, big-endian) -> list of instructions, or nil, err, errno */
+/* core.asm_decode(bytes, byte order) -> list of instructions, or nil, err, errno */
 static int l_asm_decode(lua_State *L)
 {
 	size_t size;
 	const char *bytes = luaL_checklstring(L, 1, &size);
-	bool big = lua_toboolean(L, 2), host_is_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+	bool swapped = is_swapped(L, 2);
 	struct ebpf_block *block = push_block(L);
 
-	if (ebpf_block_decode(block, bytes, size, big != host_is_big, binding_error(L)) < 0)
+	if (ebpf_block_decode(block, bytes, size, swapped, binding_error(L)) < 0)
 		return binding_fail(L);
 	push_list(L, block);
 	return 1;

@@ -2,9 +2,10 @@
 --
 --   asm.mov(asm.r0, 0), asm.label "again", asm.add(asm.r0, 1), asm.jlt(asm.r0, 10, "again"), asm.exit()
 --
--- Each function returns an instruction: a small table { code, dst, src, off, imm } (`wide` instead of imm for a wide load) that prints
--- itself as the kernel's verifier would. What it names stands beside: jump = label, reference = { kind, name, addend }, map = a map's handle;
--- { label = name } names the next instruction. Lists of them, or texts, go into ebpf.program { instructions = ... } and asm.encode.
+-- Each function returns an instruction: a small table { code, dst, src, off, imm } (`wide` instead of imm for a wide load) that
+-- prints itself as the kernel's verifier would. What it names stands beside: jump = label, reference = { kind, name, addend },
+-- map = a map's handle; { label = name } names the next instruction. Lists of them, or texts, go into
+-- ebpf.program { instructions = ... } and asm.encode; a list may hold texts and other lists.
 -- A w register instead of an r register means the 32-bit form; the functions ending in 32 are the same thing.
 local core = require "ebpf.core"
 
@@ -112,7 +113,7 @@ local function check_constant(fn, name, value, narrow)
 end
 
 local function check_string(fn, name, value)
-  if type(value) ~= "string" or value == "" then fail("%s: %s: string expected, got %s", fn, name, describe(value)) end
+  if type(value) ~= "string" then fail("%s: %s: string expected, got %s", fn, name, describe(value)) end
   return value
 end
 
@@ -311,7 +312,7 @@ end
 
 -- Where to: a label, or how many slots from the next one.
 local function target(fn, i, where, far)
-  if type(where) == "string" and where ~= "" then
+  if type(where) == "string" then
     i.jump = where
   elseif far then
     i.imm = check_integer(fn, "target", where, -0x80000000, 0x7fffffff)
@@ -371,20 +372,17 @@ local function as_list(instructions, err, errno)
   return setmetatable(instructions, list)
 end
 
--- The instructions of a text: as the verifier's log or llvm-objdump writes them, with labels. nil, err, errno when there is a mistake.
-function asm.parse(text) return as_list(core.asm_parse(text)) end
+-- The instructions of a text: as the verifier's log or llvm-objdump writes them, with labels. nil, err, errno for a mistake in it.
+function asm.parse(text) return as_list(core.asm_parse(check_string("parse", "text", text))) end
 
-local function is_big(byteorder)
-  if byteorder == nil then return string.pack("=I2", 1) == "\0\1" end
-  if byteorder ~= "little" and byteorder ~= "big" then fail("byteorder: 'little' or 'big' expected, got %s", tostring(byteorder)) end
-  return byteorder == "big"
-end
+-- The instructions of machine code, in the host's byte order unless it is given ("little", "big").
+function asm.decode(bytes, byteorder) return as_list(core.asm_decode(bytes, byteorder)) end
 
--- The instructions of machine code, in the host's byte order unless said otherwise ("little", "big").
-function asm.decode(bytes, byteorder) return as_list(core.asm_decode(bytes, is_big(byteorder))) end
+-- asm.encode(list or text [, byteorder]): machine code, with labels resolved. nil, err, errno for a mistake in it.
+asm.encode = core.asm_encode
 
--- Machine code of a list (or text), whose labels are resolved.
-function asm.encode(instructions, byteorder) return core.asm_encode(instructions, is_big(byteorder)) end
+-- asm.block(list or text): the block that spec:add_program takes. nil, err, errno as before.
+asm.block = core.asm_block
 
 -- A list of instructions that prints itself, a line each.
 function asm.list(instructions) return setmetatable(instructions, list) end
