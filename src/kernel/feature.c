@@ -503,10 +503,14 @@ static int probe_syscall_wrapper(struct ebpf_kernel *kernel)
 {
 	char name[64];
 	const char *names[] = { name };
+	struct ebpf_btf *btf;
 	uint64_t address;
 	int result;
 
 	snprintf(name, sizeof name, "%sbpf", ebpf_kernel_syscall_prefix());
+	btf = ebpf_kernel_btf(kernel, NULL); /* fast where it is there */
+	if (btf && ebpf_btf_find_kind(btf, name, BTF_KIND_FUNC) >= 0)
+		return 1;
 	result = ebpf_kernel_symbols(kernel, names, &address, 1, NULL);
 	if (result == -EPERM || result == -EEXIST)
 		return 1; /* it is in the list, be its address hidden or not */

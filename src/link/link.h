@@ -20,6 +20,7 @@ struct ebpf_link {
 	int perf_fd;                  /* perf event that carries the program, or -1 */
 	int program_fd_kept;          /* duplicate for detaching by program (cgroup before 5.7, XDP before 5.9), or -1 */
 	int socket_fd;                /* netlink: of the network namespace in which it was attached, or -1 */
+	uint32_t socket_sequence;     /* of the last request */
 	struct ebpf_kernel *kernel;
 	const struct ebpf_link_kind *kind;
 	const char *interface;        /* "link", "perf", "legacy", "raw", "netlink", "attach" */

@@ -65,20 +65,23 @@ static void add_attribute(struct request *request, unsigned short type, uint32_t
 static struct request make_request(unsigned short type, unsigned short flags, int ifindex)
 {
 	return (struct request){
-		.head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = type, .nlmsg_flags = NLM_F_REQUEST | flags, .nlmsg_seq = 1 },
+		.head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = type, .nlmsg_flags = NLM_F_REQUEST | flags },
 		.info = { .ifi_family = AF_UNSPEC, .ifi_index = ifindex },
 	};
 }
 
-/* Waits for the answer to the one request that is under way: a message into `answer` (from `*size` bytes of room), or the kernel's error. */
-static int receive(const struct ebpf_sys *sys, int fd, uint8_t *answer, size_t *size)
+/* Waits for the answer to the one request that is under way: a message into `answer` (from `*size` bytes of room), or the kernel's error. *size becomes
+ * 0 when no answer could be had, so that it is not known what the kernel did. */
+static int receive(struct ebpf_link *link, uint8_t *answer, size_t *size)
 {
+	size_t room = *size;
+
+	*size = 0;
 	for (;;) {
 		struct ebpf_span bytes = { .data = answer };
-		ssize_t got = sys->recv(fd, answer, *size, 0);
-		uint32_t length;
+		ssize_t got = ebpf_kernel_sys(link->kernel)->recv(link->socket_fd, answer, room, 0);
+		uint32_t length, sequence, code;
 		uint16_t type;
-		uint32_t sequence, code;
 
 		if (got == -EINTR)
 			continue;
@@ -87,29 +90,32 @@ static int receive(const struct ebpf_sys *sys, int fd, uint8_t *answer, size_t *
 		bytes.size = (size_t)got;
 		if (!ebpf_span_u32(bytes, 0, &length) || !ebpf_span_u16(bytes, 4, &type) || !ebpf_span_u32(bytes, 8, &sequence) || length > bytes.size)
 			return -EBADMSG;
-		if (sequence != 1)
-			continue;
+		if (sequence != link->socket_sequence)
+			continue; /* of a request whose answer was lost before */
+		if (type == NLMSG_ERROR && !ebpf_span_u32(bytes, 16, &code))
+			return -EBADMSG;
 		*size = length;
-		if (type != NLMSG_ERROR)
-			return 0;
-		return ebpf_span_u32(bytes, 16, &code) ? (int)code : -EBADMSG;
+		return type == NLMSG_ERROR ? (int)code : 0;
 	}
 }
 
 static int exchange(struct ebpf_link *link, struct request *request, uint8_t *answer, size_t *size)
 {
-	const struct ebpf_sys *sys = ebpf_kernel_sys(link->kernel);
-	ssize_t sent = sys->send(link->socket_fd, request, request->head.nlmsg_len, 0);
+	ssize_t sent;
 
-	return sent < 0 ? (int)sent : receive(sys, link->socket_fd, answer, size);
+	request->head.nlmsg_seq = ++link->socket_sequence;
+	sent = ebpf_kernel_sys(link->kernel)->send(link->socket_fd, request, request->head.nlmsg_len, 0);
+	return sent < 0 ? (int)sent : receive(link, answer, size);
 }
 
-/* Sets the program of the interface (-1 = none), on condition that it is `expected` where flags have XDP_FLAGS_REPLACE. */
-static int set_program(struct ebpf_link *link, int program_fd, int expected_fd, uint32_t flags)
+/* Sets the program of the interface (-1 = none), on condition that it is `expected` where flags have XDP_FLAGS_REPLACE. *unknown: the request went out
+ * but its answer was lost. */
+static int set_program(struct ebpf_link *link, int program_fd, int expected_fd, uint32_t flags, bool *unknown)
 {
 	struct request request = make_request(RTM_SETLINK, NLM_F_ACK, link->ifindex);
-	size_t start = request.head.nlmsg_len, size;
 	uint8_t answer[4096];
+	size_t start = request.head.nlmsg_len, size = sizeof answer;
+	int result;
 	struct rtattr nest = { .rta_type = LINK_XDP | NLA_F_NESTED };
 
 	request.head.nlmsg_len += sizeof nest;
@@ -119,8 +125,9 @@ static int set_program(struct ebpf_link *link, int program_fd, int expected_fd, 
 		add_attribute(&request, XDP_EXPECTED_FD, (uint32_t)expected_fd);
 	nest.rta_len = (unsigned short)(request.head.nlmsg_len - start);
 	memcpy((uint8_t *)&request + start, &nest, sizeof nest);
-	size = sizeof answer;
-	return exchange(link, &request, answer, &size);
+	result = exchange(link, &request, answer, &size);
+	*unknown = size == 0;
+	return result;
 }
 
 /* The attribute `type` of a list; false when there is none. */
@@ -171,7 +178,8 @@ static uint32_t program_id(struct ebpf_link *link, int fd)
 static int replace_ours(struct ebpf_link *link, int program_fd)
 {
 	uint32_t there, modes = link->attach_flags & MODES;
-	int result = set_program(link, program_fd, link->program_fd_kept, modes | XDP_FLAGS_REPLACE);
+	bool unknown;
+	int result = set_program(link, program_fd, link->program_fd_kept, modes | XDP_FLAGS_REPLACE, &unknown);
 
 	if (result != -EINVAL)
 		return result;
@@ -179,7 +187,7 @@ static int replace_ours(struct ebpf_link *link, int program_fd)
 	result = query_program(link, modes, &there);
 	if (result)
 		return result;
-	return there && there == program_id(link, link->program_fd_kept) ? set_program(link, program_fd, -1, modes) : -EEXIST;
+	return there && there == program_id(link, link->program_fd_kept) ? set_program(link, program_fd, -1, modes, &unknown) : -EEXIST;
 }
 
 static int take_off(struct ebpf_link *link, struct ebpf_error *err)
@@ -210,6 +218,7 @@ static int update(struct ebpf_link *link, struct ebpf_program *program, struct e
 static int attach_by_netlink(struct ebpf_link *link, const struct ebpf_program *program, uint32_t flags)
 {
 	const struct ebpf_sys *sys = ebpf_kernel_sys(link->kernel);
+	bool unknown;
 	int result;
 
 	link->socket_fd = sys->socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -218,13 +227,13 @@ static int attach_by_netlink(struct ebpf_link *link, const struct ebpf_program *
 	link->program_fd_kept = ebpf_link_keep_fd(link, program->fd);
 	if (link->program_fd_kept < 0)
 		return link->program_fd_kept;
-	result = set_program(link, program->fd, -1, flags | XDP_FLAGS_UPDATE_IF_NOEXIST);
-	if (result)
-		return result;
 	link->attach_flags = flags;
 	link->interface = "netlink";
-	link->undo = take_off;
-	return 0;
+	result = set_program(link, program->fd, -1, flags | XDP_FLAGS_UPDATE_IF_NOEXIST, &unknown);
+	/* Not after a refusal: the program that is there may be the same one, of another link. */
+	if (!result || unknown)
+		link->undo = take_off;
+	return result;
 }
 
 /* -- the kind -- */

@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include <gelf.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "symbol/symbol.h"
@@ -22,6 +23,7 @@ struct match {
 	uint64_t address, other, size;
 	bool ambiguous;
 	bool imported;          /* it is only referred to here */
+	bool other_version;     /* the name is there, the version is not */
 };
 struct table {
 	Elf *elf;
@@ -58,6 +60,8 @@ static bool open_table(Elf *elf, uint32_t type, struct table *table)
 	table->versions = section ? elf_getdata(section, NULL) : NULL;
 	section = find_section(elf, SHT_GNU_verdef, &header);
 	table->definitions = section ? elf_getdata(section, NULL) : NULL;
+	if (table->definitions && table->definitions->d_size > INT_MAX)
+		table->definitions = NULL;
 	table->definition_strings = header.sh_link;
 	return true;
 }
@@ -83,8 +87,8 @@ static const char *version_name(const struct table *table, unsigned index)
 	return NULL;
 }
 
-/* In .symtab the version is part of the name ("memcpy@@GLIBC_2.14"); a dynamic symbol has it beside. 0 = no match, else 2 for the default
- * version (or no versions), 1 for another. */
+/* In .symtab the version is part of the name ("memcpy@@GLIBC_2.14"); a dynamic symbol has it beside. 0 = no match, -1 = the name but another
+ * version than the wanted one, else 2 for the default version (or no versions), 1 for another. */
 static int match_name(const struct table *table, size_t index, const char *name, const struct wanted *wanted)
 {
 	GElf_Versym version = 0;
@@ -106,7 +110,7 @@ static int match_name(const struct table *table, size_t index, const char *name,
 		own = *name ? name + (hidden ? 1 : 2) : NULL;
 	}
 	if (wanted->version && (!own || strcmp(own, wanted->version) != 0))
-		return 0;
+		return -1;
 	return hidden ? 1 : 2;
 }
 
@@ -140,6 +144,10 @@ static void search_table(const struct table *table, const struct wanted *wanted,
 			continue;
 		if (symbol.st_shndx == SHN_UNDEF || !symbol.st_value) {
 			best->imported = true;
+			continue;
+		}
+		if (matched < 0) {
+			best->other_version = true;
 			continue;
 		}
 		rank = matched * 4 + binding_rank(symbol.st_info);
@@ -194,6 +202,9 @@ static int explain_missing(Elf *elf, const struct wanted *wanted, const struct m
 	GElf_Shdr header;
 	size_t count = 0;
 
+	if (match->other_version)
+		return ebpf_fail(err, ENOENT, "'%s': function '%.*s' has no version '%s' here", wanted->path, (int)wanted->length, wanted->symbol,
+				 wanted->version);
 	if (match->imported) {
 		ebpf_fail(err, ENOENT, "'%s': function '%s' is not defined in this file, only used by it", wanted->path, wanted->symbol);
 		ebpf_hint(err, "probe the library that defines it");
@@ -206,7 +217,7 @@ static int explain_missing(Elf *elf, const struct wanted *wanted, const struct m
 	for (size_t i = 0; names && i < EBPF_COUNT(types); i++)
 		if (open_table(elf, types[i], &table))
 			count = collect_names(&table, names, count);
-	if (names && !wanted->version)
+	if (names)
 		nearest = ebpf_nearest(wanted->symbol, names, count);
 	if (nearest)
 		ebpf_hint(err, "the nearest is '%s'", nearest);
