@@ -4,8 +4,8 @@
 
 #include "load/core_impl.h"
 
-/* Two to three seconds of comparing. The largest objects known need a thousandth. */
-#define WORK ((uint64_t)1 << 28)
+/* Half a second of comparing, for the whole load. The largest objects known need a hundredth of it. */
+#define WORK ((uint64_t)1 << 24)
 
 int ebpf_core_new(struct ebpf_kernel *kernel, const struct ebpf_btf *local, struct ebpf_btf *custom, struct ebpf_core **out,
 		  struct ebpf_error *err)
