@@ -208,21 +208,17 @@ static int64_t consume_known(struct ebpf_ring *ring, ebpf_record_fn callback, vo
 		uint32_t header = load_header(record);
 		unsigned long length = record_size(header);
 
+		if (__builtin_expect(length > known - position, 0)) {
+			ret = -EBADMSG;
+			break;
+		}
 		if (__builtin_expect(header & FLAGS, 0)) {
 			if (header & BPF_RINGBUF_BUSY_BIT) {
 				ret = 1;
 				break;
 			}
-			if (length > known - position) {
-				ret = -EBADMSG;
-				break;
-			}
 			position += length;
 			continue;
-		}
-		if (__builtin_expect(length > known - position, 0)) {
-			ret = -EBADMSG;
-			break;
 		}
 		position += length;
 		left--;
