@@ -98,6 +98,8 @@ static void explain_log(const struct ebpf_program_load *load, int code, const ch
 			  source[0] ? ")" : "");
 	else
 		ebpf_fail_errno(err, code, "program '%s': load: refused by the verifier", name);
+	if (code == -EFAULT)
+		hint = "the verifier stumbled over a bug of its own: the kernel's log (dmesg) tells more";
 	if (hint)
 		ebpf_hint(err, "%s", hint);
 }
