@@ -14,6 +14,11 @@
 
 #include "sys/sys.h"
 
+/* The kernel's layout, Linux 7.0: what attr.h must agree with. */
+_Static_assert(sizeof(union bpf_attr) == 168 && sizeof(struct bpf_prog_info) == 232 && sizeof(struct bpf_map_info) == 104, "attr.h");
+_Static_assert(sizeof(struct bpf_btf_info) == 32 && sizeof(struct bpf_link_info) == 64 && sizeof(union bpf_iter_link_info) == 16, "attr.h");
+_Static_assert(offsetof(union bpf_attr, log_true_size) == 140 && offsetof(union bpf_attr, link_create.uprobe_multi.pid) == 56, "attr.h");
+
 /* Every call ends here: the one place where errno is read. */
 static long result(long value)
 {

@@ -17,6 +17,8 @@
 #include "base/uapi.h"
 #include "sys/attr.h" /* union bpf_attr and the info structs, with the kernel's own member names */
 
+#undef sigmask /* a macro of BSD's that <signal.h> still has */
+
 struct perf_event_attr;
 struct epoll_event;
 struct itimerspec;
