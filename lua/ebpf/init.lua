@@ -41,25 +41,12 @@ function ebpf.load(source, options)
   return spec:load(options)
 end
 
--- What the kernel fixes for these types.
-local key_of_type = {
-  array = "u32", percpu_array = "u32", prog_array = "u32", perf_event_array = "u32", cgroup_array = "u32", array_of_maps = "u32",
-  devmap = "u32", sockmap = "u32", cpumap = "u32", xskmap = "u32", reuseport_sockarray = "u32",
-}
-local value_of_type = {
-  prog_array = "u32", perf_event_array = "u32", cgroup_array = "u32", array_of_maps = "u32", hash_of_maps = "u32",
-}
-
 --- ebpf.map { type = "hash", key = "u32", value = "u64", max_entries = n, ... } -> a new map;
 -- ebpf.map { pinned = path } or { id = n } -> one that exists, its types given by key and value.
 function ebpf.map(options)
   if type(options) ~= "table" then error("a table of options expected, got " .. type(options), 2) end
   if options.pinned or options.id then return core.map_open(options) end
-  local full = {}
-  for name, value in pairs(options) do full[name] = value end
-  if full.key_size == nil then full.key = full.key or key_of_type[full.type] end
-  if full.value_size == nil then full.value = full.value or value_of_type[full.type] end
-  return core.map(full)
+  return core.map(options)
 end
 
 local program_options = {
@@ -78,7 +65,7 @@ local function program_spec(options)
   end
   if options.license then spec.license = options.license end
   local block
-  block, err, errno = ebpf.asm.block(options.instructions)
+  block, err, errno = core.asm_block(options.instructions)
   if not block then return nil, err, errno end
   local program
   program, err, errno = spec:add_program(name, options.type or "unspec", block)

@@ -626,6 +626,12 @@ static void test_layouts(void)
 	OK(ebpf_map_create_with(kernel, &spec, &extra, &map, &err));
 	CHECK(ebpf_map_value_layout(map) == NULL);
 	ebpf_map_close(map);
+	/* what the type of map fixes needs no types */
+	spec = spec_of(BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 2);
+	OK(ebpf_map_create_with(kernel, &spec, NULL, &map, &err));
+	CHECK_STR(ebpf_map_key_layout(map)->name, "u32");
+	CHECK_STR(ebpf_map_value_layout(map)->name, "u32");
+	ebpf_map_close(map);
 	/* a ring's value type is its record's */
 	spec = spec_of(BPF_MAP_TYPE_RINGBUF, 0, 12, 4096);
 	spec.value_type_id = 3;

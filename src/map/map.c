@@ -316,15 +316,26 @@ static struct ebpf_layout *make_layout(const struct ebpf_map *map, uint32_t type
 	return ebpf_layout_from_btf(map->btf, type_id, NULL);
 }
 
+/* An index, a descriptor or an id, where the type of map leaves no choice: objects rarely name these types. */
+static struct ebpf_layout *make_fixed_layout(uint32_t size, uint32_t low, uint32_t high)
+{
+	return size == 4 && low == 4 && high <= 8 ? ebpf_layout_from_name("u32", NULL, NULL) : NULL;
+}
+
 static void make_layouts(struct ebpf_map *map)
 {
 	bool stream = ebpf_map_type_is_stream(map->type);
+	const struct ebpf_map_rule *rule = ebpf_map_rule(map->type);
 
 	map->layouts_made = true;
 	if (!map->key_layout && map->key_size)
 		map->key_layout = make_layout(map, map->key_type_id, map->key_size);
 	if (!map->value_layout)
 		map->value_layout = make_layout(map, map->value_type_id, stream ? 0 : map->value_size);
+	if (!map->key_layout && rule)
+		map->key_layout = make_fixed_layout(map->key_size, rule->key_min, rule->key_max);
+	if (!map->value_layout && rule && !stream)
+		map->value_layout = make_fixed_layout(map->value_size, rule->value_min, rule->value_max);
 }
 
 /* The layouts are a part of what the map is from the start; that they are made late shows nowhere. */

@@ -66,8 +66,12 @@ end
 
 local function print_report(document, path)
   object.print(document, path)
-  for _, link in ipairs(document.links or {}) do print(("attached %s: %s (%s)"):format(link.program, link.target, link.interface)) end
-  for _, failure in ipairs(document.failed or {}) do print(("not attached %s: %s"):format(failure.program, failure.error.message)) end
+  for _, link in ipairs(document.links or {}) do
+    print(("attached %s: %s (%s)"):format(link.program, link.target, link.interface))
+  end
+  for _, failure in ipairs(document.failed or {}) do
+    print(("not attached %s: %s"):format(failure.program, failure.error.message))
+  end
   for _, pinned in ipairs(document.pinned or {}) do print("pinned " .. pinned) end
 end
 

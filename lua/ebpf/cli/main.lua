@@ -1,5 +1,5 @@
 #!/usr/bin/env lua5.4
---- The command `ebpf`. A file beside this one for each subcommand, with describe(parser) and run(arguments), which returns a document
+--- The command `ebpf`. Each subcommand is a file beside this one with describe(parser) and run(arguments), which returns a document
 -- (printed with --json), or nil, an error, and what there is of the document.
 local report = require "ebpf.cli.report"
 local commands = { "run", "inspect", "load" }
