@@ -57,7 +57,7 @@ int32_t ebpf_type_component(const struct ebpf_type *type);      /* DECL_TAG: -1 
 /* Through const, volatile, restrict, type_tag (and typedef): the id behind; 0 when the chain is absurdly long. */
 uint32_t ebpf_btf_skip_modifiers(const struct ebpf_btf *btf, uint32_t id);
 uint32_t ebpf_btf_resolve(const struct ebpf_btf *btf, uint32_t id);
-/* First type of this exact name and kind (0 = any kind but tags), own types before the base's; -ENOENT. */
+/* First type of this exact name and kind (0 = any that is known, but no tags), own types before the base's; -ENOENT. */
 int64_t ebpf_btf_find_kind(const struct ebpf_btf *btf, const char *name, uint32_t kind);
 /* Walks the types whose essential name (name without ___flavour) is the first `length` bytes of `name`: pass 0 first, then the last result;
  * own types only, not the base's, and neither functions nor variables nor sections. 0 at the end. This is what CO-RE looks candidates up with. */

@@ -2,7 +2,7 @@
  * and no object per name.
  *
  * The hash is that of the essential name ("task_struct" of "task_struct___old"), so that one table serves exact look-ups and CO-RE's
- * search for candidates. Tags are left out: what they call a name is the text of an attribute, the same for thousands.
+ * search for candidates.
  */
 #include <stdlib.h>
 
@@ -81,52 +81,51 @@ static inline uint32_t hash_essential(uint64_t seed, const char *name, const cha
 
 /* -- the index -- */
 
-#define KIND(name) ((uint64_t)1 << BTF_KIND_##name)
-#define ANY_KIND UINT64_MAX
-
-static const uint64_t code_kinds = KIND(FUNC) | KIND(VAR) | KIND(DATASEC);
-
-static bool in_group(enum btf_name_group group, uint32_t kind)
+static uint64_t kinds_of(enum btf_name_group group)
 {
-	return (kind < 64 && (code_kinds >> kind & 1)) == (group == BTF_NAMES_OF_CODE);
+	return group == BTF_NAMES_OF_CODE ? btf_code_names : btf_type_names;
 }
 
-static bool is_indexed(uint32_t name, uint32_t kind)
+static bool in_set(uint64_t kinds, uint32_t kind)
 {
-	return name && kind != BTF_KIND_DECL_TAG && kind != BTF_KIND_TYPE_TAG;
+	return kind < BTF_KIND_COUNT && (kinds >> kind & 1);
 }
 
-__attribute__((always_inline)) static inline uint32_t count_group(const struct ebpf_btf *btf, enum btf_name_group group, const bool swapped)
+__attribute__((always_inline)) static inline void insert_name(struct ebpf_btf *btf, struct btf_names *names, uint64_t seed, uint32_t index,
+							       uint32_t offset)
 {
-	uint32_t count = 0;
-	for (uint32_t i = 0; i < btf->count - btf->first_id; i++) {
-		const uint8_t *type = btf->types + btf->offsets[i];
-		uint32_t kind = btf_info_kind(btf_word(type + 4, swapped));
-		count += in_group(group, kind) && is_indexed(btf_word(type, swapped), kind);
+	uint32_t hash;
+	if (offset >= btf->strings_first) {
+		hash = hash_essential(seed, btf->strings + (offset - btf->strings_first), btf->strings + btf->strings_size);
+	} else {
+		const char *name = ebpf_btf_string(btf, offset);
+		hash = hash_name(seed, name, ebpf_essential_length(name));
 	}
-	return count;
+	uint32_t *bucket = &names->buckets[hash & names->mask];
+	btf->next[index] = *bucket;
+	*bucket = btf->first_id + index;
 }
 
-__attribute__((always_inline)) static inline void fill_group(struct ebpf_btf *btf, enum btf_name_group group, const bool swapped)
+/* Both go from the last to the first, so that each chain runs upward. */
+static void fill_types(struct ebpf_btf *btf)
 {
 	const uint64_t seed = hash_seed(btf);
-	struct btf_names *names = &btf->names[group];
+	for (uint32_t i = btf->named_count; i-- > 0;) {
+		uint32_t index = btf->named[i], offset = btf_word(btf->types + btf->offsets[index], btf->swapped);
+		insert_name(btf, &btf->names[BTF_NAMES_OF_TYPES], seed, index, offset);
+	}
+	free(btf->named);
+	btf->named = NULL;
+}
 
-	/* From the last type to the first, so that each chain runs upward. */
-	for (uint32_t i = btf->count - btf->first_id; i-- > 0;) {
-		const uint8_t *type = btf->types + btf->offsets[i];
-		uint32_t offset = btf_word(type, swapped), kind = btf_info_kind(btf_word(type + 4, swapped)), hash;
-		if (!in_group(group, kind) || !is_indexed(offset, kind))
-			continue;
-		if (offset >= btf->strings_first) {
-			hash = hash_essential(seed, btf->strings + (offset - btf->strings_first), btf->strings + btf->strings_size);
-		} else {
-			const char *name = ebpf_btf_string(btf, offset);
-			hash = hash_name(seed, name, ebpf_essential_length(name));
-		}
-		uint32_t *bucket = &names->buckets[hash & names->mask];
-		btf->next[i] = *bucket;
-		*bucket = btf->first_id + i;
+static void fill_code(struct ebpf_btf *btf)
+{
+	const uint64_t seed = hash_seed(btf);
+	for (uint32_t index = btf->count - btf->first_id; index-- > 0;) {
+		const uint8_t *type = btf->types + btf->offsets[index];
+		uint32_t offset = btf_word(type, btf->swapped), kind = btf_info_kind(btf_word(type + 4, btf->swapped));
+		if (offset && in_set(btf_code_names, kind))
+			insert_name(btf, &btf->names[BTF_NAMES_OF_CODE], seed, index, offset);
 	}
 }
 
@@ -146,7 +145,7 @@ static bool ensure_group(const struct ebpf_btf *const_btf, enum btf_name_group g
 		return true;
 	if (names->failed)
 		return false;
-	uint32_t size = table_size(btf->swapped ? count_group(btf, group, true) : count_group(btf, group, false));
+	uint32_t size = table_size(group == BTF_NAMES_OF_CODE ? btf->code_count : btf->named_count);
 	if (!btf->next)
 		btf->next = calloc((size_t)(btf->count - btf->first_id) + 1, sizeof(*btf->next));
 	names->buckets = btf->next ? calloc(size, sizeof(*names->buckets)) : NULL;
@@ -155,10 +154,10 @@ static bool ensure_group(const struct ebpf_btf *const_btf, enum btf_name_group g
 		return false;
 	}
 	names->mask = size - 1;
-	if (btf->swapped)
-		fill_group(btf, group, true);
+	if (group == BTF_NAMES_OF_CODE)
+		fill_code(btf);
 	else
-		fill_group(btf, group, false);
+		fill_types(btf);
 	return true;
 }
 
@@ -166,6 +165,7 @@ void btf_index_free(struct ebpf_btf *btf)
 {
 	for (int group = 0; group < BTF_NAME_GROUPS; group++)
 		free(btf->names[group].buckets);
+	free(btf->named);
 	free(btf->next);
 }
 
@@ -181,13 +181,14 @@ static uint32_t next_candidate(const struct ebpf_btf *btf, enum btf_name_group g
 
 /* -- look-up -- */
 
-static bool read_name(const struct ebpf_btf *btf, uint32_t id, uint32_t *kind, const char **name)
+/* The name of own type `id`, or NULL when it is not of these kinds or has none. */
+static const char *name_if(const struct ebpf_btf *btf, uint32_t id, uint64_t kinds)
 {
 	const uint8_t *type = btf->types + btf->offsets[id - btf->first_id];
 	uint32_t offset = btf_word(type, btf->swapped);
-	*kind = btf_info_kind(btf_word(type + 4, btf->swapped));
-	*name = ebpf_btf_string(btf, offset);
-	return is_indexed(offset, *kind);
+	if (!offset || !in_set(kinds, btf_info_kind(btf_word(type + 4, btf->swapped))))
+		return NULL;
+	return ebpf_btf_string(btf, offset);
 }
 
 static uint32_t find_in_group(const struct ebpf_btf *btf, enum btf_name_group group, const char *name, size_t essential, uint64_t kinds)
@@ -195,9 +196,8 @@ static uint32_t find_in_group(const struct ebpf_btf *btf, enum btf_name_group gr
 	uint32_t hash = hash_name(hash_seed(btf), name, essential);
 	ensure_group(btf, group);
 	for (uint32_t id = 0; (id = next_candidate(btf, group, hash, id));) {
-		uint32_t kind;
-		const char *other;
-		if (read_name(btf, id, &kind, &other) && kind < 64 && (kinds >> kind & 1) && in_group(group, kind) && !strcmp(name, other))
+		const char *other = name_if(btf, id, kinds & kinds_of(group));
+		if (other && !strcmp(name, other))
 			return id;
 	}
 	return 0;
@@ -206,9 +206,9 @@ static uint32_t find_in_group(const struct ebpf_btf *btf, enum btf_name_group gr
 static uint32_t find_own(const struct ebpf_btf *btf, const char *name, size_t essential, uint64_t kinds)
 {
 	uint32_t type = 0, code = 0;
-	if (kinds & ~code_kinds)
+	if (kinds & btf_type_names)
 		type = find_in_group(btf, BTF_NAMES_OF_TYPES, name, essential, kinds);
-	if (kinds & code_kinds)
+	if (kinds & btf_code_names)
 		code = find_in_group(btf, BTF_NAMES_OF_CODE, name, essential, kinds);
 	return type && (!code || type < code) ? type : code;
 }
@@ -244,7 +244,7 @@ int64_t ebpf_btf_find_kind(const struct ebpf_btf *btf, const char *name, uint32_
 		return -ENOENT;
 	if (kind == BTF_KIND_DECL_TAG || kind == BTF_KIND_TYPE_TAG)
 		return find_tag(btf, name, kind);
-	return find_kinds(btf, name, kind ? (uint64_t)1 << kind : ANY_KIND);
+	return find_kinds(btf, name, kind ? (uint64_t)1 << kind : UINT64_MAX);
 }
 
 static const char *after_keyword(const char *name, const char *keyword)
@@ -261,30 +261,29 @@ static const char *after_keyword(const char *name, const char *keyword)
 
 int64_t ebpf_btf_find(const struct ebpf_btf *btf, const char *name)
 {
-	static const uint64_t values = KIND(INT) | KIND(FLOAT) | KIND(TYPEDEF) | KIND(STRUCT) | KIND(UNION) | KIND(ENUM) | KIND(ENUM64);
+	static const uint64_t values = BTF_SET(INT) | BTF_SET(FLOAT) | BTF_SET(TYPEDEF) | BTF_SET(STRUCT) | BTF_SET(UNION) | BTF_SET(ENUM) | BTF_SET(ENUM64);
 	const char *tag;
 	if ((tag = after_keyword(name, "struct")))
-		return find_kinds(btf, tag, KIND(STRUCT));
+		return find_kinds(btf, tag, BTF_SET(STRUCT));
 	if ((tag = after_keyword(name, "union")))
-		return find_kinds(btf, tag, KIND(UNION));
+		return find_kinds(btf, tag, BTF_SET(UNION));
 	if ((tag = after_keyword(name, "enum")))
-		return find_kinds(btf, tag, KIND(ENUM) | KIND(ENUM64));
-	/* A function may share the name of a type : what has values is meant first. */
+		return find_kinds(btf, tag, BTF_SET(ENUM) | BTF_SET(ENUM64));
+	/* A function may share the name of a type: what has values is meant first. */
 	int64_t id = find_kinds(btf, name, values);
-	return id > 0 ? id : find_kinds(btf, name, ANY_KIND);
+	return id > 0 ? id : find_kinds(btf, name, UINT64_MAX);
 }
 
 uint32_t ebpf_btf_next_essential(const struct ebpf_btf *btf, const char *name, size_t length, uint32_t after)
 {
-	uint32_t hash = hash_name(hash_seed(btf), name, length), kind, id = after;
+	uint32_t hash = hash_name(hash_seed(btf), name, length), id = after;
 	if (!length || (after && (after < btf->first_id || after >= btf->count)))
 		return 0;
 	ensure_group(btf, BTF_NAMES_OF_TYPES);
 	while ((id = next_candidate(btf, BTF_NAMES_OF_TYPES, hash, id))) {
-		const char *other;
 		/* Equal bytes first: the length without flavour is seldom needed. */
-		if (read_name(btf, id, &kind, &other) && in_group(BTF_NAMES_OF_TYPES, kind) && !strncmp(other, name, length) &&
-		    ebpf_essential_length(other) == length)
+		const char *other = name_if(btf, id, btf_type_names);
+		if (other && !strncmp(other, name, length) && ebpf_essential_length(other) == length)
 			return id;
 	}
 	return 0;

@@ -23,6 +23,13 @@ struct btf_names {
 	bool failed;             /* no memory: names are then found by walking all types */
 };
 
+/* Sets of kinds. Tags are in neither: what they call a name is the text of an attribute, the same for thousands. */
+#define BTF_SET(kind) ((uint64_t)1 << BTF_KIND_##kind)
+static const uint64_t btf_code_names = BTF_SET(FUNC) | BTF_SET(VAR) | BTF_SET(DATASEC);
+static const uint64_t btf_type_names = BTF_SET(INT) | BTF_SET(PTR) | BTF_SET(ARRAY) | BTF_SET(STRUCT) | BTF_SET(UNION) | BTF_SET(ENUM) |
+				       BTF_SET(FWD) | BTF_SET(TYPEDEF) | BTF_SET(VOLATILE) | BTF_SET(CONST) | BTF_SET(RESTRICT) |
+				       BTF_SET(FUNC_PROTO) | BTF_SET(FLOAT) | BTF_SET(ENUM64);
+
 struct ebpf_btf {
 	uint32_t references;
 	bool swapped;            /* the bytes are in the other byte order */
@@ -39,6 +46,7 @@ struct ebpf_btf {
 	const uint8_t *kind_sizes;   /* the header's optional table of sizes per kind, 4 bytes a row (Linux 7.1) */
 	uint32_t kind_sizes_count;
 	struct btf_names names[BTF_NAME_GROUPS];
+	uint32_t *named, named_count, code_count; /* indices (id - first_id) of types with names, until their half is built; how much the other half has */
 	uint32_t *next;          /* id - first_id -> next id of the same group and hash; 0 ends; NULL before the first group is built */
 	struct ebpf_btf *base;
 	void (*release)(void *context, const void *data, size_t size);

@@ -120,14 +120,15 @@ __attribute__((always_inline)) static inline int64_t scan_types(struct ebpf_btf 
 {
 	const uint8_t *at = btf->types, *end = at + btf->types_size;
 	uint32_t name_limit = btf->strings_first + btf->strings_size, total_max = 0, index = 0;
-	uint32_t *offsets = btf->offsets;
+	uint32_t *offsets = btf->offsets, *named = btf->named, named_count = 0, code_count = 0;
 
 	for (; at < end; index++) {
 		if ((size_t)(end - at) < BTF_TYPE_SIZE)
 			return fail_type(btf, index, err, "cut off");
 		uint32_t info = btf_word(at + 4, swapped), third = btf_word(at + 8, swapped);
 		uint32_t kind = btf_info_kind(info), vlen = btf_info_vlen(info);
-		struct maxima max = { .name = btf_word(at, swapped) };
+		uint32_t name = btf_word(at, swapped);
+		struct maxima max = { .name = name };
 		uint64_t size;
 		offsets[index] = at - btf->types;
 		at += BTF_TYPE_SIZE;
@@ -185,8 +186,15 @@ __attribute__((always_inline)) static inline int64_t scan_types(struct ebpf_btf 
 					  (uint32_t)id_limit);
 		total_max = max_u32(total_max, max.id);
 		at += size;
+		/* For the name index, which need not look at all types again then. Without branches: written always, kept when it counts. */
+		named[named_count] = index;
+		uint32_t has_name = (kind < BTF_KIND_COUNT) & (name != 0);
+		named_count += has_name & btf_type_names >> kind % 64;
+		code_count += has_name & btf_code_names >> kind % 64;
 	}
 	*max_id = total_max;
+	btf->named_count = named_count;
+	btf->code_count = code_count;
 	return index;
 }
 
@@ -202,7 +210,8 @@ static int index_types(struct ebpf_btf *btf, struct ebpf_error *err)
 	size_t most = btf->types_size / BTF_TYPE_SIZE + 1;
 	uint32_t max_id = 0;
 	btf->offsets = malloc(most * sizeof(*btf->offsets));
-	if (!btf->offsets)
+	btf->named = malloc(most * sizeof(*btf->named));
+	if (!btf->offsets || !btf->named)
 		return ebpf_fail_memory(err);
 	int64_t count = scan_either(btf, UINT64_MAX, &max_id, err);
 	if (count < 0)
@@ -217,6 +226,9 @@ static int index_types(struct ebpf_btf *btf, struct ebpf_error *err)
 	uint32_t *fitting = realloc(btf->offsets, (count + 1) * sizeof(*fitting));
 	if (fitting)
 		btf->offsets = fitting;
+	fitting = realloc(btf->named, (btf->named_count + (size_t)1) * sizeof(*fitting));
+	if (fitting)
+		btf->named = fitting;
 	return 0;
 }
 
