@@ -317,7 +317,7 @@ static void test_two_threads(void)
 	pthread_t thread;
 	unsigned turn = 0;
 
-	total = 400000;
+	total = 100000;
 	atomic_store(&done, false);
 	CHECK(fake_open(&fake, 4096, 0UL - 2048));
 	CHECK(!pthread_create(&thread, NULL, produce, &fake));
@@ -410,8 +410,8 @@ static void test_kernel_ring(void)
 	CHECK(ebpf_ring_map(ring) == map);
 	CHECK_INT(ebpf_ring_fd(ring), ebpf_map_fd(map));
 	CHECK_INT(ebpf_ring_next(ring, &data, &size), 0);
-	/* until the ring is full, and again, by both ways of reading: some 400 laps */
-	while (sequence < 20000) {
+	/* until the ring is full, and again, by both ways of reading: some 150 laps */
+	while (sequence < 8000) {
 		while (emit(program, sequence) == 0) {
 			sequence++;
 			if (sequence % 7 == 0)
@@ -635,9 +635,9 @@ int main(void)
 	kernel = ebpf_kernel_new(&err);
 	test_kernel_ring();
 	test_wait();
-	test_wait_and_read(100000, 0, true);
-	test_wait_and_read(100000, 0, false);
-	test_wait_and_read(2000, 20, true);
+	test_wait_and_read(20000, 0, true);
+	test_wait_and_read(20000, 0, false);
+	test_wait_and_read(1000, 20, true);
 	test_close_in_callback();
 	test_open_fails();
 	ebpf_kernel_free(kernel);

@@ -212,7 +212,7 @@ int ebpf_map_create_with(struct ebpf_kernel *kernel, const struct ebpf_map_spec 
 	ebpf_map_close(inner);
 	if (ret >= 0)
 		ret = ebpf_map_adopt(kernel, ret, name, &map, err);
-	if (ret < 0)
+	if (!map)
 		return ret;
 	set_fields(map, &attr, cpus);
 	if (extra->btf)

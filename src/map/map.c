@@ -139,17 +139,18 @@ static int open_fd(struct ebpf_kernel *kernel, int fd, const char *otherwise, st
 	const struct ebpf_sys *sys = ebpf_kernel_sys(kernel);
 	const char *other = fd_is_other(sys, fd);
 	struct bpf_map_info info;
-	struct ebpf_map *map;
-	int ret;
+	struct ebpf_map *map = NULL;
+	int ret = 0;
 
-	ret = other ? ebpf_fail(err, EINVAL, "this is a %s, not a map", other) : query_info(sys, fd, &info);
-	if (ret < 0) {
+	if (!other)
+		ret = query_info(sys, fd, &info);
+	if (other || ret < 0) {
 		sys->close(fd);
-		return other ? ret : ebpf_fail_errno(err, ret, "cannot read the map's info");
+		return other ? ebpf_fail(err, EINVAL, "this is a %s, not a map", other) : ebpf_fail_errno(err, ret, "cannot read the map's info");
 	}
 	info.name[sizeof(info.name) - 1] = '\0';
 	ret = ebpf_map_adopt(kernel, fd, info.name[0] ? info.name : otherwise, &map, err);
-	if (ret < 0)
+	if (!map)
 		return ret;
 	map->type = info.type;
 	map->key_size = info.key_size;
@@ -178,7 +179,7 @@ static int open_fd(struct ebpf_kernel *kernel, int fd, const char *otherwise, st
 int ebpf_map_open_pinned(struct ebpf_kernel *kernel, const char *path, struct ebpf_map **out, struct ebpf_error *err)
 {
 	const char *slash = strrchr(path, '/');
-	struct ebpf_map *map;
+	struct ebpf_map *map = NULL;
 	union bpf_attr attr;
 	int ret;
 
@@ -192,7 +193,7 @@ int ebpf_map_open_pinned(struct ebpf_kernel *kernel, const char *path, struct eb
 		return ret;
 	}
 	ret = open_fd(kernel, ret, slash ? slash + 1 : path, &map, err);
-	if (ret < 0)
+	if (!map)
 		return ebpf_wrap(err, ret, "map: open pinned %s", path);
 	map->pin_path = ebpf_strdup(path);
 	if (!map->pin_path) {
