@@ -8,7 +8,10 @@
 #include "btf_writer.h"
 #include "test.h"
 
-enum { BYTE_OFF, BYTE_SIZE, EXISTS, SIGNED, LSHIFT, RSHIFT, ID_LOCAL, ID_TARGET, TYPE_EXISTS, TYPE_SIZE, ENUM_EXISTS, ENUM_VALUE, MATCHES };
+enum {
+	BYTE_OFF, BYTE_SIZE, EXISTS, SIGNED, LSHIFT, RSHIFT, ID_LOCAL, ID_TARGET, TYPE_EXISTS, TYPE_SIZE, ENUM_EXISTS, ENUM_VALUE,
+	MATCHES
+};
 
 #define MOV(number) { .code = 0xb7, .dst = 1, .imm = (number) }
 #define LOAD(size, offset) { .code = 0x61 | (size), .dst = 1, .src = 2, .off = (offset) }
@@ -54,7 +57,8 @@ static void pair_free(struct pair *pair)
 }
 
 /* One instruction (or two slots), one relocation at its first. */
-static int relocate(struct pair *pair, uint32_t kind, uint32_t type_id, const char *access, const struct ebpf_insn *insns, size_t count)
+static int relocate(struct pair *pair, uint32_t kind, uint32_t type_id, const char *access, const struct ebpf_insn *insns,
+		    size_t count)
 {
 	ebpf_error_clear(&pair->err);
 	memset(pair->insns, 0, sizeof pair->insns);
@@ -136,8 +140,8 @@ static void test_offsets(void)
 {
 	struct pair *pair = pair_new();
 	uint32_t id = fields(pair);
-	const struct ebpf_insn load = LOAD(EBPF_W, 0), store = { .code = 0x63, .dst = 1, .src = 2 }, put = { .code = 0x62, .dst = 1, .imm = 9 },
-			       add = { .code = 0x07, .dst = 1, .imm = 4 };
+	const struct ebpf_insn load = LOAD(EBPF_W, 0), store = { .code = 0x63, .dst = 1, .src = 2 },
+			       put = { .code = 0x62, .dst = 1, .imm = 9 }, add = { .code = 0x07, .dst = 1, .imm = 4 };
 
 	CHECK_INT(mov(pair, BYTE_OFF, id, "0:0", 0), 20);
 	CHECK_INT(mov(pair, BYTE_OFF, id, "0:1", 4), 4);      /* through a struct and a union without names */
@@ -184,8 +188,8 @@ static void test_exists_and_size(void)
 
 static void test_refusals(void)
 {
-	static const char *const malformed[] = { "", ":", "0:", ":0", "0::1", "x", "0:x", "-1", "0:-1", "0 1", "+0", "0:4", "0:0:0", "0:99999999999",
-						 "2147483648", NULL };
+	static const char *const malformed[] = { "", ":", "0:", ":0", "0::1", "x", "0:x", "-1", "0:-1", "0 1", "+0", "0:4",
+						 "0:0:0", "0:99999999999", "2147483648", NULL };
 	struct pair *pair = pair_new();
 	uint32_t id = fields(pair);
 	const struct ebpf_insn jump = { .code = 0x05 }, alu = { .code = 0x0f, .dst = 1, .src = 2 }, cut = { .code = 0x18 },
@@ -214,7 +218,8 @@ static void test_refusals(void)
 	CHECK_INT(relocate(pair, BYTE_OFF, id, "0:0", address, 2), -EINVAL);
 	CHECK_INT(relocate(pair, BYTE_OFF, id, "0:0", second, 2), -EINVAL);
 	pair->relo.insn = 1;
-	CHECK_INT(ebpf_core_relocate(pair->core, &pair->function, pair->insns, &pair->err), 0); /* the wide load's second half: any class */
+	/* the wide load's second half has no class of its own that could be refused */
+	CHECK_INT(ebpf_core_relocate(pair->core, &pair->function, pair->insns, &pair->err), 0);
 	pair->relo.insn = 2;
 	CHECK_INT(ebpf_core_relocate(pair->core, &pair->function, pair->insns, &pair->err), -EINVAL);
 	pair_free(pair);
@@ -256,14 +261,17 @@ static uint32_t w_sized(struct writer *w, const struct sized *members, uint32_t 
 
 static void test_resize(void)
 {
-	static const struct sized local[] = { { "shrinks", 8, 0, 0 }, { "grows", 1, 0, 0 }, { "minus", 4, 1, 0 }, { "sign", 4, 0, 0 }, { "flag", 1, 4, 0 },
-					      { "kind", 4, 0, 0 }, { "odd", 4, 0, 0 } };
-	static const struct sized target[] = { { "shrinks", 2, 0, 0 }, { "grows", 8, 0, 0 }, { "minus", 8, 1, 0 }, { "sign", 8, 1, 0 }, { "flag", 4, 4, 0 },
-					       { "kind", 8, 0, 1 }, { "odd", 16, 0, 0 } };
+	static const struct sized local[] = { { "shrinks", 8, 0, 0 }, { "grows", 1, 0, 0 }, { "minus", 4, 1, 0 },
+					      { "sign", 4, 0, 0 },    { "flag", 1, 4, 0 },  { "kind", 4, 0, 0 },
+					      { "odd", 4, 0, 0 } };
+	static const struct sized target[] = { { "shrinks", 2, 0, 0 }, { "grows", 8, 0, 0 }, { "minus", 8, 1, 0 },
+					       { "sign", 8, 1, 0 },    { "flag", 4, 4, 0 },  { "kind", 8, 0, 1 },
+					       { "odd", 16, 0, 0 } };
 	struct pair *pair = pair_new();
 	uint32_t id = w_sized(&pair->local, local, 7);
-	const struct ebpf_insn dw = LOAD(EBPF_DW, 0), b = LOAD(EBPF_B, 8), w2 = LOAD(EBPF_W, 16), w3 = LOAD(EBPF_W, 24), b4 = LOAD(EBPF_B, 32),
-			       wrong = LOAD(EBPF_H, 0), store = { .code = 0x7b, .dst = 1, .src = 2 }, w5 = LOAD(EBPF_W, 40), w6 = LOAD(EBPF_W, 48);
+	const struct ebpf_insn dw = LOAD(EBPF_DW, 0), b = LOAD(EBPF_B, 8), w2 = LOAD(EBPF_W, 16), w3 = LOAD(EBPF_W, 24),
+			       b4 = LOAD(EBPF_B, 32), wrong = LOAD(EBPF_H, 0), store = { .code = 0x7b, .dst = 1, .src = 2 },
+			       w5 = LOAD(EBPF_W, 40), w6 = LOAD(EBPF_W, 48);
 
 	w_sized(&pair->target, target, 7);
 	pair_ready(pair);
@@ -320,7 +328,8 @@ static void w_bits(struct writer *w, const char *name, uint32_t type, uint32_t o
 static void test_bitfields(void)
 {
 	struct pair *pair = pair_new();
-	uint32_t u32 = w_u32(&pair->local), s32 = w_s32(&pair->local), id = w_type(&pair->local, "bits", BTF_KIND_STRUCT, true, 5, 8), u8;
+	uint32_t u32 = w_u32(&pair->local), s32 = w_s32(&pair->local),
+		 id = w_type(&pair->local, "bits", BTF_KIND_STRUCT, true, 5, 8), u8;
 
 	w_bits(&pair->local, "a", u32, 0, 3);
 	w_bits(&pair->local, "b", s32, 3, 7);
@@ -542,7 +551,8 @@ static void test_enumerators(void)
 	CHECK_INT(wide(pair, ENUM_VALUE, narrow, "2", 3), EBPF_CORE_POISON | (int64_t)EBPF_CORE_POISON << 32);
 	CHECK_INT(pair->insns[0].code, EBPF_CALL);
 	CHECK_INT(pair->insns[1].code, EBPF_CALL);
-	CHECK(strstr(ebpf_core_explain(pair->core, &pair->function, 0), "<enumval_value> enum e___mine::GONE: the target's enum has no such value"));
+	CHECK(strstr(ebpf_core_explain(pair->core, &pair->function, 0),
+		     "<enumval_value> enum e___mine::GONE: the target's enum has no such value"));
 	CHECK(ebpf_core_explain(pair->core, &pair->function, 1) == ebpf_core_explain(pair->core, &pair->function, 0));
 	pair_free(pair);
 }
@@ -629,7 +639,8 @@ static void test_compatible_fields(void)
 	en = w_type(&pair->target, "named", BTF_KIND_ENUM64, false, 0, 8);
 	other = w_type(&pair->target, "another", BTF_KIND_ENUM, false, 0, 4);
 	fl = w_type(&pair->target, "double", BTF_KIND_FLOAT, false, 0, 8);
-	constant = w_type(&pair->target, "alias", BTF_KIND_TYPEDEF, false, 0, w_type(&pair->target, "", BTF_KIND_VOLATILE, false, 0, u32));
+	constant = w_type(&pair->target, "alias", BTF_KIND_TYPEDEF, false, 0,
+			  w_type(&pair->target, "", BTF_KIND_VOLATILE, false, 0, u32));
 	wide_array = w_array(&pair->target, w_array(&pair->target, u32, u32, 3), u32, 5);
 	w_struct(&pair->target, "c", 128, 8);
 	w_member(&pair->target, "composite", onion, 0);

@@ -129,17 +129,22 @@ struct refusal {
 };
 
 static const struct refusal refusals[] = {
-	{ BPF_PROG_TYPE_SOCKET_FILTER, "GPL", "invalid mem access", "bpf_probe_read_kernel", { MOV(1, 0), LOAD(EBPF_DW, 0, 1, 0), LEAVE }, 3 },
+	{ BPF_PROG_TYPE_SOCKET_FILTER, "GPL", "invalid mem access", "bpf_probe_read_kernel",
+	  { MOV(1, 0), LOAD(EBPF_DW, 0, 1, 0), LEAVE }, 3 },
 	{ BPF_PROG_TYPE_SOCKET_FILTER, "GPL", "!read_ok", "initialise", { LEAVE }, 1 },
 	{ BPF_PROG_TYPE_SOCKET_FILTER, "GPL", "stack", "stack", { PUT(EBPF_DW, 10, -520, 0), MOV(0, 0), LEAVE }, 3 },
-	{ BPF_PROG_TYPE_SOCKET_FILTER, "GPL", "invalid bpf_context access off=4000", "context", { LOAD(EBPF_W, 0, 1, 4000), LEAVE }, 2 },
+	{ BPF_PROG_TYPE_SOCKET_FILTER, "GPL", "invalid bpf_context access off=4000", "context",
+	  { LOAD(EBPF_W, 0, 1, 4000), LEAVE }, 2 },
 	{ BPF_PROG_TYPE_SOCKET_FILTER, "GPL", "#195896080", "CO-RE", { HELPER(195896080), MOV(0, 0), LEAVE }, 3 },
 	{ BPF_PROG_TYPE_SOCKET_FILTER, "GPL", "unreachable insn", "remove it", { MOV(0, 0), LEAVE, MOV(0, 0), LEAVE }, 4 },
-	{ BPF_PROG_TYPE_TRACEPOINT, "MIT", "GPL", "LICENSE", { MOVE(1, 10), MOV(2, 8), { .code = 0x07, .dst = 1, .imm = -8 }, MOV(3, 0), HELPER(113),
-							      MOV(0, 0), LEAVE }, 7 },
-	{ BPF_PROG_TYPE_XDP, "GPL", "invalid access to packet", "data_end", { LOAD(EBPF_W, 2, 1, 0), LOAD(EBPF_B, 0, 2, 0), LEAVE }, 3 },
-	{ BPF_PROG_TYPE_SOCKET_FILTER, "GPL", "expected=", "pointer", { MOV(1, 5), MOV(2, 8), MOV(3, 0), HELPER(113), MOV(0, 0), LEAVE }, 6 },
-	{ BPF_PROG_TYPE_SOCKET_FILTER, "GPL", "loop", "bound", { MOV(0, 0), { .code = 0x55, .dst = 0, .off = -1, .imm = 1 }, LEAVE }, 3 },
+	{ BPF_PROG_TYPE_TRACEPOINT, "MIT", "GPL", "LICENSE",
+	  { MOVE(1, 10), MOV(2, 8), { .code = 0x07, .dst = 1, .imm = -8 }, MOV(3, 0), HELPER(113), MOV(0, 0), LEAVE }, 7 },
+	{ BPF_PROG_TYPE_XDP, "GPL", "invalid access to packet", "data_end",
+	  { LOAD(EBPF_W, 2, 1, 0), LOAD(EBPF_B, 0, 2, 0), LEAVE }, 3 },
+	{ BPF_PROG_TYPE_SOCKET_FILTER, "GPL", "expected=", "pointer",
+	  { MOV(1, 5), MOV(2, 8), MOV(3, 0), HELPER(113), MOV(0, 0), LEAVE }, 6 },
+	{ BPF_PROG_TYPE_SOCKET_FILTER, "GPL", "loop", "bound",
+	  { MOV(0, 0), { .code = 0x55, .dst = 0, .off = -1, .imm = 1 }, LEAVE }, 3 },
 };
 
 static void test_refusals(void)

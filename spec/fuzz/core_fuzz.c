@@ -1,7 +1,8 @@
 /* core_fuzz.c -- libFuzzer: CO-RE with hostile types, access strings and instructions.
  *
- * An input: one byte of options (bit 0: the local types are the target as well, else a small one made here), one byte with the number of relocations, for
- * each of them 6 bytes (instruction, kind, type id and string offset in 16 bits each), 16 instructions, and the local BTF. */
+ * An input: one byte of options (bit 0: the local types are the target as well, else a small one made here), one byte
+ * with the number of relocations, for each of them 6 bytes (instruction, kind, type id and string offset in 16 bits
+ * each), 16 instructions, and the local BTF. */
 #include "../c/btf_writer.h"
 #include "load/core_impl.h"
 
@@ -75,7 +76,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ebpf_spec_relo relos[RELOS];
 	struct ebpf_insn insns[INSNS];
-	struct ebpf_function function = { .name = (char *)"f", .insns = insns, .insn_count = INSNS, .relos = relos, .relo_count = 1 };
+	struct ebpf_function function = {
+		.name = (char *)"f", .insns = insns, .insn_count = INSNS, .relos = relos, .relo_count = 1
+	};
 	struct ebpf_btf *local = NULL, *target = NULL;
 	struct ebpf_core *core = NULL;
 	size_t count;

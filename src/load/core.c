@@ -71,7 +71,8 @@ static int check_agreement(const struct core_spec *a, const struct core_result *
 	ebpf_fail(err, EINVAL, "ambiguous: target type %u says %lld (bit %llu), type %u says %lld (bit %llu)", a->root,
 		  (long long)a_result->new_value, (unsigned long long)a->bit_offset, b->root, (long long)b_result->new_value,
 		  (unsigned long long)b->bit_offset);
-	ebpf_hint(err, "the target has several types of this name; a flavour of the local type with a field that only one of them has decides");
+	ebpf_hint(err, "the target has several types of this name: a test for a field that only one of them has, before this "
+		       "access, decides");
 	return -EINVAL;
 }
 
@@ -82,8 +83,8 @@ static int match_error(int code, const struct core_candidate *candidate, struct 
 	return ebpf_fail(err, code, "cannot be compared with target type %u", candidate->id);
 }
 
-/* Tries every candidate. Those that match stay in the list for later relocations of the same type, the others leave it, unless none matches:
- * then a check for existence has been answered, and the list stays as it was. */
+/* Tries every candidate. Those that match stay in the list for later relocations of the same type, the others leave it,
+ * unless none matches: then a check for existence has been answered, and the list stays as it was. */
 static int try_candidates(struct ebpf_core *core, struct core_candidates *list, struct core_result *result, struct ebpf_error *err)
 {
 	const struct core_spec *local = &core->local_spec;
@@ -121,12 +122,13 @@ static const struct core_memo *find_memo(const struct core_candidates *list, con
 {
 	const struct core_memo *memo = list->memos;
 
-	while (memo && (memo->kind != relo->kind || strcmp(memo->access, relo->access)))
+	while (memo && (memo->kind != relo->kind || strcmp(memo->access, relo->access) != 0))
 		memo = memo->next;
 	return memo;
 }
 
-static int add_memo(struct core_candidates *list, const struct ebpf_spec_relo *relo, const struct core_result *result, struct ebpf_error *err)
+static int add_memo(struct core_candidates *list, const struct ebpf_spec_relo *relo, const struct core_result *result,
+		    struct ebpf_error *err)
 {
 	struct core_memo *memo = malloc(sizeof *memo);
 
@@ -188,7 +190,7 @@ static const char *reason_text(enum core_reason reason, uint32_t kind)
 		return core_kind_is_enum(kind) ? "the target's enum has no such value"
 					       : "the target's type has no such field, or one of another kind";
 	case CORE_RESIZE:
-		return "the field has another size in the target, and only unsigned integers and pointers can be read in another size";
+		return "the field has another size in the target, and only unsigned integers and pointers can be resized";
 	default:
 		return "cannot be resolved";
 	}
@@ -203,7 +205,7 @@ static int remember(struct ebpf_core *core, const struct ebpf_function *function
 	if (!poisons)
 		return ebpf_fail_memory(err);
 	core->poisons = poisons;
-	core_spec_parse(core->local, relo, &core->local_spec); /* parsed once already, for the result that may have come from a memo */
+	core_spec_parse(core->local, relo, &core->local_spec); /* once more: the result may have come from a memo */
 	core_spec_print(&core->local_spec, relo->access, place, sizeof place);
 	if (result->reason == CORE_RESIZE)
 		snprintf(sizes, sizeof sizes, " (%u bytes, here %u)", result->new_size, result->old_size);
@@ -214,13 +216,17 @@ static int remember(struct ebpf_core *core, const struct ebpf_function *function
 	return 0;
 }
 
+static bool is_second_half(const struct ebpf_function *function, uint32_t first, uint32_t insn)
+{
+	return insn == first + 1 && insn < function->insn_count && ebpf_insn_is_wide(&function->insns[first]);
+}
+
 const char *ebpf_core_explain(struct ebpf_core *core, const struct ebpf_function *function, uint32_t insn)
 {
 	for (size_t i = 0; i < core->poison_count; i++) {
 		const struct core_poison *poison = &core->poisons[i];
 
-		if (poison->function == function && (poison->insn == insn || (insn == poison->insn + 1 && insn < function->insn_count &&
-									      ebpf_insn_is_wide(&function->insns[poison->insn]))))
+		if (poison->function == function && (poison->insn == insn || is_second_half(function, poison->insn, insn)))
 			return poison->text;
 	}
 	return NULL;
@@ -228,8 +234,8 @@ const char *ebpf_core_explain(struct ebpf_core *core, const struct ebpf_function
 
 /* -- all of a function's -- */
 
-static int explain_failure(struct ebpf_core *core, const struct ebpf_function *function, const struct ebpf_spec_relo *relo, int code,
-			   struct ebpf_error *err)
+static int explain_failure(struct ebpf_core *core, const struct ebpf_function *function, const struct ebpf_spec_relo *relo,
+			   int code, struct ebpf_error *err)
 {
 	char place[512];
 
@@ -240,14 +246,14 @@ static int explain_failure(struct ebpf_core *core, const struct ebpf_function *f
 		core_spec_print(&core->local_spec, relo->access, place, sizeof place);
 	else
 		snprintf(place, sizeof place, "<%s> of type %u", core_kind_name(relo->kind), relo->type_id);
-	return ebpf_wrap(err, code, "function '%.128s': instruction %u: CO-RE relocation %s", function->name ? function->name : "", relo->insn,
-			 place);
+	return ebpf_wrap(err, code, "function '%.128s': instruction %u: CO-RE relocation %s",
+			 function->name ? function->name : "", relo->insn, place);
 }
 
-static int apply(struct ebpf_core *core, const struct ebpf_function *function, const struct ebpf_spec_relo *relo, struct ebpf_insn *insns,
-		 struct ebpf_error *err)
+static int apply(struct ebpf_core *core, const struct ebpf_function *function, const struct ebpf_spec_relo *relo,
+		 struct ebpf_insn *insns, struct ebpf_error *err)
 {
-	struct core_result result;
+	struct core_result result = { 0 };
 	int code = relo->insn < function->insn_count ? 0 : ebpf_fail(err, EINVAL, "lies behind the function's end");
 
 	if (!code)
@@ -257,7 +263,8 @@ static int apply(struct ebpf_core *core, const struct ebpf_function *function, c
 	return code == 1 ? remember(core, function, relo, &result, err) : code;
 }
 
-int ebpf_core_relocate(struct ebpf_core *core, const struct ebpf_function *function, struct ebpf_insn *insns, struct ebpf_error *err)
+int ebpf_core_relocate(struct ebpf_core *core, const struct ebpf_function *function, struct ebpf_insn *insns,
+		       struct ebpf_error *err)
 {
 	for (size_t i = 0; i < function->relo_count; i++) {
 		int code = apply(core, function, &function->relos[i], insns, err);

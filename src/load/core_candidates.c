@@ -1,4 +1,5 @@
-/* core_candidates.c -- the target's types that a local type may mean: those with the same name but for flavours ("task_struct___old"). */
+/* core_candidates.c -- the target's types that a local type may mean: those with the same name but for flavours
+ * ("task_struct___old"). */
 #include <stdlib.h>
 
 #include "load/core_impl.h"
@@ -37,7 +38,8 @@ static int add_all(struct core_candidates *list, const struct ebpf_btf *btf, con
 	return 0;
 }
 
-static int add_from_modules(struct ebpf_core *core, struct core_candidates *list, const struct ebpf_type *local, struct ebpf_error *err)
+static int add_from_modules(struct ebpf_core *core, struct core_candidates *list, const struct ebpf_type *local,
+			    struct ebpf_error *err)
 {
 	const struct ebpf_module *modules;
 	struct ebpf_error reason = { 0 };

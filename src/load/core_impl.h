@@ -1,7 +1,8 @@
 /* core_impl.h -- what the files of the CO-RE engine share; nobody else includes it.
  *
- * The way of one relocation: core_spec_parse (access string -> names and indices in the local types), for each candidate core_spec_match (the same in
- * the target) and core_value (the numbers of both), all candidates must agree; then core_patch.
+ * The way of one relocation: core_spec_parse (access string -> names and indices in the local types), for each
+ * candidate core_spec_match (the same in the target) and core_value (the numbers of both), all candidates must agree;
+ * then core_patch.
  */
 #ifndef EBPF_LOAD_CORE_IMPL_H
 #define EBPF_LOAD_CORE_IMPL_H
@@ -10,8 +11,8 @@
 
 enum core_kind { /* enum bpf_core_relo_kind, Linux 5.17; numbers are ABI */
 	CORE_FIELD_BYTE_OFFSET, CORE_FIELD_BYTE_SIZE, CORE_FIELD_EXISTS, CORE_FIELD_SIGNED, CORE_FIELD_LSHIFT, CORE_FIELD_RSHIFT,
-	CORE_TYPE_ID_LOCAL, CORE_TYPE_ID_TARGET, CORE_TYPE_EXISTS, CORE_TYPE_SIZE, CORE_ENUM_EXISTS, CORE_ENUM_VALUE, CORE_TYPE_MATCHES,
-	CORE_KIND_COUNT
+	CORE_TYPE_ID_LOCAL, CORE_TYPE_ID_TARGET, CORE_TYPE_EXISTS, CORE_TYPE_SIZE, CORE_ENUM_EXISTS, CORE_ENUM_VALUE,
+	CORE_TYPE_MATCHES, CORE_KIND_COUNT
 };
 enum { CORE_DEPTH = 64 }; /* steps of an access string, and of the way to a field through anonymous members */
 
@@ -25,18 +26,23 @@ static inline bool core_is_composite(const struct ebpf_type *type)
 {
 	return type->kind == BTF_KIND_STRUCT || type->kind == BTF_KIND_UNION;
 }
-static inline bool core_is_enum(const struct ebpf_type *type) { return type->kind == BTF_KIND_ENUM || type->kind == BTF_KIND_ENUM64; }
+static inline bool core_is_enum(const struct ebpf_type *type)
+{
+	return type->kind == BTF_KIND_ENUM || type->kind == BTF_KIND_ENUM64;
+}
 static inline bool core_kinds_agree(const struct ebpf_type *a, const struct ebpf_type *b)
 {
 	return a->kind == b->kind || (core_is_enum(a) && core_is_enum(b));
 }
 
-/* One step that means something: a named member (or enumerator) of type_id, or, without a name, element `index` of an array of type_id. */
+/* One step that means something: a named member (or enumerator) of type_id, or, without a name, element `index` of an
+ * array of type_id. */
 struct core_step {
 	const char *name;
 	uint32_t type_id, index;
 };
-/* A place in a type, as a relocation names it. Steps through anonymous members are not kept: a target may have the member elsewhere. */
+/* A place in a type, as a relocation names it. Steps through anonymous members are not kept: a target may have the
+ * member elsewhere. */
 struct core_spec {
 	const struct ebpf_btf *btf;
 	uint32_t root, kind;
@@ -105,7 +111,8 @@ void core_candidates_free(struct core_candidates *candidates);
 /* core_spec.c: -EINVAL for a malformed or impossible access string, -E2BIG for one too deep. */
 int core_spec_parse(const struct ebpf_btf *btf, const struct ebpf_spec_relo *relo, struct core_spec *spec);
 /* 1 = found, 0 = the candidate has nothing like it, -errno. */
-int core_spec_match(struct ebpf_core *core, const struct core_spec *local, const struct core_candidate *candidate, struct core_spec *spec);
+int core_spec_match(struct ebpf_core *core, const struct core_spec *local, const struct core_candidate *candidate,
+		    struct core_spec *spec);
 /* "<byte_off> struct task_struct.mm.exe_file (0:12:3)" */
 void core_spec_print(const struct core_spec *spec, const char *access, char *text, size_t size);
 const char *core_kind_name(uint32_t kind);
@@ -120,7 +127,8 @@ bool core_resolve(const struct ebpf_btf *btf, uint32_t *id, struct ebpf_type *ty
 /* core_value.c: what the relocation stands for locally and in the target (`target` NULL: nothing found). */
 int core_value(const struct core_spec *local, const struct core_spec *target, struct core_result *result, struct ebpf_error *err);
 
-/* core_patch.c: 0 = patched, 1 = poisoned (result->reason may become CORE_RESIZE). `left` counts the slots from `insn` to the end. */
+/* core_patch.c: 0 = patched, 1 = poisoned (result->reason may become CORE_RESIZE). `left` counts the slots from `insn`
+ * to the end. */
 int core_patch(struct ebpf_insn *insn, size_t left, struct core_result *result, struct ebpf_error *err);
 
 #endif

@@ -6,8 +6,9 @@ static bool is_wide(const struct ebpf_insn *insn, size_t left)
 	return ebpf_insn_is_wide(insn) && left >= 2;
 }
 
-/* Only code that is never reached may keep this: the verifier then drops it, else it says "invalid func unknown#195896080". A wide load becomes two
- * calls, so that jumps over it stay right and its second half is no unknown opcode. */
+/* Only code that is never reached may keep this: the verifier then drops it, else it says "invalid func
+ * unknown#195896080". A wide load becomes two calls, so that jumps over it stay right and its second half is no unknown
+ * opcode. */
 static void poison(struct ebpf_insn *insn, size_t left)
 {
 	const struct ebpf_insn call = { .code = EBPF_CALL, .imm = EBPF_CORE_POISON };
@@ -19,8 +20,9 @@ static void poison(struct ebpf_insn *insn, size_t left)
 
 static int unexpected(const struct ebpf_insn *insn, uint64_t found, const struct core_result *result, struct ebpf_error *err)
 {
-	return ebpf_fail(err, EINVAL, "instruction (code 0x%02x) holds %lld where the compiler's types say %lld (new value %lld)", insn->code,
-			 (long long)found, (long long)result->old_value, (long long)result->new_value);
+	return ebpf_fail(err, EINVAL,
+			 "instruction (code 0x%02x) holds %lld where the compiler's types say %lld (new value %lld)",
+			 insn->code, (long long)found, (long long)result->old_value, (long long)result->new_value);
 }
 
 static int patch_alu(struct ebpf_insn *insn, const struct core_result *result, struct ebpf_error *err)
@@ -53,14 +55,16 @@ static int resize_access(struct ebpf_insn *insn, const struct core_result *resul
 	uint8_t size;
 
 	if (access_bytes(insn) != result->old_size)
-		return ebpf_fail(err, EINVAL, "instruction accesses %u bytes, but the field has %u", access_bytes(insn), result->old_size);
+		return ebpf_fail(err, EINVAL, "instruction accesses %u bytes, but the field has %u", access_bytes(insn),
+				 result->old_size);
 	switch (result->new_size) {
 	case 1: size = EBPF_B; break;
 	case 2: size = EBPF_H; break;
 	case 4: size = EBPF_W; break;
 	case 8: size = EBPF_DW; break;
 	default:
-		return ebpf_fail(err, EINVAL, "no instruction accesses %u bytes, the size of the field in the target", result->new_size);
+		return ebpf_fail(err, EINVAL, "no instruction accesses %u bytes, the size of the field in the target",
+				 result->new_size);
 	}
 	insn->code = (uint8_t)((insn->code & ~0x18) | size);
 	return 0;
@@ -71,7 +75,8 @@ static int patch_memory(struct ebpf_insn *insn, size_t left, struct core_result 
 	if (result->validate && (uint64_t)(int64_t)insn->off != result->old_value)
 		return unexpected(insn, (uint64_t)(int64_t)insn->off, result, err);
 	if (result->new_value > INT16_MAX)
-		return ebpf_fail(err, ERANGE, "offset %llu does not fit into the instruction's 16 bits", (unsigned long long)result->new_value);
+		return ebpf_fail(err, ERANGE, "offset %llu does not fit into the instruction's 16 bits",
+				 (unsigned long long)result->new_value);
 	if (result->wrong_resize) {
 		result->reason = CORE_RESIZE;
 		poison(insn, left);
@@ -86,7 +91,8 @@ static int patch_wide(struct ebpf_insn *insn, size_t left, const struct core_res
 	uint64_t old_value = result->old_value, new_value = result->new_value, value;
 
 	if (!is_wide(insn, left) || insn[0].src || insn[0].off || insn[1].code || insn[1].dst || insn[1].src || insn[1].off)
-		return ebpf_fail(err, EINVAL, "instruction (code 0x%02x, src %u) is not a wide load of a number", insn->code, insn->src);
+		return ebpf_fail(err, EINVAL, "instruction (code 0x%02x, src %u) is not a wide load of a number", insn->code,
+				 insn->src);
 	value = (uint32_t)insn[0].imm | (uint64_t)(uint32_t)insn[1].imm << 32;
 	if (result->narrow_old && value != old_value && value == (uint32_t)old_value) { /* an unsigned enum, which libbpf refuses */
 		old_value = value;

@@ -1,7 +1,8 @@
-/* core_spec.c -- places in types: an access string ("0:2:1") becomes names and indices, and these are looked for in another type.
+/* core_spec.c -- places in types: an access string ("0:2:1") becomes names and indices, and these are looked for in
+ * another type.
  *
- * The first number is pointer arithmetic (&p[0]), the others are member and element numbers as the compiler saw them; for enumerators the one number is
- * theirs; for questions about whole types it is 0.
+ * The first number is pointer arithmetic (&p[0]), the others are member and element numbers as the compiler saw them;
+ * for enumerators the one number is theirs; for questions about whole types it is 0.
  */
 #include <stdio.h>
 
@@ -172,7 +173,7 @@ static int try_member(struct search *search, uint32_t owner, const struct ebpf_m
 
 	if (!*member->name)
 		return search_member(search, member->type);
-	if (strcmp(member->name, search->name))
+	if (strcmp(member->name, search->name) != 0)
 		return 0;
 	result = core_fields_agree(search->local_btf, search->local.type, spec->btf, member->type);
 	if (result <= 0)
@@ -182,7 +183,8 @@ static int try_member(struct search *search, uint32_t owner, const struct ebpf_m
 	return 1;
 }
 
-/* Looks through the members of a struct or union, and through those of its anonymous members. C forbids two of one name, so the first is it. */
+/* Looks through the members of a struct or union, and through those of its anonymous members. C forbids two of one
+ * name, so the first is it. */
 static int search_member(struct search *search, uint32_t id)
 {
 	struct core_spec *spec = search->spec;
@@ -211,7 +213,8 @@ static int search_member(struct search *search, uint32_t id)
 	return 0;
 }
 
-static int match_member(struct ebpf_core *core, const struct core_spec *local, const struct core_step *step, struct core_spec *spec, uint32_t *id)
+static int match_member(struct ebpf_core *core, const struct core_spec *local, const struct core_step *step,
+			struct core_spec *spec, uint32_t *id)
 {
 	struct search search = { .core = core, .name = step->name, .local_btf = local->btf, .spec = spec };
 	struct ebpf_type owner;
@@ -292,7 +295,8 @@ static int match_enumerator(struct ebpf_core *core, const struct core_spec *loca
 	return 0;
 }
 
-int core_spec_match(struct ebpf_core *core, const struct core_spec *local, const struct core_candidate *candidate, struct core_spec *spec)
+int core_spec_match(struct ebpf_core *core, const struct core_spec *local, const struct core_candidate *candidate,
+		    struct core_spec *spec)
 {
 	start(spec, candidate->btf, candidate->id, local->kind);
 	if (local->kind == CORE_TYPE_MATCHES)

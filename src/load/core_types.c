@@ -1,4 +1,5 @@
-/* core_types.c -- may one type stand for another? Three questions: for a field's access, for "exists" and "size", and for "matches". */
+/* core_types.c -- may one type stand for another? Three questions: for a field's access, for "exists" and "size", and
+ * for "matches". */
 #include "load/core_impl.h"
 
 enum { CHAIN = 32, LEVELS = 32 }; /* pointers and arrays in a row; nested structs and signatures */
@@ -24,7 +25,8 @@ static bool same_essence(const char *local, size_t length, const char *target)
 	return !strncmp(local, target, length) && ebpf_essential_length(target) == length;
 }
 
-/* A bit field of the encoding before kind_flag, with its place in the integer instead of in the struct: no compiler makes it any more. */
+/* A bit field of the encoding before kind_flag, with its place in the integer instead of in the struct: no compiler
+ * makes it any more. */
 static bool has_offset(const struct ebpf_type *type)
 {
 	uint32_t encoding, offset, bits;
@@ -33,8 +35,8 @@ static bool has_offset(const struct ebpf_type *type)
 	return offset != 0;
 }
 
-/* Structs and unions may stand for each other, pointers, floats and integers for their like of whatever size; enums and forward declarations want
- * the same name or none; arrays look at their elements, not at their number. */
+/* Structs and unions may stand for each other, pointers, floats and integers for their like of whatever size; enums and
+ * forward declarations want the same name or none; arrays look at their elements, not at their number. */
 int core_fields_agree(const struct ebpf_btf *local, uint32_t local_id, const struct ebpf_btf *target, uint32_t target_id)
 {
 	struct ebpf_type a, b;
@@ -209,7 +211,8 @@ static int composites_match(const struct match *match, const struct ebpf_type *a
 	return 1;
 }
 
-static int signatures_match(const struct match *match, const struct ebpf_type *a, const struct ebpf_type *b, bool behind_pointer, int levels)
+static int signatures_match(const struct match *match, const struct ebpf_type *a, const struct ebpf_type *b,
+			    bool behind_pointer, int levels)
 {
 	if (a->vlen != b->vlen)
 		return 0;
@@ -247,7 +250,8 @@ static bool integers_match(const struct ebpf_type *a, const struct ebpf_type *b)
 }
 
 /* The kinds that end the walk; -EAGAIN when it goes on behind a and b. */
-static int leaves_match(const struct match *match, const struct ebpf_type *a, const struct ebpf_type *b, bool behind_pointer, int levels)
+static int leaves_match(const struct match *match, const struct ebpf_type *a, const struct ebpf_type *b, bool behind_pointer,
+			int levels)
 {
 	int result;
 

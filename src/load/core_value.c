@@ -10,7 +10,8 @@ struct place {
 	struct ebpf_type type;
 };
 
-/* The compiler's offset of a bit field is that of the whole integer; where a field crosses its integer's end, the next larger one is loaded. */
+/* The compiler's offset of a bit field is that of the whole integer; where a field crosses its integer's end, the next
+ * larger one is loaded. */
 static int place_bitfield(struct place *place, struct ebpf_error *err)
 {
 	uint64_t size = place->type.size, offset;
@@ -100,7 +101,8 @@ static uint64_t left_shift(const struct place *place)
 }
 
 /* One side of a field relocation. `size` stays 0 where the width of an access does not matter. */
-static int field_value(const struct core_spec *spec, uint64_t *value, uint32_t *size, struct place *place, bool *validate, struct ebpf_error *err)
+static int field_value(const struct core_spec *spec, uint64_t *value, uint32_t *size, struct place *place, bool *validate,
+		       struct ebpf_error *err)
 {
 	bool element = !spec->steps[spec->count - 1].name;
 	int result = place_of(spec, place, err);
@@ -144,7 +146,8 @@ static bool may_resize(const struct ebpf_type *a, const struct ebpf_type *b)
 	return a_encoding != BTF_INT_SIGNED && b_encoding != BTF_INT_SIGNED;
 }
 
-static int field_values(const struct core_spec *local, const struct core_spec *target, struct core_result *result, struct ebpf_error *err)
+static int field_values(const struct core_spec *local, const struct core_spec *target, struct core_result *result,
+			struct ebpf_error *err)
 {
 	struct place old_place, new_place;
 	bool ignored;
@@ -189,7 +192,8 @@ static int type_value(const struct core_spec *spec, uint64_t *value, struct ebpf
 	}
 }
 
-static int type_values(const struct core_spec *local, const struct core_spec *target, struct core_result *result, struct ebpf_error *err)
+static int type_values(const struct core_spec *local, const struct core_spec *target, struct core_result *result,
+		       struct ebpf_error *err)
 {
 	int code = type_value(local, &result->old_value, err);
 
@@ -201,8 +205,8 @@ static int type_values(const struct core_spec *local, const struct core_spec *ta
 	return code ? ebpf_wrap(err, code, "in the target") : 0;
 }
 
-/* 32-bit enumerators are extended by their sign whether the enum is signed or not: compilers before clang 15 do not say which. Where the instruction
- * shows that the compiler took it for unsigned, core_patch does the same. */
+/* 32-bit enumerators are extended by their sign whether the enum is signed or not: compilers before clang 15 do not say
+ * which. Where the instruction shows that the compiler took it for unsigned, core_patch does the same. */
 static uint64_t enumerator(const struct core_spec *spec, bool *narrow)
 {
 	struct ebpf_type type;

@@ -1,4 +1,5 @@
-/* explain.c -- a load that the kernel refused: in the verifier's words where it had any, else by what a probe finds out afterwards. */
+/* explain.c -- a load that the kernel refused: in the verifier's words where it had any, else by what a probe finds out
+ * afterwards. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,7 +8,8 @@
 /* "type 'xdp', attach type 'xdp_devmap', flags 0x10": what the kernel was asked for. */
 static void describe(const struct ebpf_program_load *load, char *text, size_t size)
 {
-	const char *type = ebpf_enum_name(EBPF_PROGRAM_TYPE, load->type), *attach_type = ebpf_enum_name(EBPF_ATTACH_TYPE, load->attach_type);
+	const char *type = ebpf_enum_name(EBPF_PROGRAM_TYPE, load->type),
+		   *attach_type = ebpf_enum_name(EBPF_ATTACH_TYPE, load->attach_type);
 	size_t used = (size_t)(type ? snprintf(text, size, "type '%s'", type) : snprintf(text, size, "type %u", load->type));
 
 	if (load->attach_type && attach_type)
@@ -31,8 +33,8 @@ static void explain_permission(struct ebpf_kernel *kernel, const struct ebpf_pro
 	char why[256];
 
 	if (needs_trampoline(load) && !ebpf_kernel_supports(kernel, EBPF_FEATURE_TRAMPOLINE)) {
-		ebpf_fail(err, code, "program '%s': load: this kernel refuses programs that need a trampoline (fentry, fexit, fmod_ret, lsm)",
-			  load->name ? load->name : "");
+		ebpf_fail(err, code, "program '%s': load: this kernel refuses programs that need a trampoline "
+			  "(fentry, fexit, fmod_ret, lsm)", load->name ? load->name : "");
 		ebpf_hint(err, "a kprobe, a tracepoint or a raw tracepoint at the same place needs none");
 		return;
 	}
@@ -49,7 +51,8 @@ static void explain_invalid(struct ebpf_kernel *kernel, const struct ebpf_progra
 	describe(load, what, sizeof what);
 	if (!load->insn_count) {
 		ebpf_fail(err, code, "program '%s': load: it has no instructions", name);
-	} else if (load->attach_type && !load->attach_type_optional && !ebpf_kernel_supports(kernel, EBPF_FEATURE_EXPECTED_ATTACH_TYPE)) {
+	} else if (load->attach_type && !load->attach_type_optional &&
+		   !ebpf_kernel_supports(kernel, EBPF_FEATURE_EXPECTED_ATTACH_TYPE)) {
 		ebpf_fail(err, code, "program '%s': load: this kernel (before 4.17) does not know attach types (%s)", name, what);
 	} else {
 		ebpf_fail_errno(err, code, "program '%s': load: %s", name, what);
@@ -94,8 +97,8 @@ static void explain_log(const struct ebpf_program_load *load, int code, const ch
 
 	ebpf_verifier_summary(log, reason, sizeof reason, source, sizeof source);
 	if (reason[0])
-		ebpf_fail(err, code, "program '%s': load: refused by the verifier: %s%s%s%s", name, reason, source[0] ? " (at " : "", source,
-			  source[0] ? ")" : "");
+		ebpf_fail(err, code, "program '%s': load: refused by the verifier: %s%s%s%s", name, reason,
+			  source[0] ? " (at " : "", source, source[0] ? ")" : "");
 	else
 		ebpf_fail_errno(err, code, "program '%s': load: refused by the verifier", name);
 	if (code == -EFAULT)
@@ -104,7 +107,8 @@ static void explain_log(const struct ebpf_program_load *load, int code, const ch
 		ebpf_hint(err, "%s", hint);
 }
 
-int ebpf_program_explain(struct ebpf_kernel *kernel, const struct ebpf_program_load *load, int code, char *log, struct ebpf_error *err)
+int ebpf_program_explain(struct ebpf_kernel *kernel, const struct ebpf_program_load *load, int code, char *log,
+			 struct ebpf_error *err)
 {
 	if (code == -524) /* ENOTSUPP, which libc does not know */
 		code = -ENOTSUP;

@@ -4,8 +4,8 @@
 
 #include "program/program.h"
 
-/* The buffer costs nothing but addresses where the kernel does not write. Kernels before 5.2 take at most 16 MiB - 1; what no longer fits below the last
- * size is nothing that anybody reads. */
+/* The buffer costs nothing but addresses where the kernel does not write. Kernels before 5.2 take at most 16 MiB - 1;
+ * what no longer fits below the last size is nothing that anybody reads. */
 enum { LOG_START = 1 << 20, LOG_OLD_MAX = (1 << 24) - 1, LOG_MAX = 1 << 28 };
 
 struct attempt {
@@ -120,8 +120,8 @@ static uint32_t next_size(const struct attempt *attempt)
 	return size < LOG_MAX / 4 ? size * 4 : LOG_MAX;
 }
 
-/* Descriptor, or the error of a try whose log fits. ENOSPC alone means that it did not: then the verdict may be good or bad. -ENOBUFS: the
- * log never fit, and the verdict is not known. */
+/* Descriptor, or the error of a try whose log fits. ENOSPC alone means that it did not: then the verdict may be good or
+ * bad. -ENOBUFS: the log never fit, and the verdict is not known. */
 static int try_with_log(struct attempt *attempt, uint32_t level)
 {
 	uint32_t size = LOG_START;
@@ -206,7 +206,8 @@ static int make(struct attempt *attempt, int fd, struct ebpf_program **out, stru
 	return 0;
 }
 
-int ebpf_program_load(struct ebpf_kernel *kernel, const struct ebpf_program_load *load, struct ebpf_program **out, struct ebpf_error *err)
+int ebpf_program_load(struct ebpf_kernel *kernel, const struct ebpf_program_load *load, struct ebpf_program **out,
+		      struct ebpf_error *err)
 {
 	struct attempt attempt = { .kernel = kernel, .load = load };
 	int fd, code;

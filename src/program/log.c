@@ -1,7 +1,8 @@
 /* log.c -- reading a verifier log: which of its lines say why, and what to try then.
  *
- * The log is a trace: instructions ("3: (79) r1 = ..."), states ("3: R1=ctx()", "from 4 to 9: ..."), source lines ("; x = *y; @ f.c:3"), and, last
- * but for statistics, the cause in one to three lines. A few causes are followed by a dump of states (loops).
+ * The log is a trace: instructions ("3: (79) r1 = ..."), states ("3: R1=ctx()", "from 4 to 9: ..."), source lines ("; x
+ * = *y; @ f.c:3"), and, last but for statistics, the cause in one to three lines. A few causes are followed by a dump
+ * of states (loops).
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -56,9 +57,11 @@ static bool is_state(struct line line)
 static enum line_kind classify(struct line line)
 {
 	static const char *const noise[] = {
-		"processed ", "verification time ", "stack depth ", "insns processed", "func#", "mark_precise", "last_idx", "first_idx",
-		"regs=", "parent ", "propagating ", "caller:", "callee:", "returning from callee", "to caller at", "from ", "cur state", "old state", "reg type",
-		"safe", "Live regs", "live regs", "verifying ", "Func#", "Validating ", "total_states", "max_states", "REG INVARIANTS", "peak_states",
+		"processed ", "verification time ", "stack depth ", "insns processed", "func#", "mark_precise",
+		"last_idx", "first_idx", "regs=", "parent ", "propagating ", "caller:", "callee:",
+		"returning from callee", "to caller at", "from ", "cur state", "old state", "reg type", "safe",
+		"Live regs", "live regs", "verifying ", "Func#", "Validating ", "total_states", "max_states",
+		"REG INVARIANTS", "peak_states",
 	};
 
 	if (begins(line, "; "))
@@ -122,7 +125,8 @@ static void copy(char *text, size_t size, struct line line, const char *separato
 		line.size--;
 	}
 	if (used < size)
-		snprintf(text + used, size - used, "%s%.*s", used ? separator : "", (int)(line.size < size ? line.size : size), line.text);
+		snprintf(text + used, size - used, "%s%.*s", used ? separator : "",
+			 (int)(line.size < size ? line.size : size), line.text);
 }
 
 static void find_source(const char *log, const char *at, char *source, size_t size)
@@ -163,85 +167,125 @@ struct hint {
 	const char *text;
 };
 
+/* Advice that several messages share. */
+static const char not_a_pointer[] =
+	"the register holds a number, not a pointer that may be followed: read through "
+	"bpf_probe_read_kernel() or BPF_CORE_READ(), and do not compute with pointers";
+static const char not_memory[] =
+	"the helper wants a pointer to memory that the program owns (stack, map value, context): pass the "
+	"address of a local variable";
+static const char not_released[] =
+	"on some path, what was acquired (a reserved record, a socket, a task, a lock) is not given back: "
+	"submit, discard or release it before every return";
+static const char no_bound[] =
+	"the verifier cannot see that the loop ends: give it a constant bound, or use bpf_loop() (5.17) or "
+	"bpf_for() (6.4)";
+static const char too_large[] =
+	"too many paths or loop rounds to verify: shorten loops, move code to global functions (5.6), use "
+	"bpf_loop() (5.17), or tail calls";
+static const char outside[] =
+	"check the index or size against the end of the memory before the access";
+static const char packet[] =
+	"compare with data_end before the access: if (ptr + size > data_end) return ...;";
+static const char padding[] =
+	"initialise the whole variable, its padding included, before its address is passed on: = {} or memset";
+static const char privilege[] =
+	"allowed with CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN) alone";
+
 /* More special ones first. Messages are those of Linux 4.19 to 7.0. */
 static const struct hint hints[] = {
 	{ "CO-RE relocation", NULL,
-	  "the kernel's types lack what the program reads: guard it with bpf_core_field_exists() or bpf_core_type_exists(), or use a flavour" },
+	  "the kernel's types lack what the program reads: guard it with bpf_core_field_exists() or "
+	  "bpf_core_type_exists(), or use a flavour" },
 	{ "#195896080", NULL,
-	  "a CO-RE relocation that could not be resolved is reached: guard it with bpf_core_field_exists() or bpf_core_type_exists()" },
+	  "a CO-RE relocation that could not be resolved is reached: guard it with bpf_core_field_exists() or "
+	  "bpf_core_type_exists()" },
 	{ "_or_null'", NULL, "check the pointer against NULL before it is used" },
 	{ "Possibly NULL pointer", NULL, "check the pointer against NULL before it is passed on" },
 	{ "expected=", "_or_null", "check the pointer against NULL before it is passed on" },
-	{ "invalid mem access 'scalar'", NULL,
-	  "the register holds a number, not a pointer that may be followed: read through bpf_probe_read_kernel() or BPF_CORE_READ(), and do not compute with pointers" },
-	{ "invalid mem access 'inv'", NULL,
-	  "the register holds a number, not a pointer that may be followed: read through bpf_probe_read_kernel() or BPF_CORE_READ(), and do not compute with pointers" },
-	{ "type=scalar expected=", NULL,
-	  "the helper wants a pointer to memory that the program owns (stack, map value, context): pass the address of a local variable" },
-	{ "type=inv expected=", NULL,
-	  "the helper wants a pointer to memory that the program owns (stack, map value, context): pass the address of a local variable" },
+	{ "invalid mem access 'scalar'", NULL, not_a_pointer },
+	{ "invalid mem access 'inv'", NULL, not_a_pointer },
+	{ "type=scalar expected=", NULL, not_memory },
+	{ "type=inv expected=", NULL, not_memory },
 	{ "type=", "expected=", "an argument of the call is of another kind than the helper wants" },
-	{ "nreleased reference", NULL,
-	  "on some path, what was acquired (a reserved record, a socket, a task, a lock) is not given back: submit, discard or release it before every return" },
-	{ "would lead to reference leak", NULL,
-	  "on some path, what was acquired (a reserved record, a socket, a task, a lock) is not given back: submit, discard or release it before every return" },
-	{ "must be referenced", NULL, "the pointer must come from an acquiring call, or be trusted: take a reference first, or read it under bpf_rcu_read_lock()" },
+	{ "nreleased reference", NULL, not_released },
+	{ "would lead to reference leak", NULL, not_released },
+	{ "must be referenced", NULL,
+	  "the pointer must come from an acquiring call, or be trusted: take a reference first, or read it under "
+	  "bpf_rcu_read_lock()" },
 	{ "back-edge", NULL, "kernels before 5.3 take no loops: unroll it (#pragma unroll)" },
-	{ "infinite loop detected", NULL,
-	  "the verifier cannot see that the loop ends: give it a constant bound, or use bpf_loop() (5.17) or bpf_for() (6.4)" },
-	{ "loop is not", NULL, "the verifier cannot see that the loop ends: give it a constant bound, or use bpf_loop() (5.17) or bpf_for() (6.4)" },
-	{ "sequence of", "jumps is too complex", "too many branches in a row: shorten loops, move code to global functions (5.6), or use bpf_loop() (5.17)" },
-	{ "program is too large", NULL,
-	  "too many paths or loop rounds to verify: shorten loops, move code to global functions (5.6), use bpf_loop() (5.17), or tail calls" },
-	{ "program too large", NULL,
-	  "too many paths or loop rounds to verify: shorten loops, move code to global functions (5.6), use bpf_loop() (5.17), or tail calls" },
+	{ "infinite loop detected", NULL, no_bound },
+	{ "loop is not", NULL, no_bound },
+	{ "sequence of", "jumps is too complex",
+	  "too many branches in a row: shorten loops, move code to global functions (5.6), or use bpf_loop() (5.17)" },
+	{ "program is too large", NULL, too_large },
+	{ "program too large", NULL, too_large },
 	{ "GPL-restricted", NULL, "the helper is for GPL programs alone: char LICENSE[] SEC(\"license\") = \"GPL\"" },
-	{ "GPL compatible", NULL, "the function is for GPL programs alone: char LICENSE[] SEC(\"license\") = \"GPL\"" },
-	{ "unknown func", NULL, "the kernel does not offer this helper to programs of this type: it may be older than the helper, or the type the wrong one" },
+	{ "GPL compatible", NULL,
+	  "the function is for GPL programs alone: char LICENSE[] SEC(\"license\") = \"GPL\"" },
+	{ "unknown func", NULL,
+	  "the kernel does not offer this helper to programs of this type: it may be older than the helper, or the "
+	  "type the wrong one" },
 	{ "invalid func", NULL, "this kernel is older than the helper, or the number is of none" },
 	{ "program of this type cannot use helper", NULL, "the helper is not for programs of this type" },
 	{ "is not allowed in probe", NULL, "the helper is not for tracing programs" },
-	{ "calling kernel function", "is not allowed", "the kernel does not offer this function to programs of this type" },
+	{ "calling kernel function", "is not allowed",
+	  "the kernel does not offer this function to programs of this type" },
 	{ "unbounded memory access", NULL,
-	  "bound the length or index before its use: if (len > sizeof(buf)) return 0; or len &= sizeof(buf) - 1; with an unsigned variable" },
-	{ "min value is negative", NULL, "the length or index may be negative: make it unsigned, or check it against 0" },
+	  "bound the length or index before its use: if (len > sizeof(buf)) return 0; or len &= sizeof(buf) - 1; "
+	  "with an unsigned variable" },
+	{ "min value is negative", NULL,
+	  "the length or index may be negative: make it unsigned, or check it against 0" },
 	{ "unbounded min value", NULL, "the value may be negative: make it unsigned, or check it against 0" },
-	{ "max value is outside", NULL, "check the index or size against the end of the memory before the access" },
+	{ "max value is outside", NULL, outside },
 	{ "min value is outside", NULL, "check the index or size against both ends of the memory before the access" },
-	{ "outside of the allowed memory range", NULL, "check the index or size against the end of the memory before the access" },
-	{ "invalid access to packet", NULL, "compare with data_end before the access: if (ptr + size > data_end) return ...;" },
-	{ "outside of the packet", NULL, "compare with data_end before the access: if (ptr + size > data_end) return ...;" },
-	{ "invalid access to map value", NULL, "the access goes beyond the map's value: check the index or size before it" },
+	{ "outside of the allowed memory range", NULL, outside },
+	{ "invalid access to packet", NULL, packet },
+	{ "outside of the packet", NULL, packet },
+	{ "invalid access to map value", NULL,
+	  "the access goes beyond the map's value: check the index or size before it" },
 	{ "write into map forbidden", NULL, "the map is read-only for programs (.rodata, or BPF_F_RDONLY_PROG)" },
-	{ "combined stack size", NULL, "512 bytes of stack are for all nested calls together: move large variables to a per-CPU array" },
-	{ "indirect read from stack", NULL, "initialise the whole variable, its padding included, before its address is passed on: = {} or memset" },
-	{ "indirect access to stack", NULL, "initialise the whole variable, its padding included, before its address is passed on: = {} or memset" },
+	{ "combined stack size", NULL,
+	  "512 bytes of stack are for all nested calls together: move large variables to a per-CPU array" },
+	{ "indirect read from stack", NULL, padding },
+	{ "indirect access to stack", NULL, padding },
 	{ "invalid read from stack", NULL, "initialise the variable before it is read" },
-	{ "invalid stack", NULL, "the access goes outside of the program's 512 bytes of stack, or at an offset that the verifier does not know" },
+	{ "invalid stack", NULL,
+	  "the access goes outside of the program's 512 bytes of stack, or at an offset that the verifier does not "
+	  "know" },
 	{ "invalid write to stack", NULL, "the access goes outside of the program's 512 bytes of stack" },
 	{ "variable-offset", "stack", "index the stack by constants alone, or move the array to a map" },
-	{ "!read_ok", NULL, "the register has no value on some path: initialise the variable, or return a value from every path" },
+	{ "!read_ok", NULL,
+	  "the register has no value on some path: initialise the variable, or return a value from every path" },
 	{ "invalid bpf_context access", NULL,
-	  "this field of the context does not exist for the program's type (or kernel), or may not be accessed in this size" },
+	  "this field of the context does not exist for the program's type (or kernel), or may not be accessed in "
+	  "this size" },
 	{ "dereference of modified ctx ptr", NULL, "access the context by constant offsets from its own pointer" },
 	{ "attach_btf_id", NULL, "the function to attach to does not exist in this kernel, or cannot be traced" },
 	{ "Unsupported", "func_model", "the traced function has arguments that trampolines cannot pass" },
 	{ "At program exit", "should have been in", "the program returns a number that its type does not allow" },
-	{ "misaligned", NULL, "the address is not a multiple of the access's size: read by bytes, or align the field" },
-	{ "pointer comparison prohibited", NULL, "without CAP_PERFMON pointers may not be compared or stored where others see them" },
+	{ "misaligned", NULL,
+	  "the address is not a multiple of the access's size: read by bytes, or align the field" },
+	{ "pointer comparison prohibited", NULL,
+	  "without CAP_PERFMON pointers may not be compared or stored where others see them" },
 	{ "leaks addr", NULL, "without CAP_PERFMON kernel addresses may not be stored or returned" },
-	{ "!root", NULL, "allowed with CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN) alone" },
-	{ "CAP_SYS_ADMIN", NULL, "allowed with CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN) alone" },
-	{ "ermission denied", NULL, "allowed with CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN) alone" },
+	{ "!root", NULL, privilege },
+	{ "CAP_SYS_ADMIN", NULL, privilege },
+	{ "ermission denied", NULL, privilege },
 	{ "unreachable insn", NULL, "some instruction can never be reached: remove it" },
 	{ "jump out of range", NULL, "a jump leaves the function" },
 	{ "last insn is not an exit", NULL, "the function must end with exit or a jump" },
-	{ "may be sleeping", NULL, "the helper sleeps: make the program sleepable (section \"fentry.s\", \"lsm.s\", ...)" },
-	{ "sleepable", NULL, "the program must be sleepable, or must not be, for this: see the section's \".s\" form" },
+	{ "may be sleeping", NULL,
+	  "the helper sleeps: make the program sleepable (section \"fentry.s\", \"lsm.s\", ...)" },
+	{ "sleepable", NULL,
+	  "the program must be sleepable, or must not be, for this: see the section's \".s\" form" },
 	{ "missing unlock", NULL, "a lock is still held on some path: bpf_spin_unlock() before every return" },
-	{ "while holding a lock", NULL, "nothing but plain memory accesses is allowed between bpf_spin_lock() and bpf_spin_unlock()" },
+	{ "while holding a lock", NULL,
+	  "nothing but plain memory accesses is allowed between bpf_spin_lock() and bpf_spin_unlock()" },
 	{ "missing BTF", NULL, "compile with -g, so that the object has BTF" },
-	{ "BTF", "invalid", "the kernel does not take the program's type information: compile with another compiler version, or without -g" },
+	{ "BTF", "invalid",
+	  "the kernel does not take the program's type information: compile with another compiler version, or "
+	  "without -g" },
 };
 
 const char *ebpf_verifier_hint(const char *log)

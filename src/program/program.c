@@ -137,7 +137,8 @@ int ebpf_program_info(struct ebpf_program *program, struct ebpf_program_info *in
 
 /* -- opening -- */
 
-/* What kind of object a descriptor is: the kernel would read a map's info as a program's without a word. True when /proc does not tell. */
+/* What kind of object a descriptor is: the kernel would read a map's info as a program's without a word. True when
+ * /proc does not tell. */
 static bool is_program(const struct ebpf_kernel *kernel, int fd)
 {
 	char path[64], text[512];
@@ -160,7 +161,7 @@ static bool is_program(const struct ebpf_kernel *kernel, int fd)
 static int open_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_program **out, struct ebpf_error *err)
 {
 	struct ebpf_program *program;
-	struct bpf_prog_info info;
+	struct bpf_prog_info info = { 0 };
 	int code;
 
 	program = ebpf_program_new(kernel, fd, err);
@@ -203,7 +204,7 @@ static int name_pinned(struct ebpf_program *program, const char *path, struct eb
 
 int ebpf_program_open_pinned(struct ebpf_kernel *kernel, const char *path, struct ebpf_program **out, struct ebpf_error *err)
 {
-	struct ebpf_program *program;
+	struct ebpf_program *program = NULL;
 	union bpf_attr attr;
 	int code;
 
@@ -250,15 +251,10 @@ int ebpf_program_open_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_pr
 static bool folder_of(const char *path, char *folder, size_t size)
 {
 	const char *slash = strrchr(path, '/');
-	size_t length = slash ? (size_t)(slash - path) : 0;
 
-	if (length >= size)
-		return false;
-	memcpy(folder, path, length);
-	folder[length] = '\0';
-	if (!length)
-		strcpy(folder, slash ? "/" : ".");
-	return true;
+	if (!slash)
+		return (size_t)snprintf(folder, size, ".") < size;
+	return (size_t)snprintf(folder, size, "%.*s", slash == path ? 1 : (int)(slash - path), path) < size;
 }
 
 /* Linux answers EPERM, and some versions EINVAL, for a path outside of a BPF file system. */
@@ -272,7 +268,8 @@ static int explain_pin(const struct ebpf_program *program, const char *path, int
 		ebpf_hint(err, "remove it, or choose another path");
 		return code;
 	}
-	if (code != -ENOENT && folder_of(path, folder, sizeof folder) && !statfs(folder, &info) && (uint32_t)info.f_type != BPFFS_MAGIC) {
+	if (code != -ENOENT && folder_of(path, folder, sizeof folder) && !statfs(folder, &info) &&
+	    (uint32_t)info.f_type != BPFFS_MAGIC) {
 		ebpf_fail(err, code, "program '%s': pin: '%s' is not on a BPF file system", name_of(program), path);
 		ebpf_hint(err, "pin below /sys/fs/bpf; where nothing is mounted there: mount -t bpf bpf /sys/fs/bpf");
 		return code;

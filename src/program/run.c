@@ -1,7 +1,8 @@
 /* run.c -- BPF_PROG_RUN: a program on data of ours.
  *
- * Linux before 5.0 does not look at the size of data_out and writes as much as it has, at most what went in and 256 bytes of headroom: a smaller buffer
- * of the caller gets a larger one in its place. Programs of type "syscall" write into the context that goes in, so they get a copy.
+ * Linux before 5.0 does not look at the size of data_out and writes as much as it has, at most what went in and 256
+ * bytes of headroom: a smaller buffer of the caller gets a larger one in its place. Programs of type "syscall" write
+ * into the context that goes in, so they get a copy.
  */
 #include <stdlib.h>
 
@@ -22,7 +23,8 @@ static bool is_syscall(const struct ebpf_program *program)
 static int check(const struct ebpf_program *program, const struct ebpf_run_options *options, struct ebpf_error *err)
 {
 	if (options->size < sizeof *options)
-		return ebpf_fail(err, EINVAL, "program '%s': run: options.size is %zu, not %zu", program->name, options->size, sizeof *options);
+		return ebpf_fail(err, EINVAL, "program '%s': run: options.size is %zu, not %zu", program->name, options->size,
+				 sizeof *options);
 	if ((!options->data && options->data_size) || (!options->context && options->context_size) ||
 	    (!options->data_out && options->data_out_size) || (!options->context_out && options->context_out_size))
 		return ebpf_fail(err, EINVAL, "program '%s': run: a size is given without its bytes", program->name);
@@ -30,7 +32,8 @@ static int check(const struct ebpf_program *program, const struct ebpf_run_optio
 	    options->context_out_size > INT32_MAX)
 		return ebpf_fail(err, E2BIG, "program '%s': run: more bytes than 2 GiB", program->name);
 	if (is_syscall(program) && options->context_out && options->context_out_size < options->context_size)
-		return ebpf_fail(err, EINVAL, "program '%s': run: a syscall program's context comes out as large as it goes in", program->name);
+		return ebpf_fail(err, EINVAL, "program '%s': run: a syscall program's context comes out as large as it goes in",
+				 program->name);
 	return 0;
 }
 
@@ -99,7 +102,8 @@ static int collect(const struct run *run, const struct ebpf_program *program, st
 	options->retval = run->attr.test.retval;
 	options->duration_ns = run->attr.test.duration;
 	if (options->data_out)
-		copy_out(options->data_out, &options->data_out_size, run->data ? run->data : options->data_out, run->attr.test.data_size_out);
+		copy_out(options->data_out, &options->data_out_size, run->data ? run->data : options->data_out,
+			 run->attr.test.data_size_out);
 	if (options->context_out && is_syscall(program))
 		copy_out(options->context_out, &options->context_out_size, run->context, options->context_size);
 	else if (options->context_out)
@@ -126,15 +130,20 @@ static int explain(const struct ebpf_program *program, const struct ebpf_run_opt
 	switch (code) {
 	case -524: /* ENOTSUPP, which libc does not know */
 	case -EOPNOTSUPP:
-		return ebpf_fail(err, ENOTSUP, "program '%s': run: this kernel cannot run programs of type '%s' on demand", program->name,
-				 type ? type : "unknown");
+		return ebpf_fail(err, ENOTSUP, "program '%s': run: this kernel cannot run programs of type '%s' on demand",
+				 program->name, type ? type : "unknown");
 	case -ENOSPC:
-		return ebpf_fail(err, ENOSPC, "program '%s': run: what came out (%zu bytes of data, %zu of context) is more than there is room for",
-				 program->name, options->data_out_size, options->context_out_size);
+		return ebpf_fail(
+			err, ENOSPC,
+			"program '%s': run: what came out (%zu bytes of data, %zu of context) is more than there is room for",
+			program->name, options->data_out_size, options->context_out_size);
 	case -EINVAL:
 		ebpf_fail(err, EINVAL, "program '%s': run: invalid argument", program->name);
-		ebpf_hint(err, "programs of type '%s' may want at least 14 bytes of data, or take no data, no context, no repeat, or another size of "
-			       "context; context and flags need a newer kernel than data does", type ? type : "unknown");
+		ebpf_hint(err,
+			  "programs of type '%s' may want at least 14 bytes of data, or take no data, no context, no repeat, "
+			  "or another size of "
+			  "context; context and flags need a newer kernel than data does",
+			  type ? type : "unknown");
 		return code;
 	default:
 		return ebpf_fail_errno(err, code, "program '%s': run", program->name);
