@@ -1,8 +1,8 @@
 /* asm.c -- assembly: lists of instruction tables, texts and machine code, to blocks and back.
  *
- * An instruction is a table of numbers, { code =, dst =, src =, off =, imm = }, made by lua/ebpf/asm.lua; a wide load has `wide` instead of imm. What
- * it names stands beside them: jump = "label", reference = { kind =, name =, addend = }, or map = a map's handle. { label = "name" } names
- * the next instruction. A list may hold texts, and other lists. */
+ * An instruction is a table of numbers, { code =, dst =, src =, off =, imm = }, made by lua/ebpf/asm.lua; a wide load
+ * has `wide` instead of imm. What it names stands beside them: jump = "label", reference = { kind =, name =, addend = },
+ * or map = a map's handle. { label = "name" } names the next instruction. A list may hold texts, and other lists. */
 #include <string.h>
 
 #include "binding.h"
@@ -31,7 +31,8 @@ static int l_block_tostring(lua_State *L)
 	return binding_tostring(L, CLASS_BLOCK, "finished");
 }
 
-/* Pushes a new block's handle; NULL with binding_error() filled when there is no memory. User value 1: what it keeps alive. */
+/* Pushes a new block's handle; NULL with binding_error() filled when there is no memory. User value 1: what it keeps
+ * alive. */
 static struct ebpf_block *push_block(lua_State *L)
 {
 	struct ebpf_block **handle = binding_new(L, sizeof(struct ebpf_block *), 1, CLASS_BLOCK);
@@ -51,7 +52,8 @@ struct builder {
 };
 
 /* A field of the instruction at `index`; nil is 0. Raises outside of the range. */
-static lua_Integer field(lua_State *L, const struct builder *builder, int index, const char *name, lua_Integer lowest, lua_Integer highest)
+static lua_Integer field(lua_State *L, const struct builder *builder, int index, const char *name, lua_Integer lowest,
+			 lua_Integer highest)
 {
 	lua_Integer value = 0;
 	int exact = 1;
@@ -59,9 +61,11 @@ static lua_Integer field(lua_State *L, const struct builder *builder, int index,
 	if (lua_getfield(L, index, name) != LUA_TNIL)
 		value = lua_tointegerx(L, -1, &exact);
 	if (!exact)
-		luaL_error(L, "instruction %I: %s: integer expected, got %s", builder->count + 1, name, luaL_typename(L, -1));
+		luaL_error(L, "instruction %I: %s: integer expected, got %s", builder->count + 1, name,
+			   luaL_typename(L, -1));
 	if (value < lowest || value > highest)
-		luaL_error(L, "instruction %I: %s: %I does not fit (%I to %I)", builder->count + 1, name, value, lowest, highest);
+		luaL_error(L, "instruction %I: %s: %I does not fit (%I to %I)", builder->count + 1, name, value, lowest,
+			   highest);
 	lua_pop(L, 1);
 	return value;
 }
@@ -70,7 +74,8 @@ static lua_Integer field(lua_State *L, const struct builder *builder, int index,
 static const char *name_field(lua_State *L, const struct builder *builder, int index, const char *name)
 {
 	if (lua_getfield(L, index, name) != LUA_TSTRING)
-		luaL_error(L, "instruction %I: %s: string expected, got %s", builder->count + 1, name, luaL_typename(L, -1));
+		luaL_error(L, "instruction %I: %s: string expected, got %s", builder->count + 1, name,
+			   luaL_typename(L, -1));
 	return lua_tostring(L, -1);
 }
 
@@ -100,7 +105,8 @@ static int refer(lua_State *L, const struct builder *builder, int index)
 	int table, kind = 0, result;
 
 	if (lua_getfield(L, index, "reference") != LUA_TTABLE)
-		luaL_error(L, "instruction %I: reference: table expected, got %s", builder->count + 1, luaL_typename(L, -1));
+		luaL_error(L, "instruction %I: reference: table expected, got %s", builder->count + 1,
+			   luaL_typename(L, -1));
 	table = lua_gettop(L);
 	const char *text = name_field(L, builder, table, "kind");
 
@@ -161,7 +167,8 @@ static int add_item(lua_State *L, struct builder *builder, int depth)
 	if (lua_type(L, index) == LUA_TSTRING)
 		return ebpf_block_parse(builder->block, binding_to_string(L, index, "text"), binding_error(L));
 	if (!lua_istable(L, index))
-		return luaL_error(L, "instruction %I: instruction expected, got %s", builder->count + 1, luaL_typename(L, index));
+		return luaL_error(L, "instruction %I: instruction expected, got %s", builder->count + 1,
+				  luaL_typename(L, index));
 	if (has_field(L, index, "code"))
 		return add_insn(L, builder, index);
 	if (!has_field(L, index, "label"))
@@ -307,7 +314,8 @@ static void push_list(lua_State *L, const struct ebpf_block *block)
 		set(L, "src", insns[i].src);
 		set(L, "off", insns[i].off);
 		if (insns[i].code == WIDE_LOAD)
-			set(L, "wide", (lua_Integer)((uint64_t)(uint32_t)insns[i + 1].imm << 32 | (uint32_t)insns[i].imm));
+			set(L, "wide",
+			    (lua_Integer)((uint64_t)(uint32_t)insns[i + 1].imm << 32 | (uint32_t)insns[i].imm));
 		else
 			set(L, "imm", insns[i].imm);
 		push_names(L, &reader, (uint32_t)i);
@@ -384,10 +392,13 @@ static const luaL_Reg block_methods[] = { { "close", l_block_close }, { NULL, NU
 static const luaL_Reg block_metamethods[] = {
 	{ "__gc", l_block_close }, { "__close", l_block_close }, { "__tostring", l_block_tostring }, { NULL, NULL }
 };
-static const struct binding_class block_class = { .name = CLASS_BLOCK, .methods = block_methods, .metamethods = block_metamethods };
+static const struct binding_class block_class = {
+	.name = CLASS_BLOCK, .methods = block_methods, .metamethods = block_metamethods,
+};
 static const luaL_Reg functions[] = {
-	{ "asm_block", l_asm_block }, { "asm_parse", l_asm_parse }, { "asm_print", l_asm_print }, { "asm_helper", l_asm_helper },
-	{ "asm_decode", l_asm_decode }, { "asm_encode", l_asm_encode }, { NULL, NULL }
+	{ "asm_block", l_asm_block },   { "asm_parse", l_asm_parse },   { "asm_print", l_asm_print },
+	{ "asm_helper", l_asm_helper }, { "asm_decode", l_asm_decode }, { "asm_encode", l_asm_encode },
+	{ NULL, NULL },
 };
 
 void binding_open_asm(lua_State *L)

@@ -1,4 +1,5 @@
-/* The room `asm`: bytes, text and blocks. The bytes of the first table were made by clang 14 (`-target bpf -mcpu=v3`) from the text beside them. */
+/* The room `asm`: bytes, text and blocks. The bytes of the first table were made by clang 14 (`-target bpf -mcpu=v3`)
+ * from the text beside them. */
 #include <stdlib.h>
 
 #include "asm/asm.h"
@@ -141,7 +142,8 @@ static const struct row from_clang[] = {
 	{ "r6 = atomic_fetch_or((u64 *)(r1 + 0), r6)", "db61000041000000" },
 };
 
-/* What clang 14 cannot assemble: RFC 9669 sections 4 and 5, and the kernel's own extensions, as the verifier's log writes them. */
+/* What clang 14 cannot assemble: RFC 9669 sections 4 and 5, and the kernel's own extensions, as the verifier's log
+ * writes them. */
 static const struct row from_standard[] = {
 	{ "r4 %= r7", "9f74000000000000" }, { "w4 %= 8", "9404000008000000" },
 	{ "r1 s/= r2", "3f21010000000000" }, { "w1 s/= 5", "3401010005000000" },
@@ -538,7 +540,8 @@ static void test_parse_errors(void)
 	}
 }
 
-/* Any text gives code or an error: every row of the tables with each of its letters replaced, left out, or cut off behind it. */
+/* Any text gives code or an error: every row of the tables with each of its letters replaced, left out, or cut off
+ * behind it. */
 static void mangle(const char *text)
 {
 	static const char letters[] = "r9-+*(<&:;# x\t~";

@@ -55,7 +55,8 @@ static void test_results(void)
 	check_closed_on_exec(sys->socket(AF_UNIX, SOCK_STREAM, 0));
 }
 
-/* A descriptor of a map of one element, or -errno. The argument is larger than any kernel knows, and zero behind what is used. */
+/* A descriptor of a map of one element, or -errno. The argument is larger than any kernel knows, and zero behind what
+ * is used. */
 static int new_map(void)
 {
 	struct {
@@ -103,8 +104,10 @@ static int load(size_t jumps)
 		return -ENOMEM;
 	insns[0] = (struct ebpf_insn){ .code = 0x61, .dst = 2, .src = 1 }; /* r2 = skb->len */
 	insns[1] = (struct ebpf_insn){ .code = 0xb7 };
-	for (size_t i = 0; i < jumps; i++)
-		insns[2 + i] = i % 2 ? (struct ebpf_insn){ .code = 0x07, .imm = 1 } : (struct ebpf_insn){ .code = 0x15, .dst = 2, .off = 1, .imm = (int)i };
+	for (size_t i = 0; i < jumps; i += 2) { /* if (r2 != i) r0++ */
+		insns[2 + i] = (struct ebpf_insn){ .code = 0x15, .dst = 2, .off = 1, .imm = (int)i };
+		insns[3 + i] = (struct ebpf_insn){ .code = 0x07, .imm = 1 };
+	}
 	insns[jumps + 2] = (struct ebpf_insn){ .code = 0xb7 };
 	insns[jumps + 3] = (struct ebpf_insn){ .code = 0x95 };
 	attr.insns = ebpf_ptr(insns);

@@ -92,7 +92,8 @@ static int reference_src(const struct ebpf_insn *insn, enum ebpf_reference kind)
 	return -1;
 }
 
-int ebpf_block_refer(struct ebpf_block *block, enum ebpf_reference kind, const char *name, int64_t addend, struct ebpf_error *err)
+int ebpf_block_refer(struct ebpf_block *block, enum ebpf_reference kind, const char *name, int64_t addend,
+		     struct ebpf_error *err)
 {
 	struct ebpf_insn *insn = last_insn(block);
 	struct ebpf_block_reference *grown;
@@ -100,11 +101,14 @@ int ebpf_block_refer(struct ebpf_block *block, enum ebpf_reference kind, const c
 	char *copy;
 
 	if (src < 0)
-		return ebpf_fail(err, EINVAL, "instruction %zu cannot refer to '%s': %s", insn ? (size_t)(insn - block->insns) : 0, name,
-				 "maps, functions' addresses and externs need a wide load, functions and kfuncs a call");
+		return ebpf_fail(
+			err, EINVAL, "instruction %zu cannot refer to '%s': %s",
+			insn ? (size_t)(insn - block->insns) : 0, name,
+			"maps, functions' addresses and externs need a wide load, functions and kfuncs a call");
 	if (block->reference_count && &block->insns[block->references[block->reference_count - 1].insn] == insn)
-		return ebpf_fail(err, EINVAL, "instruction %zu refers to '%s' already: not to '%s' as well", (size_t)(insn - block->insns),
-				 block->references[block->reference_count - 1].name, name);
+		return ebpf_fail(err, EINVAL, "instruction %zu refers to '%s' already: not to '%s' as well",
+				 (size_t)(insn - block->insns), block->references[block->reference_count - 1].name,
+				 name);
 	grown = ebpf_grow(block->references, &block->reference_capacity, block->reference_count, sizeof(*grown));
 	if (!grown)
 		return ebpf_fail_memory(err);
@@ -117,7 +121,10 @@ int ebpf_block_refer(struct ebpf_block *block, enum ebpf_reference kind, const c
 	if (ebpf_insn_is_wide(insn))
 		insn[1].imm = 0;
 	block->references[block->reference_count++] = (struct ebpf_block_reference){
-		.insn = (uint32_t)(insn - block->insns), .kind = kind, .name = copy, .addend = addend,
+		.insn = (uint32_t)(insn - block->insns),
+		.kind = kind,
+		.name = copy,
+		.addend = addend,
 	};
 	block->finished = false;
 	return 0;
@@ -164,7 +171,8 @@ int ebpf_block_jump(struct ebpf_block *block, const char *label, struct ebpf_err
 	copy = ebpf_strdup(label);
 	if (!copy)
 		return ebpf_fail_memory(err);
-	block->jumps[block->jump_count++] = (struct ebpf_block_jump){ .label = copy, .insn = (uint32_t)(insn - block->insns) };
+	block->jumps[block->jump_count++] =
+		(struct ebpf_block_jump){ .label = copy, .insn = (uint32_t)(insn - block->insns) };
 	block->finished = false;
 	return 0;
 }
@@ -201,8 +209,8 @@ static int resolve_jump(struct ebpf_block *block, const struct ebpf_block_jump *
 		return 0;
 	}
 	if (distance < INT16_MIN || distance > INT16_MAX) {
-		ebpf_fail(err, ERANGE, "instruction %u: label '%s' is %lld instructions away, and a jump reaches 32767", jump->insn,
-			  jump->label, (long long)distance);
+		ebpf_fail(err, ERANGE, "instruction %u: label '%s' is %lld instructions away, and a jump reaches 32767",
+			  jump->insn, jump->label, (long long)distance);
 		ebpf_hint(err, "jump over a `gotol` (Linux 6.6), which reaches any distance");
 		return -ERANGE;
 	}
@@ -232,10 +240,11 @@ static int check_target(const struct ebpf_block *block, size_t at, const char *w
 	int64_t target = (int64_t)at + 1 + (far ? insn->imm : insn->off);
 
 	if (target < 0 || (uint64_t)target >= block->count)
-		return ebpf_fail(err, EINVAL, "instruction %zu: %s %lld, outside of the block, which has %zu", at, what, (long long)target,
-				 block->count);
+		return ebpf_fail(err, EINVAL, "instruction %zu: %s %lld, outside of the block, which has %zu", at, what,
+				 (long long)target, block->count);
 	if (target > 0 && ebpf_insn_is_wide(&block->insns[target - 1]))
-		return ebpf_fail(err, EINVAL, "instruction %zu: %s %lld, the second slot of a wide load", at, what, (long long)target);
+		return ebpf_fail(err, EINVAL, "instruction %zu: %s %lld, the second slot of a wide load", at, what,
+				 (long long)target);
 	return 0;
 }
 
@@ -246,7 +255,8 @@ static bool is_reference(const struct ebpf_block *block, size_t *next, size_t at
 	return *next < block->reference_count && block->references[*next].insn == at;
 }
 
-/* Every jump, and every call within the block, must go to an instruction of it. References are in the order of their instructions. */
+/* Every jump, and every call within the block, must go to an instruction of it. References are in the order of their
+ * instructions. */
 static int check_targets(const struct ebpf_block *block, struct ebpf_error *err)
 {
 	size_t reference = 0;
@@ -257,9 +267,11 @@ static int check_targets(const struct ebpf_block *block, struct ebpf_error *err)
 
 		if (ebpf_insn_is_jump(insn))
 			code = check_target(block, at, "jump to", err);
-		else if (insn->code == EBPF_CALL && insn->src == EBPF_PSEUDO_CALL && !is_reference(block, &reference, at))
+		else if (insn->code == EBPF_CALL && insn->src == EBPF_PSEUDO_CALL &&
+			 !is_reference(block, &reference, at))
 			code = check_target(block, at, "call of", err);
-		else if (ebpf_insn_is_wide(insn) && insn->src == EBPF_PSEUDO_FUNC && !is_reference(block, &reference, at))
+		else if (ebpf_insn_is_wide(insn) && insn->src == EBPF_PSEUDO_FUNC &&
+			 !is_reference(block, &reference, at))
 			code = check_target(block, at, "address of", err);
 		if (ebpf_insn_is_wide(insn))
 			at++;
@@ -339,8 +351,8 @@ bool ebpf_block_get_jump(const struct ebpf_block *block, size_t index, const cha
 	return true;
 }
 
-bool ebpf_block_get_reference(const struct ebpf_block *block, size_t index, enum ebpf_reference *kind, const char **name, int64_t *addend,
-			      uint32_t *insn)
+bool ebpf_block_get_reference(const struct ebpf_block *block, size_t index, enum ebpf_reference *kind,
+			      const char **name, int64_t *addend, uint32_t *insn)
 {
 	if (index >= block->reference_count)
 		return false;

@@ -4,7 +4,8 @@
 
 static bool is_word(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '$' || c == '@';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+	       c == '$' || c == '@';
 }
 
 static bool is_digit(char c)
@@ -22,8 +23,8 @@ bool ebpf_cursor_fail(struct ebpf_cursor *cursor, int code, const char *at, cons
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	cursor->code = ebpf_fail(cursor->err, code, "assembly, line %zu, column %zu: %s", cursor->number, (size_t)(at - cursor->line) + 1,
-				 text);
+	cursor->code = ebpf_fail(cursor->err, code, "assembly, line %zu, column %zu: %s", cursor->number,
+				 (size_t)(at - cursor->line) + 1, text);
 	return false;
 }
 
@@ -128,7 +129,8 @@ bool ebpf_cursor_name(struct ebpf_cursor *cursor, char name[EBPF_NAME_SIZE])
 	while (is_word(cursor->at[length]))
 		length++;
 	if (length >= EBPF_NAME_SIZE)
-		return ebpf_cursor_fail(cursor, EINVAL, cursor->at, "a name of %zu letters: at most %d", length, EBPF_NAME_SIZE - 1);
+		return ebpf_cursor_fail(cursor, EINVAL, cursor->at, "a name of %zu letters: at most %d", length,
+					EBPF_NAME_SIZE - 1);
 	memcpy(name, cursor->at, length);
 	name[length] = '\0';
 	cursor->at += length;
@@ -152,8 +154,12 @@ bool ebpf_cursor_is_number(struct ebpf_cursor *cursor)
 
 static int digit_value(char c, unsigned base)
 {
-	int value = is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	int value = -1;
 
+	if (is_digit(c))
+		value = c - '0';
+	else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
+		value = (c | 0x20) - 'a' + 10;
 	return value < (int)base ? value : -1;
 }
 
@@ -183,7 +189,7 @@ bool ebpf_cursor_number(struct ebpf_cursor *cursor, struct ebpf_number *number)
 
 bool ebpf_cursor_range(struct ebpf_cursor *cursor, int64_t lowest, uint64_t highest, const char *what, int64_t *value)
 {
-	struct ebpf_number number;
+	struct ebpf_number number = { 0 };
 	const char *start;
 
 	ebpf_cursor_blanks(cursor);
@@ -191,8 +197,9 @@ bool ebpf_cursor_range(struct ebpf_cursor *cursor, int64_t lowest, uint64_t high
 	if (!ebpf_cursor_number(cursor, &number))
 		return false;
 	if (number.negative ? number.magnitude > 0 - (uint64_t)lowest : number.magnitude > highest)
-		return ebpf_cursor_fail(cursor, ERANGE, start, "%s %s%llu does not fit: from %lld to %llu", what, number.negative ? "-" : "",
-					(unsigned long long)number.magnitude, (long long)lowest, (unsigned long long)highest);
+		return ebpf_cursor_fail(cursor, ERANGE, start, "%s %s%llu does not fit: from %lld to %llu", what,
+					number.negative ? "-" : "", (unsigned long long)number.magnitude,
+					(long long)lowest, (unsigned long long)highest);
 	*value = (int64_t)(number.negative ? 0 - number.magnitude : number.magnitude);
 	return true;
 }

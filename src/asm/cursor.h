@@ -1,7 +1,7 @@
 /* cursor.h -- a place in a line of assembly, and the steps that the parser takes from it.
  *
- * A step that succeeds moves the cursor behind what it took; one that does not leaves it, and, if the word was required, has
- * recorded an error at that place. Blanks before a token are skipped by every step.
+ * A step that succeeds moves the cursor behind what it took; one that does not leaves it, and, if the word was
+ * required, has recorded an error at that place. Blanks before a token are skipped by every step.
  */
 #ifndef EBPF_ASM_CURSOR_H
 #define EBPF_ASM_CURSOR_H

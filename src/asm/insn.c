@@ -39,7 +39,9 @@ int ebpf_insns_decode(struct ebpf_span bytes, struct ebpf_insn *out, struct ebpf
 		if (i + 1 == count)
 			return ebpf_fail(err, EINVAL, "instruction %zu: wide load without its second slot", i);
 		if (next->code || next->dst || next->src || next->off)
-			return ebpf_fail(err, EINVAL, "instruction %zu: second slot of a wide load is not zero (code 0x%02x)", i, next->code);
+			return ebpf_fail(err, EINVAL,
+					 "instruction %zu: second slot of a wide load is not zero (code 0x%02x)", i,
+					 next->code);
 		i++;
 	}
 	return 0;
@@ -100,7 +102,8 @@ static const char *check_move(const struct ebpf_insn *insn)
 	case 1: /* Linux 6.9: between the address spaces of an arena */
 		if (!wide)
 			return unused_off;
-		return insn->imm == 1 || insn->imm == 1 << 16 ? NULL : "address space cast of other than spaces 0 and 1";
+		return insn->imm == 1 || insn->imm == 1 << 16 ? NULL
+							      : "address space cast of other than spaces 0 and 1";
 	case -1:
 		return wide ? "per-CPU address, which the kernel alone may ask for" : unused_off;
 	default:
@@ -144,7 +147,8 @@ static const char *check_call(const struct ebpf_insn *insn)
 static const char *check_goto(const struct ebpf_insn *insn)
 {
 	if (insn->src)
-		return insn->code == EBPF_MAY_GOTO ? "conditional jump of an unknown kind (source register is not 0)" : unused_src;
+		return insn->code == EBPF_MAY_GOTO ? "conditional jump of an unknown kind (source register is not 0)"
+						   : unused_src;
 	if (insn->dst)
 		return unused_dst;
 	if (insn->code == EBPF_GOTOL || insn->code == EBPF_EXIT) {
@@ -221,7 +225,7 @@ static const char *check_atomic(const struct ebpf_insn *insn)
 	uint8_t size = ebpf_insn_size(insn);
 
 	switch (insn->imm) {
-	case EBPF_LOAD_ACQ:  /* Linux 6.15 */
+	case EBPF_LOAD_ACQ: /* Linux 6.15 */
 	case EBPF_STORE_REL:
 		return NULL;
 	case EBPF_ADD:

@@ -9,8 +9,9 @@ static int hex_pair(const char *at)
 	return low ? (int)((high - digits) * 16 + (low - digits)) : -1;
 }
 
-/* llvm-objdump's column of bytes, "b7 00 00 00 02 00 00 00": tells what the text does not (whom a call calls). The registers' byte
- * is read as a little-endian one, where src is the upper half; in the other order the hint is of no use, and not used. */
+/* llvm-objdump's column of bytes, "b7 00 00 00 02 00 00 00": tells what the text does not (whom a call calls). The
+ * registers' byte is read as a little-endian one, where src is the upper half; in the other order the hint is of no
+ * use, and not used. */
 static void take_bytes(struct ebpf_statement *s)
 {
 	struct ebpf_cursor *cursor = &s->cursor;
@@ -29,7 +30,8 @@ static void take_bytes(struct ebpf_statement *s)
 	cursor->at = at;
 }
 
-/* What may stand before an instruction: "12:", the registers that live there (verifier log, Linux 6.16), bytes, "(b7)". */
+/* What may stand before an instruction: "12:", the registers that live there (verifier log, Linux 6.16), bytes,
+ * "(b7)". */
 static void take_prefix(struct ebpf_statement *s)
 {
 	struct ebpf_cursor *cursor = &s->cursor;
@@ -63,7 +65,8 @@ static bool take_label(struct ebpf_statement *s, char name[EBPF_NAME_SIZE])
 	if (strspn(ahead.at, "0123456789abcdef") == 16)
 		ahead.at += 16;
 	if (ebpf_cursor_take(&ahead, "<"))
-		found = ebpf_cursor_name(&ahead, name) && ebpf_cursor_take(&ahead, ">") && ebpf_cursor_take(&ahead, ":");
+		found = ebpf_cursor_name(&ahead, name) && ebpf_cursor_take(&ahead, ">") &&
+			ebpf_cursor_take(&ahead, ":");
 	else
 		found = ebpf_cursor_name(&ahead, name) && ebpf_cursor_take(&ahead, ":");
 	if (!found)
@@ -82,8 +85,8 @@ static int emit(struct ebpf_statement *s, struct ebpf_block *block, const char *
 	int code;
 
 	if (s->hint_code >= 0 && s->hint_code != s->insn.code) {
-		ebpf_cursor_fail(cursor, EINVAL, start, "the text is instruction 0x%02x, what is before it says 0x%02x", s->insn.code,
-				 s->hint_code);
+		ebpf_cursor_fail(cursor, EINVAL, start, "the text is instruction 0x%02x, what is before it says 0x%02x",
+				 s->insn.code, s->hint_code);
 		return cursor->code;
 	}
 	if (ebpf_insn_is_wide(&check))
@@ -103,7 +106,9 @@ static int emit(struct ebpf_statement *s, struct ebpf_block *block, const char *
 
 static int parse_line(struct ebpf_block *block, const char *line, size_t number, struct ebpf_error *err)
 {
-	struct ebpf_statement s = { .cursor = { .line = line, .at = line, .number = number, .err = err }, .hint_code = -1, .hint_src = -1 };
+	struct ebpf_statement s = { .cursor = { .line = line, .at = line, .number = number, .err = err },
+				    .hint_code = -1,
+				    .hint_src = -1 };
 	struct ebpf_cursor *cursor = &s.cursor;
 	const char *start;
 	int code;

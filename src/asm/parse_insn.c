@@ -9,7 +9,8 @@ static bool same_width(struct ebpf_cursor *cursor, char a, char b)
 	return a == b || ebpf_cursor_fail(cursor, EINVAL, cursor->at, "one side has 64 bits (r), the other 32 (w)");
 }
 
-/* A 32-bit constant. Those that are used as 32 bits, or that the kernel prints as such, may be written without a sign. */
+/* A 32-bit constant. Those that are used as 32 bits, or that the kernel prints as such, may be written without a
+ * sign. */
 static bool parse_imm(struct ebpf_cursor *cursor, bool either, int32_t *imm)
 {
 	int64_t value;
@@ -47,7 +48,8 @@ static bool parse_address(struct ebpf_cursor *cursor, uint8_t *base, int16_t *of
 	if (!ebpf_cursor_register(cursor, &letter, base))
 		return false;
 	if (letter == 'w')
-		return ebpf_cursor_fail(cursor, EINVAL, cursor->at, "an address has 64 bits: r%d, not w%d", *base, *base);
+		return ebpf_cursor_fail(cursor, EINVAL, cursor->at, "an address has 64 bits: r%d, not w%d", *base,
+					*base);
 	ebpf_cursor_blanks(cursor);
 	sign = cursor->at + 1;
 	if (*cursor->at == '+' && sign[strspn(sign, " ")] == '-')
@@ -91,7 +93,8 @@ static bool parse_load(struct ebpf_statement *s, char letter, uint8_t dst)
 		return true;
 	}
 	if (dst != 0 || is_signed || size == EBPF_DW)
-		return ebpf_cursor_fail(cursor, EINVAL, cursor->at, "packet bytes are loaded as u8, u16 or u32, and into r0");
+		return ebpf_cursor_fail(cursor, EINVAL, cursor->at,
+					"packet bytes are loaded as u8, u16 or u32, and into r0");
 	s->insn.code = EBPF_LD | size | EBPF_ABS;
 	if (!ebpf_cursor_need(cursor, "["))
 		return false;
@@ -151,7 +154,7 @@ static bool parse_typed_address(struct ebpf_cursor *cursor, uint8_t *size, uint8
 static bool parse_locked(struct ebpf_statement *s)
 {
 	struct ebpf_cursor *cursor = &s->cursor;
-	uint8_t size, base, src;
+	uint8_t size = 0, base = 0, src;
 	char letter;
 
 	if (!ebpf_cursor_need(cursor, "*") || !parse_typed_address(cursor, &size, &base, &s->insn.off))
@@ -174,7 +177,7 @@ static bool parse_locked(struct ebpf_statement *s)
 static bool parse_store_release(struct ebpf_statement *s)
 {
 	struct ebpf_cursor *cursor = &s->cursor;
-	uint8_t size, base, src;
+	uint8_t size = 0, base = 0, src;
 	char letter;
 
 	if (!ebpf_cursor_need(cursor, "(") || !parse_typed_address(cursor, &size, &base, &s->insn.off) ||
@@ -204,8 +207,8 @@ static bool parse_load_acquire(struct ebpf_statement *s, char letter, uint8_t ds
 	return ebpf_cursor_need(cursor, ")");
 }
 
-/* The name of an operation that gives back what was there: its immediate and, where the name tells, the size; -1 for any other name. LLVM has
- * xchg_64 and cmpxchg32_32, the kernel atomic64_xchg and atomic_cmpxchg. */
+/* The name of an operation that gives back what was there: its immediate and, where the name tells, the size; -1 for
+ * any other name. LLVM has xchg_64 and cmpxchg32_32, the kernel atomic64_xchg and atomic_cmpxchg. */
 static int fetching_operation(const char *name, int *size)
 {
 	char fetch[16];
@@ -238,7 +241,8 @@ static int fetching_operation(const char *name, int *size)
 }
 
 /* The rest of "r2 = atomic64_fetch_add(": "(u64 *)(r1 +0), r2)". */
-static bool parse_fetching(struct ebpf_statement *s, char letter, uint8_t dst, int operation, int known_size, bool typed)
+static bool parse_fetching(struct ebpf_statement *s, char letter, uint8_t dst, int operation, int known_size,
+			   bool typed)
 {
 	struct ebpf_cursor *cursor = &s->cursor;
 	uint8_t size = (uint8_t)known_size, base, src, old;
@@ -247,7 +251,8 @@ static bool parse_fetching(struct ebpf_statement *s, char letter, uint8_t dst, i
 
 	if (!ebpf_cursor_need(cursor, "("))
 		return false;
-	if (typed ? !parse_typed_address(cursor, &size, &base, &s->insn.off) : !parse_address(cursor, &base, &s->insn.off))
+	if (typed ? !parse_typed_address(cursor, &size, &base, &s->insn.off)
+		  : !parse_address(cursor, &base, &s->insn.off))
 		return false;
 	if (known_size >= 0 && size != known_size)
 		return ebpf_cursor_fail(cursor, EINVAL, cursor->at, "the name says 64 bits, the type does not");
@@ -257,12 +262,14 @@ static bool parse_fetching(struct ebpf_statement *s, char letter, uint8_t dst, i
 		if (!ebpf_cursor_register(cursor, &old_letter, &old) || !ebpf_cursor_need(cursor, ","))
 			return false;
 		if (old != 0 || dst != 0)
-			return ebpf_cursor_fail(cursor, EINVAL, cursor->at, "cmpxchg compares with r0, and gives back in r0");
+			return ebpf_cursor_fail(cursor, EINVAL, cursor->at,
+						"cmpxchg compares with r0, and gives back in r0");
 	}
 	if (!ebpf_cursor_register(cursor, &src_letter, &src) || !value_width(cursor, src_letter, size, false))
 		return false;
 	if (!compare && src != dst)
-		return ebpf_cursor_fail(cursor, EINVAL, cursor->at, "the operation gives back in the register that it takes, r%d", src);
+		return ebpf_cursor_fail(cursor, EINVAL, cursor->at,
+					"the operation gives back in the register that it takes, r%d", src);
 	s->insn.code = EBPF_STX | EBPF_ATOMIC | size;
 	s->insn.dst = base;
 	s->insn.src = src;
@@ -305,7 +312,8 @@ static bool parse_map(struct ebpf_statement *s, uint8_t dst)
 	int64_t number = 0, offset = 0;
 	bool index = ebpf_cursor_take(cursor, "idx:"), named = !index && !ebpf_cursor_take(cursor, "fd:");
 
-	if (named ? !ebpf_cursor_name(cursor, s->name) : !ebpf_cursor_range(cursor, INT32_MIN, INT32_MAX, "descriptor", &number))
+	if (named ? !ebpf_cursor_name(cursor, s->name)
+		  : !ebpf_cursor_range(cursor, INT32_MIN, INT32_MAX, "descriptor", &number))
 		return false;
 	if (!ebpf_cursor_need(cursor, "]"))
 		return false;
@@ -343,7 +351,8 @@ static bool parse_subprogram(struct ebpf_statement *s, uint8_t dst)
 {
 	int64_t distance;
 
-	if (!ebpf_cursor_range(&s->cursor, INT32_MIN, INT32_MAX, "distance", &distance) || !ebpf_cursor_need(&s->cursor, "]"))
+	if (!ebpf_cursor_range(&s->cursor, INT32_MIN, INT32_MAX, "distance", &distance) ||
+	    !ebpf_cursor_need(&s->cursor, "]"))
 		return false;
 	return finish_wide(s, dst, EBPF_PSEUDO_FUNC, (uint32_t)distance);
 }
@@ -377,11 +386,13 @@ static bool parse_named_wide(struct ebpf_statement *s, uint8_t dst, bool *known)
 	if (take_keyword(cursor, "map") || ebpf_cursor_take(cursor, "&"))
 		return ebpf_cursor_name(cursor, s->name) && finish_reference(s, dst, EBPF_REF_MAP);
 	if (take_keyword(cursor, "map_value"))
-		return ebpf_cursor_name(cursor, s->name) && parse_addend(s) && finish_reference(s, dst, EBPF_REF_MAP_VALUE);
+		return ebpf_cursor_name(cursor, s->name) && parse_addend(s) &&
+		       finish_reference(s, dst, EBPF_REF_MAP_VALUE);
 	if (take_keyword(cursor, "func"))
 		return ebpf_cursor_name(cursor, s->name) && finish_reference(s, dst, EBPF_REF_FUNCTION);
 	if (take_keyword(cursor, "extern"))
-		return ebpf_cursor_name(cursor, s->name) && parse_addend(s) && finish_reference(s, dst, EBPF_REF_EXTERN);
+		return ebpf_cursor_name(cursor, s->name) && parse_addend(s) &&
+		       finish_reference(s, dst, EBPF_REF_EXTERN);
 	*known = false;
 	return false;
 }
@@ -391,7 +402,7 @@ static bool parse_constant(struct ebpf_statement *s, char letter, uint8_t dst)
 {
 	struct ebpf_cursor *cursor = &s->cursor;
 	const char *start = cursor->at;
-	struct ebpf_number number;
+	struct ebpf_number number = { 0 };
 	uint64_t value;
 	bool wide, fits;
 
@@ -401,9 +412,11 @@ static bool parse_constant(struct ebpf_statement *s, char letter, uint8_t dst)
 		return ebpf_cursor_fail(cursor, ERANGE, start, "a number of more than 64 bits");
 	value = number.negative ? 0 - number.magnitude : number.magnitude;
 	fits = number.magnitude <= (number.negative ? 1ULL << 31 : letter == 'w' ? UINT32_MAX : INT32_MAX);
-	wide = ebpf_cursor_take(cursor, "ll") || s->hint_code == EBPF_LD_IMM64 || (!fits && letter == 'r' && s->hint_code < 0);
+	wide = ebpf_cursor_take(cursor, "ll") || s->hint_code == EBPF_LD_IMM64 ||
+	       (!fits && letter == 'r' && s->hint_code < 0);
 	if (wide && letter == 'w')
-		return ebpf_cursor_fail(cursor, EINVAL, start, "a wide load needs a 64-bit register: r%d, not w%d", dst, dst);
+		return ebpf_cursor_fail(cursor, EINVAL, start, "a wide load needs a 64-bit register: r%d, not w%d", dst,
+					dst);
 	if (wide)
 		return finish_wide(s, dst, s->hint_src > 0 ? (uint8_t)s->hint_src : 0, (int64_t)value);
 	if (!fits)
@@ -421,8 +434,13 @@ static bool parse_extension(struct ebpf_statement *s, char letter, uint8_t dst)
 	char src_letter;
 	uint8_t src;
 
-	s->insn.off = ebpf_cursor_take(cursor, "s8") ? 8 : ebpf_cursor_take(cursor, "s16") ? 16 : ebpf_cursor_take(cursor, "s32") ? 32 : 0;
-	if (!s->insn.off)
+	if (ebpf_cursor_take(cursor, "s8"))
+		s->insn.off = 8;
+	else if (ebpf_cursor_take(cursor, "s16"))
+		s->insn.off = 16;
+	else if (ebpf_cursor_take(cursor, "s32"))
+		s->insn.off = 32;
+	else
 		return ebpf_cursor_expected(cursor, "s8, s16 or s32");
 	if (!ebpf_cursor_need(cursor, ")") || !ebpf_cursor_register(cursor, &src_letter, &src) ||
 	    !same_width(cursor, letter, src_letter))
@@ -440,7 +458,9 @@ static int swap_code(const char *name, int32_t *imm)
 		const char *name;
 		uint8_t code;
 	} swaps[] = {
-		{ "be", EBPF_ALU | EBPF_END | EBPF_X }, { "le", EBPF_ALU | EBPF_END | EBPF_K }, { "bswap", EBPF_ALU64 | EBPF_END },
+		{ "be", EBPF_ALU | EBPF_END | EBPF_X },
+		{ "le", EBPF_ALU | EBPF_END | EBPF_K },
+		{ "bswap", EBPF_ALU64 | EBPF_END },
 	};
 
 	for (size_t i = 0; i < EBPF_COUNT(swaps); i++) {
@@ -462,7 +482,8 @@ static bool same_register(struct ebpf_statement *s, char letter, uint8_t dst)
 	if (!ebpf_cursor_register(&s->cursor, &other_letter, &other))
 		return false;
 	if (other != dst || other_letter != letter)
-		return ebpf_cursor_fail(&s->cursor, EINVAL, s->cursor.at, "works in place: both sides must be %c%d", letter, dst);
+		return ebpf_cursor_fail(&s->cursor, EINVAL, s->cursor.at, "works in place: both sides must be %c%d",
+					letter, dst);
 	s->insn.dst = dst;
 	return true;
 }
@@ -475,9 +496,10 @@ static bool parse_address_cast(struct ebpf_statement *s, char letter, uint8_t ds
 	char src_letter;
 	uint8_t src;
 
-	if (!ebpf_cursor_need(cursor, "(") || !ebpf_cursor_register(cursor, &src_letter, &src) || !ebpf_cursor_need(cursor, ",") ||
-	    !ebpf_cursor_range(cursor, 0, UINT16_MAX, "address space", &to) || !ebpf_cursor_need(cursor, ",") ||
-	    !ebpf_cursor_range(cursor, 0, UINT16_MAX, "address space", &from) || !ebpf_cursor_need(cursor, ")"))
+	if (!ebpf_cursor_need(cursor, "(") || !ebpf_cursor_register(cursor, &src_letter, &src) ||
+	    !ebpf_cursor_need(cursor, ",") || !ebpf_cursor_range(cursor, 0, UINT16_MAX, "address space", &to) ||
+	    !ebpf_cursor_need(cursor, ",") || !ebpf_cursor_range(cursor, 0, UINT16_MAX, "address space", &from) ||
+	    !ebpf_cursor_need(cursor, ")"))
 		return false;
 	if (letter != 'r' || src_letter != 'r')
 		return ebpf_cursor_fail(cursor, EINVAL, cursor->at, "an address has 64 bits: r%d, not w%d", dst, dst);
@@ -618,7 +640,8 @@ static bool parse_target(struct ebpf_statement *s)
 	if (cursor->at[0] == 'p' && cursor->at[1] == 'c' && (cursor->at[2] == '+' || cursor->at[2] == '-'))
 		cursor->at += 2;
 	if (*cursor->at == '+' || *cursor->at == '-') {
-		if (!ebpf_cursor_range(cursor, far ? INT32_MIN : INT16_MIN, far ? INT32_MAX : INT16_MAX, "jump by", &distance))
+		if (!ebpf_cursor_range(cursor, far ? INT32_MIN : INT16_MIN, far ? INT32_MAX : INT16_MAX, "jump by",
+				       &distance))
 			return false;
 		if (far)
 			s->insn.imm = (int32_t)distance;
@@ -651,7 +674,8 @@ static bool parse_goto_register(struct ebpf_statement *s)
 	if (!ebpf_cursor_register(&s->cursor, &letter, &dst))
 		return false;
 	if (letter == 'w')
-		return ebpf_cursor_fail(&s->cursor, EINVAL, s->cursor.at, "an address has 64 bits: r%d, not w%d", dst, dst);
+		return ebpf_cursor_fail(&s->cursor, EINVAL, s->cursor.at, "an address has 64 bits: r%d, not w%d", dst,
+					dst);
 	s->insn.code = EBPF_GOTOX;
 	s->insn.dst = dst;
 	return true;

@@ -23,7 +23,8 @@ const char *const ebpf_signed_size_names[4] = { "s32", "s16", "s8", NULL };
 /* What is no instruction prints as such; the parser refuses it. */
 static int print_invalid(const struct ebpf_insn *insn, char *text, size_t size)
 {
-	return snprintf(text, size, "invalid(code 0x%02x, r%d, r%d, %d, %d)", insn->code, insn->dst, insn->src, insn->off, insn->imm);
+	return snprintf(text, size, "invalid(code 0x%02x, r%d, r%d, %d, %d)", insn->code, insn->dst, insn->src,
+			insn->off, insn->imm);
 }
 
 static const char *size_name(const struct ebpf_insn *insn)
@@ -43,8 +44,8 @@ static int print_move(const struct ebpf_insn *insn, char letter, char *text, siz
 {
 	switch (insn->off) {
 	case 1:
-		return snprintf(text, size, "r%d = addr_space_cast(r%d, %u, %u)", insn->dst, insn->src, (uint32_t)insn->imm >> 16,
-				(uint32_t)insn->imm & 0xffff);
+		return snprintf(text, size, "r%d = addr_space_cast(r%d, %u, %u)", insn->dst, insn->src,
+				(uint32_t)insn->imm >> 16, (uint32_t)insn->imm & 0xffff);
 	case -1: /* in code that the kernel has rewritten */
 		return snprintf(text, size, "r%d = &(void __percpu *)(r%d)", insn->dst, insn->src);
 	case 8:
@@ -68,7 +69,8 @@ static int print_alu(const struct ebpf_insn *insn, char *text, size_t size)
 	if (op == EBPF_MOV && (insn->code & EBPF_X))
 		return print_move(insn, letter, text, size);
 	if (insn->code & EBPF_X)
-		return snprintf(text, size, "%c%d %s%s %c%d", letter, insn->dst, sign, ebpf_alu_operators[op >> 4], letter, insn->src);
+		return snprintf(text, size, "%c%d %s%s %c%d", letter, insn->dst, sign, ebpf_alu_operators[op >> 4],
+				letter, insn->src);
 	return snprintf(text, size, "%c%d %s%s %d", letter, insn->dst, sign, ebpf_alu_operators[op >> 4], insn->imm);
 }
 
@@ -78,21 +80,23 @@ static int print_atomic(const struct ebpf_insn *insn, char *text, size_t size)
 
 	switch (insn->imm) {
 	case EBPF_XCHG:
-		return snprintf(text, size, "r%d = atomic%s_xchg((%s *)(r%d %+d), r%d)", insn->src, width, type, insn->dst, insn->off,
-				insn->src);
+		return snprintf(text, size, "r%d = atomic%s_xchg((%s *)(r%d %+d), r%d)", insn->src, width, type,
+				insn->dst, insn->off, insn->src);
 	case EBPF_CMPXCHG:
-		return snprintf(text, size, "r0 = atomic%s_cmpxchg((%s *)(r%d %+d), r0, r%d)", width, type, insn->dst, insn->off,
-				insn->src);
+		return snprintf(text, size, "r0 = atomic%s_cmpxchg((%s *)(r%d %+d), r0, r%d)", width, type, insn->dst,
+				insn->off, insn->src);
 	case EBPF_LOAD_ACQ:
-		return snprintf(text, size, "r%d = load_acquire((%s *)(r%d %+d))", insn->dst, type, insn->src, insn->off);
+		return snprintf(text, size, "r%d = load_acquire((%s *)(r%d %+d))", insn->dst, type, insn->src,
+				insn->off);
 	case EBPF_STORE_REL:
-		return snprintf(text, size, "store_release((%s *)(r%d %+d), r%d)", type, insn->dst, insn->off, insn->src);
+		return snprintf(text, size, "store_release((%s *)(r%d %+d), r%d)", type, insn->dst, insn->off,
+				insn->src);
 	}
 	if (insn->imm & EBPF_FETCH)
 		return snprintf(text, size, "r%d = atomic%s_fetch_%s((%s *)(r%d %+d), r%d)", insn->src, width,
 				ebpf_atomic_names[insn->imm >> 4], type, insn->dst, insn->off, insn->src);
-	return snprintf(text, size, "lock *(%s *)(r%d %+d) %s r%d", type, insn->dst, insn->off, ebpf_alu_operators[insn->imm >> 4],
-			insn->src);
+	return snprintf(text, size, "lock *(%s *)(r%d %+d) %s r%d", type, insn->dst, insn->off,
+			ebpf_alu_operators[insn->imm >> 4], insn->src);
 }
 
 static int print_memory(const struct ebpf_insn *insn, char *text, size_t size)
@@ -157,13 +161,14 @@ static int print_call(const struct ebpf_insn *insn, char *text, size_t size)
 		return snprintf(text, size, "call kernel-function#%d", insn->imm);
 	}
 	name = insn->imm >= 0 ? ebpf_enum_name(EBPF_HELPER, (uint32_t)insn->imm) : NULL;
-	return name ? snprintf(text, size, "call bpf_%s#%d", name, insn->imm) : snprintf(text, size, "call unknown#%d", insn->imm);
+	return name ? snprintf(text, size, "call bpf_%s#%d", name, insn->imm)
+		    : snprintf(text, size, "call unknown#%d", insn->imm);
 }
 
 static int print_jump(const struct ebpf_insn *insn, char *text, size_t size)
 {
 	char letter = ebpf_insn_class(insn) == EBPF_JMP32 ? 'w' : 'r';
-	const char *operator = ebpf_jump_operators[ebpf_insn_op(insn) >> 4];
+	const char *operation = ebpf_jump_operators[ebpf_insn_op(insn) >> 4];
 
 	switch (insn->code) {
 	case EBPF_CALL:
@@ -180,14 +185,17 @@ static int print_jump(const struct ebpf_insn *insn, char *text, size_t size)
 		return snprintf(text, size, "may_goto pc%+d", insn->off);
 	}
 	if (insn->code & EBPF_X)
-		return snprintf(text, size, "if %c%d %s %c%d goto pc%+d", letter, insn->dst, operator, letter, insn->src, insn->off);
-	return snprintf(text, size, "if %c%d %s 0x%x goto pc%+d", letter, insn->dst, operator, (uint32_t)insn->imm, insn->off);
+		return snprintf(text, size, "if %c%d %s %c%d goto pc%+d", letter, insn->dst, operation, letter,
+				insn->src, insn->off);
+	return snprintf(text, size, "if %c%d %s 0x%x goto pc%+d", letter, insn->dst, operation, (uint32_t)insn->imm,
+			insn->off);
 }
 
 /* Instructions that no program may have, but that a dump of what the kernel made of one does. */
 static bool is_internal(const struct ebpf_insn *insn)
 {
-	return insn->code == (EBPF_ALU64 | EBPF_MOV | EBPF_X) && insn->off == -1 && insn->imm == 0 && insn->dst <= 10 && insn->src <= 10;
+	return insn->code == (EBPF_ALU64 | EBPF_MOV | EBPF_X) && insn->off == -1 && insn->imm == 0 && insn->dst <= 10 &&
+	       insn->src <= 10;
 }
 
 int ebpf_insn_print(const struct ebpf_insn *insn, const struct ebpf_insn *next, char *text, size_t size)
@@ -195,7 +203,8 @@ int ebpf_insn_print(const struct ebpf_insn *insn, const struct ebpf_insn *next, 
 	const struct ebpf_insn none = { 0 };
 
 	if (ebpf_insn_check(insn, next ? next : &none) && !is_internal(insn))
-		return insn->code == (EBPF_ST | EBPF_ATOMIC) ? snprintf(text, size, "nospec") : print_invalid(insn, text, size);
+		return insn->code == (EBPF_ST | EBPF_ATOMIC) ? snprintf(text, size, "nospec")
+							     : print_invalid(insn, text, size);
 	switch (ebpf_insn_class(insn)) {
 	case EBPF_ALU:
 	case EBPF_ALU64:
@@ -219,7 +228,8 @@ void ebpf_insns_print(const struct ebpf_insn *insns, size_t count, struct ebpf_b
 		ebpf_insn_print(insn, wide ? next : NULL, text, sizeof(text));
 		ebpf_buffer_printf(buffer, "%4zu: (%02x) %s", i, insn->code, text);
 		if (ebpf_insn_is_jump(insn))
-			ebpf_buffer_printf(buffer, " <%lld>", (long long)i + 1 + (insn->code == EBPF_GOTOL ? insn->imm : insn->off));
+			ebpf_buffer_printf(buffer, " <%lld>",
+					   (long long)i + 1 + (insn->code == EBPF_GOTOL ? insn->imm : insn->off));
 		ebpf_buffer_add(buffer, "\n", 1);
 		if (wide && next && !ebpf_insn_check(insn, next))
 			i++;

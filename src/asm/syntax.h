@@ -1,7 +1,8 @@
 /* syntax.h -- the words of the assembler, shared by printer and parser so that each reads what the other writes.
  *
- * The words are those of the kernel's verifier log. A wide load has " ll" behind it, as LLVM writes it: without it the text of a wide load and
- * that of a 32-bit constant in hexadecimal could not be told apart. References print as bpftool prints them in a dump: "map[fd:5]".
+ * The words are those of the kernel's verifier log. A wide load has " ll" behind it, as LLVM writes it: without it
+ * the text of a wide load and that of a 32-bit constant in hexadecimal could not be told apart. References print as
+ * bpftool prints them in a dump: "map[fd:5]".
  */
 #ifndef EBPF_ASM_SYNTAX_H
 #define EBPF_ASM_SYNTAX_H

@@ -28,13 +28,14 @@ void ebpf_error_move(struct ebpf_error *to, struct ebpf_error *from);
 /* Takes ownership of a malloc'ed log. */
 void ebpf_error_set_log(struct ebpf_error *err, char *log);
 
-/* -- spans (span.c): read-only bytes whose every access is checked. A read outside gives false (or NULL) and changes nothing. -- */
+/* -- spans (span.c): read-only bytes whose every access is checked -- */
 
 struct ebpf_span {
 	const uint8_t *data;
 	size_t size;
 	bool swapped; /* the bytes are in the other byte order than the host */
 };
+/* What lies outside gives false (or NULL), and *out stays as it is. */
 bool ebpf_span_sub(struct ebpf_span span, uint64_t offset, uint64_t size, struct ebpf_span *out);
 bool ebpf_span_u8(struct ebpf_span span, uint64_t offset, uint8_t *out);
 bool ebpf_span_u16(struct ebpf_span span, uint64_t offset, uint16_t *out);
@@ -45,10 +46,12 @@ const char *ebpf_span_string(struct ebpf_span span, uint64_t offset);
 
 /* -- growing arrays (array.c) -- */
 
-/* Room for one more element: items = ebpf_grow(items, &capacity, count, sizeof *items). NULL (old block untouched) when out of memory. */
+/* Room for one more element: items = ebpf_grow(items, &capacity, count, sizeof *items). NULL (old block untouched)
+ * when out of memory. */
 void *ebpf_grow(void *items, size_t *capacity, size_t count, size_t item_size);
 
-/* A growing byte string; all zero is an empty one. After a failed append `failed` stays set and later appends do nothing. */
+/* A growing byte string; all zero is an empty one. After a failed append `failed` stays set and later appends do
+ * nothing. */
 struct ebpf_buffer {
 	char *data; /* always NUL-terminated when not NULL */
 	size_t size, capacity;

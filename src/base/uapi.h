@@ -1,8 +1,10 @@
-/* uapi.h -- numbers of the kernel's interface: flags and sizes of include/uapi/linux/bpf.h and of if_link.h's XDP part.
+/* uapi.h -- numbers of the kernel's interface: flags and sizes of include/uapi/linux/bpf.h and of if_link.h's XDP
+ * part.
  *
- * Distribution headers are older than the kernels that we run on, so nobody in the house includes <linux/bpf.h>; the facts are here.
- * Enumerations that grow with each kernel are generated (uapi_gen.h); what is written by hand below is grouped by the member
- * of union bpf_attr that it belongs to. Macros, not enumerators, so that a system header that has the same name does no harm.
+ * Distribution headers are older than the kernels that we run on, so nobody in the house includes <linux/bpf.h>; the
+ * facts are here. Enumerations that grow with each kernel are generated (uapi_gen.h); what is written by hand below
+ * is grouped by the member of union bpf_attr that it belongs to. Macros, not enumerators, so that a system header
+ * that has the same name does no harm.
  */
 #ifndef EBPF_BASE_UAPI_H
 #define EBPF_BASE_UAPI_H
@@ -121,7 +123,8 @@
 #define EBPF_XDP_TX 3
 #define EBPF_XDP_REDIRECT 4
 
-/* IFLA_XDP_FLAGS and link_create.flags of an XDP link: the very text of <linux/if_link.h>, which may be included beside this one */
+/* IFLA_XDP_FLAGS and link_create.flags of an XDP link: the very text of <linux/if_link.h>, which may be included
+ * beside this one */
 #ifndef XDP_FLAGS_UPDATE_IF_NOEXIST
 #define XDP_FLAGS_UPDATE_IF_NOEXIST	(1U << 0)
 #define XDP_FLAGS_SKB_MODE		(1U << 1)

@@ -1,8 +1,9 @@
 /* attr.h -- what bpf(2) takes and gives: union bpf_attr and the info structs, with the kernel's own member names.
  *
- * The layout is the kernel's interface and never changes but by growing at the end; facts are those of include/uapi/linux/bpf.h of
- * Linux 7.0. Zero the whole union before use: a kernel that is older than a member answers E2BIG only where its bytes are not zero,
- * and one that is newer takes what is missing as zero. Addresses go into 64-bit members through ebpf_ptr().
+ * The layout is the kernel's interface and never changes but by growing at the end; facts are those of
+ * include/uapi/linux/bpf.h of Linux 7.0. Zero the whole union before use: a kernel that is older than a member
+ * answers E2BIG only where its bytes are not zero, and one that is newer takes what is missing as zero. Addresses go
+ * into 64-bit members through ebpf_ptr().
  */
 #ifndef EBPF_SYS_ATTR_H
 #define EBPF_SYS_ATTR_H

@@ -15,9 +15,15 @@
 #include "sys/sys.h"
 
 /* The kernel's layout, Linux 7.0: what attr.h must agree with. */
-_Static_assert(sizeof(union bpf_attr) == 168 && sizeof(struct bpf_prog_info) == 232 && sizeof(struct bpf_map_info) == 104, "attr.h");
-_Static_assert(sizeof(struct bpf_btf_info) == 32 && sizeof(struct bpf_link_info) == 64 && sizeof(union bpf_iter_link_info) == 16, "attr.h");
-_Static_assert(offsetof(union bpf_attr, log_true_size) == 140 && offsetof(union bpf_attr, link_create.uprobe_multi.pid) == 56, "attr.h");
+_Static_assert(sizeof(union bpf_attr) == 168 && sizeof(struct bpf_prog_info) == 232 &&
+		       sizeof(struct bpf_map_info) == 104,
+	       "attr.h");
+_Static_assert(sizeof(struct bpf_btf_info) == 32 && sizeof(struct bpf_link_info) == 64 &&
+		       sizeof(union bpf_iter_link_info) == 16,
+	       "attr.h");
+_Static_assert(offsetof(union bpf_attr, log_true_size) == 140 &&
+		       offsetof(union bpf_attr, link_create.uprobe_multi.pid) == 56,
+	       "attr.h");
 
 /* Every call ends here: the one place where errno is read. */
 static long result(long value)
@@ -25,11 +31,12 @@ static long result(long value)
 	return value < 0 ? -(long)errno : value;
 }
 
-/* A program that takes longer to verify than the time between two signals would never load; after that many attempts the caller hears EAGAIN. */
+/* A program that takes longer to verify than the time between two signals would never load; after that many attempts
+ * the caller hears EAGAIN. */
 #define PROG_LOAD_ATTEMPTS 64
 
-/* Linux 4.20: a pending signal ends the verifier with EAGAIN, and BPF_PROG_RUN with EINTR. A profiler's timer sends SIGPROF so often that
- * neither would ever come to its end, hence it waits until they have. */
+/* Linux 4.20: a pending signal ends the verifier with EAGAIN, and BPF_PROG_RUN with EINTR. A profiler's timer sends
+ * SIGPROF so often that neither would ever come to its end, hence it waits until they have. */
 static int bpf_without_profiler(enum bpf_cmd cmd, union bpf_attr *attr, size_t size)
 {
 	int attempts = cmd == BPF_PROG_LOAD ? PROG_LOAD_ATTEMPTS : 1, code;

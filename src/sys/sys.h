@@ -1,11 +1,12 @@
 /* sys.h -- every system call, behind one replaceable table.
  *
- * Each entry makes one call and returns its result, or -errno: errno is read here and nowhere else. Entries hold no state.
- * bpf(2) repeats EAGAIN of PROG_LOAD (a signal during verification, 4.20; a bounded number of times) and nothing else; EINTR is the caller's.
- * SIGPROF waits while a program is verified or run. Every descriptor that is made here is closed on exec.
- * Give bpf(2) the whole zeroed union (size = sizeof): a kernel that knows less of it minds only bytes that are not zero.
- * A table for tests replaces single entries (failure injection, pretended kernels). Nobody outside this room calls syscall(2), and
- * nobody outside uses a descriptor except through this table, but for stdio on files of /proc and /sys.
+ * Each entry makes one call and returns its result, or -errno: errno is read here and nowhere else. Entries hold no
+ * state. bpf(2) repeats EAGAIN of PROG_LOAD (a signal during verification, 4.20; a bounded number of times) and
+ * nothing else; EINTR is the caller's. SIGPROF waits while a program is verified or run. Every descriptor that is
+ * made here is closed on exec. Give bpf(2) the whole zeroed union (size = sizeof): a kernel that knows less of it
+ * minds only bytes that are not zero. A table for tests replaces single entries (failure injection, pretended
+ * kernels). Nobody outside this room calls syscall(2), and nobody outside uses a descriptor except through this
+ * table, but for stdio on files of /proc and /sys.
  */
 #ifndef EBPF_SYS_H
 #define EBPF_SYS_H
