@@ -450,7 +450,7 @@ static int l_collection_links(lua_State *L)
 static size_t map_count(const void *owner) { return COLLECTION(owner)->map_count; }
 static size_t program_count(const void *owner) { return COLLECTION(owner)->program_count; }
 static size_t variable_count(const void *owner) { return COLLECTION(owner)->variable_count; }
-static const char *map_name(const void *owner, size_t i) { return ebpf_map_name(COLLECTION(owner)->maps[i]); }
+static const char *map_name(const void *owner, size_t i) { return COLLECTION(owner)->map_names[i]; }
 static const char *program_name(const void *owner, size_t i) { return ebpf_program_name(COLLECTION(owner)->programs[i]); }
 static const char *program_section(const void *owner, size_t i) { return ebpf_program_section(COLLECTION(owner)->programs[i]); }
 static const char *variable_name(const void *owner, size_t i) { return COLLECTION(owner)->variables[i].name; }

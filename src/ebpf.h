@@ -309,6 +309,7 @@ struct ebpf_collection {
 	struct ebpf_kernel *kernel;
 	struct ebpf_btf *btf; /* the Spec's, or NULL */
 	struct ebpf_map **maps;
+	char **map_names;               /* as the Spec calls them: a map that was there before may have another name of its own */
 	size_t map_count;
 	struct ebpf_program **programs; /* only those that were loaded */
 	size_t program_count;

@@ -54,6 +54,11 @@ static bool is_named(const struct ebpf_load_options *options, const char *name)
 	return false;
 }
 
+static bool loads_by_itself(const struct ebpf_spec *spec, const struct ebpf_program_spec *program)
+{
+	return program->type == BPF_PROG_TYPE_STRUCT_OPS ? ebpf_load_struct_ops_wanted(spec, program) : program->autoload;
+}
+
 static int select_programs(struct ebpf_load *load, struct ebpf_error *err)
 {
 	const struct ebpf_load_options *options = &load->options;
@@ -68,7 +73,7 @@ static int select_programs(struct ebpf_load *load, struct ebpf_error *err)
 	for (size_t i = 0; i < spec->program_count; i++) {
 		struct ebpf_program_spec *program = spec->programs[i];
 
-		if (options->programs ? is_named(options, program->name) : program->autoload)
+		if (options->programs ? is_named(options, program->name) : loads_by_itself(spec, program))
 			load->programs[load->program_count++] = program;
 	}
 	return 0;
@@ -352,11 +357,19 @@ static int collect_maps(struct ebpf_load *load, struct ebpf_error *err)
 	struct ebpf_collection *collection = load->collection;
 
 	collection->maps = calloc(load->spec->map_count + 1, sizeof(*collection->maps));
-	if (!collection->maps)
+	collection->map_names = calloc(load->spec->map_count + 1, sizeof(*collection->map_names));
+	if (!collection->maps || !collection->map_names)
 		return ebpf_fail_memory(err);
-	for (size_t i = 0; i < load->spec->map_count; i++)
-		if (load->maps[i].map)
-			collection->maps[collection->map_count++] = ebpf_map_ref(load->maps[i].map);
+	for (size_t i = 0; i < load->spec->map_count; i++) {
+		char **name = &collection->map_names[collection->map_count];
+
+		if (!load->maps[i].map)
+			continue;
+		*name = ebpf_strdup(load->spec->maps[i]->name);
+		if (!*name)
+			return ebpf_fail_memory(err);
+		collection->maps[collection->map_count++] = ebpf_map_ref(load->maps[i].map);
+	}
 	return 0;
 }
 
@@ -450,11 +463,14 @@ void ebpf_collection_free(struct ebpf_collection *collection)
 		free((char *)(uintptr_t)collection->variables[i].name);
 	for (size_t i = 0; i < collection->program_count; i++)
 		ebpf_program_close(collection->programs[i]);
-	for (size_t i = 0; i < collection->map_count; i++)
+	for (size_t i = 0; i < collection->map_count; i++) {
 		ebpf_map_close(collection->maps[i]);
+		free(collection->map_names[i]);
+	}
 	free(collection->variables);
 	free(collection->programs);
 	free(collection->maps);
+	free(collection->map_names);
 	ebpf_btf_free(collection->btf);
 	ebpf_kernel_free(collection->kernel);
 	free(collection);
@@ -463,7 +479,7 @@ void ebpf_collection_free(struct ebpf_collection *collection)
 struct ebpf_map *ebpf_collection_map(const struct ebpf_collection *collection, const char *name)
 {
 	for (size_t i = 0; i < collection->map_count; i++)
-		if (!strcmp(ebpf_map_name(collection->maps[i]), name))
+		if (!strcmp(collection->map_names[i], name))
 			return collection->maps[i];
 	return NULL;
 }
