@@ -229,6 +229,8 @@ static void try_object(const char *object, const char *program)
 	CHECK_INT(ebpf_spec_read_file(path, &attempt.spec, NULL), 0);
 	if (!attempt.spec)
 		return;
+	if (ebpf_spec_find_program(attempt.spec, "unused"))
+		ebpf_spec_find_program(attempt.spec, "unused")->autoload = false;
 	load_once(&attempt); /* what libc keeps for itself is there afterwards */
 	unpin_all();
 	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
@@ -270,6 +272,8 @@ int main(void)
 	try_object("load_kconfig", "options");
 	try_object("load_maps", NULL);
 	try_object("load_types", NULL);
+	if (version >= (5 << 16 | 6 << 8))
+		try_object("load_ops", NULL);
 	if (version >= (6 << 16 | 2 << 8))
 		try_object("load_ksym", "kfuncs");
 	umount2(pin_dir, MNT_DETACH);

@@ -500,6 +500,34 @@ static void test_old_types(void)
 	}
 }
 
+/* A congestion control: the object's struct is not the kernel's, which is found by name, member by member. */
+static void test_struct_ops(void)
+{
+	struct ebpf_spec *spec = read_spec("load_ops");
+	struct ebpf_program_spec *unused = spec ? ebpf_spec_find_program(spec, "unused") : NULL;
+	struct ebpf_collection *collection;
+	struct ebpf_error err = { 0 };
+
+	if (!unused || !since(5, 6) || ebpf_kernel_has(kernel, "vmlinux_btf", NULL) != 1) {
+		ebpf_spec_free(spec);
+		return;
+	}
+	refuse(spec, NULL, EINVAL, &err);
+	CHECK_HAS(err.message, "program 'unused'");
+	CHECK_HAS(err.message, "no struct_ops map");
+	ebpf_error_clear(&err);
+	unused->autoload = false;
+	collection = load_spec(spec, NULL);
+	CHECK_INT(collection ? collection->program_count : 0, 3);
+	CHECK(collection && ebpf_map_value_size(ebpf_collection_map(collection, "plain")) > 100);
+	ebpf_collection_free(collection);
+	ebpf_spec_find_map(spec, "plain")->autocreate = false;
+	collection = load_spec(spec, NULL); /* and none of its programs */
+	CHECK_INT(collection ? collection->program_count : 1, 0);
+	ebpf_collection_free(collection);
+	ebpf_spec_free(spec);
+}
+
 static void test_old_helpers(void)
 {
 	struct ebpf_collection *collection;
@@ -661,6 +689,7 @@ int main(void)
 	test_core();
 	test_map_types();
 	test_old_types();
+	test_struct_ops();
 	test_old_helpers();
 	mounted = mount_bpffs(pin_dir);
 	CHECK_INT(mounted, 0);

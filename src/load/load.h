@@ -8,6 +8,7 @@
  *   externs.c     kernel variables and functions by name
  *   linker.c      a program's code: its function and all that it reaches, references resolved (core.h: CO-RE)
  *   targets.c     what a tracing program is to be attached to, by BTF id
+ *   struct_ops.c  maps of functions that the kernel calls
  *   log.c         names in place of poison in the verifier's log, and where in the source it happened
  * Afterwards variable.c reads and writes globals of the running collection.
  *
@@ -119,6 +120,13 @@ size_t ebpf_linked_old_probe_read(struct ebpf_linked *linked, bool replace);
 
 /* targets.c: fills attach_btf_id and its descriptor where the type of program needs one. */
 int ebpf_load_target(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_program_load *request, struct ebpf_error *err);
+
+/* struct_ops.c: its part of each stage. */
+bool ebpf_load_struct_ops_wanted(const struct ebpf_spec *spec, const struct ebpf_program_spec *program); /* instead of autoload */
+int ebpf_load_struct_ops_map(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_load_map *map, struct ebpf_error *err);
+int ebpf_load_struct_ops_target(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_program_load *request,
+				struct ebpf_error *err);
+int ebpf_load_struct_ops_value(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_map *map, struct ebpf_error *err);
 
 /* log.c: the annotate of struct ebpf_program_load; `context` is the struct ebpf_load, the program the one that was linked last. */
 void ebpf_load_annotate(void *context, char **log);

@@ -179,6 +179,8 @@ static int create(struct ebpf_load *load, const struct ebpf_map_spec *spec, stru
 {
 	if (spec == spec_impl(load->spec)->kconfig)
 		return create_kconfig(load, spec, map, err);
+	if (spec->type == BPF_MAP_TYPE_STRUCT_OPS)
+		return ebpf_load_struct_ops_map(load, spec, map, err);
 	return ebpf_load_is_data(spec) ? create_data(load, spec, map, err) : create_plain(load, spec, map, err);
 }
 
@@ -320,11 +322,6 @@ static int make_map(struct ebpf_load *load, size_t index, struct ebpf_error *err
 	}
 	if (!spec->autocreate)
 		return 0;
-	if (spec->type == BPF_MAP_TYPE_STRUCT_OPS) {
-		ebpf_fail(err, ENOTSUP, "map '%s': create: struct_ops are not supported", spec->name);
-		ebpf_hint(err, "set autocreate of this map to false to load the rest of the object");
-		return -ENOTSUP;
-	}
 	return spec->pin_by_name ? create_pinned(load, spec, map, err) : create(load, spec, map, err);
 }
 
@@ -376,23 +373,32 @@ static int set_value(const struct ebpf_load *load, const struct ebpf_map_spec *s
 	return fd < 0 ? ebpf_wrap(err, fd, "map '%s': initial element %u ('%s')", spec->name, value->index, value->name) : 0;
 }
 
+static int set_values(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_map *map, struct ebpf_error *err)
+{
+	int result = 0;
+
+	if (map->key_size != sizeof(uint32_t) || map->value_size != sizeof(uint32_t))
+		return ebpf_fail(err, EINVAL, "map '%s': initial elements need keys and values of 4 bytes", spec->name);
+	for (size_t i = 0; result == 0 && i < spec->value_count; i++)
+		result = set_value(load, spec, map, &spec->values[i], err);
+	return result;
+}
+
 /* What was pinned, or given, keeps its inner maps; a prog array's programs are those of this object in any case. */
 int ebpf_load_values(struct ebpf_load *load, struct ebpf_error *err)
 {
-	for (size_t i = 0; i < load->spec->map_count; i++) {
+	int result = 0;
+
+	for (size_t i = 0; result == 0 && i < load->spec->map_count; i++) {
 		const struct ebpf_map_spec *spec = load->spec->maps[i];
 		struct ebpf_map *map = load->maps[i].map;
 
 		if (!map || !spec->value_count || (spec->type != BPF_MAP_TYPE_PROG_ARRAY && (map->reused || load->maps[i].given)))
 			continue;
-		if (map->key_size != sizeof(uint32_t) || map->value_size != sizeof(uint32_t))
-			return ebpf_fail(err, EINVAL, "map '%s': initial elements need keys and values of 4 bytes", spec->name);
-		for (size_t k = 0; k < spec->value_count; k++) {
-			int result = set_value(load, spec, map, &spec->values[k], err);
-
-			if (result < 0)
-				return result;
-		}
+		if (spec->type == BPF_MAP_TYPE_STRUCT_OPS)
+			result = ebpf_load_struct_ops_value(load, spec, map, err);
+		else
+			result = set_values(load, spec, map, err);
 	}
-	return 0;
+	return result;
 }

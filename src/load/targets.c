@@ -136,6 +136,8 @@ int ebpf_load_target(struct ebpf_load *load, const struct ebpf_program_spec *pro
 {
 	const struct target_kind *kind = kind_of(program);
 
+	if (program->type == BPF_PROG_TYPE_STRUCT_OPS)
+		return ebpf_load_struct_ops_target(load, program, request, err);
 	if (!kind)
 		return 0;
 	if (!program->attach_to || !*program->attach_to) {

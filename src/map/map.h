@@ -26,6 +26,7 @@ struct ebpf_map {
 	struct ebpf_btf *btf;         /* of the object, or NULL */
 	uint32_t key_type_id, value_type_id; /* in btf */
 	void *memory; size_t memory_size; bool memory_writable; /* mapped data section or array, made on demand */
+	uint8_t *struct_ops_value;    /* struct_ops: what registers it when it is written into it; malloc'ed, or NULL */
 	char *pin_path;               /* where it is pinned, as far as we know: by us, or opened from there; else NULL */
 	bool frozen, reused;          /* reused: an existing pinned or given map; contents are left alone */
 };
