@@ -6,6 +6,9 @@ local ebpf = require "ebpf"
 local pending = require "busted.core"().pending -- the one that raises; the global of that name is seen by spec files alone
 local need = {}
 
+-- The global of this name would declare a new test: inside a test, this is what skips it.
+local skip = require "busted".pending
+
 local complete = os.getenv "EBPF_COMPLETE_KERNEL" == "1"
 
 function need.version(text)
@@ -18,32 +21,32 @@ local function running() return ebpf.kernel().version & ~0xff end
 --- Skips unless the process is root: specs of the kernel cannot run otherwise.
 function need.root()
   local status = assert(io.open "/proc/self/status"):read "a"
-  if status:match "\nUid:%s+%d+%s+(%d+)" ~= "0" then pending "needs root" end
+  if status:match "\nUid:%s+%d+%s+(%d+)" ~= "0" then skip "needs root" end
 end
 
 --- Skips unless a command is installed. Only for oracles that not every system has.
 function need.command(name)
-  if not os.execute("command -v " .. name .. " >/dev/null 2>&1") then pending("needs the command " .. name) end
+  if not os.execute("command -v " .. name .. " >/dev/null 2>&1") then skip("needs the command " .. name) end
 end
 
 function need.file(path)
   local file = io.open(path)
-  if not file then pending("needs the file " .. path) end
+  if not file then skip("needs the file " .. path) end
   file:close()
 end
 
 --- need { kernel = "5.8", "ringbuf", "kprobe" }
 function need.need(wants)
   need.root()
-  if wants.kernel and running() < need.version(wants.kernel) then pending("needs Linux " .. wants.kernel) end
+  if wants.kernel and running() < need.version(wants.kernel) then skip("needs Linux " .. wants.kernel) end
   local since = {}
   for _, row in ipairs(ebpf.kernel():features()) do since[row.name] = row.since end
   for _, name in ipairs(wants) do
     assert(since[name], "no such feature: " .. name)
     if not ebpf.kernel():has(name) then
       local old = running() < need.version(since[name])
-      if old then pending(("needs Linux %s (feature %s)"):format(since[name], name)) end
-      if not complete then pending(("needs the feature %s, which this kernel lacks"):format(name)) end
+      if old then skip(("needs Linux %s (feature %s)"):format(since[name], name)) end
+      if not complete then skip(("needs the feature %s, which this kernel lacks"):format(name)) end
     end
   end
 end
