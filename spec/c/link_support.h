@@ -201,6 +201,28 @@ static UNUSED void call_getppid(void)
 	getppid();
 }
 
+static UNUSED void call_read(void)
+{
+	char text[8];
+	int fd = open("/proc/version", O_RDONLY | O_CLOEXEC);
+
+	CHECK(read(fd, text, sizeof text) > 0);
+	close(fd);
+}
+
+/* An attachment that goes with its last reference may take a moment: older kernels leave it to a worker. */
+static UNUSED void wait_until_silent(void (*fire)(void))
+{
+	for (int i = 0; i < 500; i++) {
+		reset();
+		fire();
+		if (!count())
+			return;
+		usleep(10000);
+	}
+	CHECK(!"it has stopped");
+}
+
 static UNUSED void call_probed(void)
 {
 	link_test_probed(1);
@@ -235,11 +257,15 @@ static UNUSED void check_link(const char *kind, struct ebpf_program *program, co
 	int fds = open_fds(), result;
 	uint64_t before;
 
-	if (!program)
+	if (!program) {
+		CHECK(program);
 		return;
+	}
 	for (int round = 0; round < 2; round++) {
 		reset();
 		result = ebpf_link_attach(kind, program, options, &link, &error);
+		if (result == -ENOENT && round == 1 && strstr(error.hint, "5.13"))
+			break; /* told, as it should be */
 		if (result) {
 			fprintf(stderr, "%s (%s): %s [%s]\n", kind, interface, error.message, error.hint);
 			CHECK_INT(result, 0);

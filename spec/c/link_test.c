@@ -65,11 +65,14 @@ static uint32_t type_id(const char *name, uint32_t kind)
 
 static void check_tracing(const char *kind, uint32_t type, uint32_t attach_type, uint32_t btf_id, bool cookies)
 {
-	struct ebpf_program *program = LOAD(.type = type, .attach_type = attach_type, .btf_id = btf_id), *with_cookie;
+	struct program_options options = { .type = type, .attach_type = attach_type, .btf_id = btf_id };
+	struct ebpf_program *program = load_program(&options);
 
-	check_link(kind, program, OPTIONS(.cookie = 0), has("tracing_link") ? "link" : "raw", call_getppid);
+	check_link(kind, program, OPTIONS(.cookie = 0), has("tracing_link") ? "link" : "raw", call_read);
+	ebpf_program_close(program);
+	program = load_program(&options);
 	mask("tracing_link", true);
-	check_link("tracing", program, OPTIONS(.cookie = 0), "raw", call_getppid);
+	check_link("tracing", program, OPTIONS(.cookie = 0), "raw", call_read);
 	if (!cookies || attach_type != BPF_TRACE_RAW_TP)
 		check_fails(kind, program, OPTIONS(.cookie = 5), ENOTSUP, "cookie", "");
 	mask("tracing_link", false);
@@ -78,15 +81,33 @@ static void check_tracing(const char *kind, uint32_t type, uint32_t attach_type,
 	ebpf_program_close(program);
 	if (!cookies)
 		return;
-	with_cookie = LOAD(.type = type, .attach_type = attach_type, .btf_id = btf_id, .cookie = true);
-	check_link(kind, with_cookie, OPTIONS(.cookie = 77), "link", call_getppid);
-	ebpf_program_close(with_cookie);
+	options.cookie = true;
+	program = load_program(&options);
+	check_link(kind, program, OPTIONS(.cookie = 77), "link", call_read);
+	ebpf_program_close(program);
+}
+
+/* Is BPF among the security modules that were chosen at boot? */
+static bool lsm_is_active(void)
+{
+	char path[128], text[256] = "";
+	ssize_t got = -1;
+	int fd;
+
+	snprintf(path, sizeof path, "%s/security", scratch);
+	if (mkdir(path, 0755) || mount("none", path, "securityfs", 0, NULL))
+		return false;
+	snprintf(path, sizeof path, "%s/security/lsm", scratch);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		got = read(fd, text, sizeof text - 1);
+		close(fd);
+	}
+	return got > 0 && strstr(text, "bpf");
 }
 
 static void test_tracing(void)
 {
-	char name[64];
-
 	if (!has("vmlinux_btf"))
 		return;
 	check_tracing("tp_btf", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, type_id("btf_trace_sys_enter", BTF_KIND_TYPEDEF), has("raw_tp_cookie"));
@@ -94,9 +115,12 @@ static void test_tracing(void)
 		printf("note: fentry, fexit: not tried: no trampolines here\n");
 		return;
 	}
-	ebpf_kernel_syscall_name(kernel, "getppid", name, sizeof name);
-	check_tracing("fentry", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, type_id(name, BTF_KIND_FUNC), has("tracing_link"));
-	check_tracing("fexit", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, type_id(name, BTF_KIND_FUNC), has("tracing_link"));
+	check_tracing("fentry", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, type_id("vfs_read", BTF_KIND_FUNC), has("tracing_link"));
+	check_tracing("fexit", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, type_id("vfs_read", BTF_KIND_FUNC), has("tracing_link"));
+	if (lsm_is_active())
+		check_tracing("lsm", BPF_PROG_TYPE_LSM, BPF_LSM_MAC, type_id("bpf_lsm_file_permission", BTF_KIND_FUNC), has("tracing_link"));
+	else
+		printf("note: lsm: not tried: BPF is not among the active security modules\n");
 }
 
 /* -- probes -- */

@@ -55,6 +55,14 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 	return 0;
 }
 
+/* Linux 6.12 says EINVAL of an unknown symbol in tracefs; the list of symbols tells it from one that may not be probed. */
+static bool is_unknown(struct ebpf_link *link, const char *name)
+{
+	uint64_t address;
+
+	return name && !strchr(name, ':') && ebpf_kernel_symbols(link->kernel, &name, &address, 1, NULL) == 0 && !address;
+}
+
 static int explain(struct ebpf_link *link, const struct ebpf_probe *probe, int code, struct ebpf_error *err)
 {
 	const char *nearest;
@@ -64,6 +72,8 @@ static int explain(struct ebpf_link *link, const struct ebpf_probe *probe, int c
 		ebpf_hint(err, "a tracepoint or a raw tracepoint may show the same");
 		return -ENOTSUP;
 	}
+	if (code == -EINVAL && is_unknown(link, probe->name))
+		code = -ENOENT;
 	switch (code) {
 	case -ENOENT:
 		if (!probe->name)

@@ -93,6 +93,9 @@ static int explain(struct ebpf_link *link, int code, struct ebpf_error *err)
 {
 	ebpf_link_fail(link, code, err);
 	switch (code) {
+	case -ENOENT:
+		ebpf_hint(err, "before Linux 5.13 such a program can be attached once only: load it again");
+		break;
 	case -EBUSY:
 		ebpf_hint(err, "this program is attached already, or another program that changes the return value is");
 		break;
