@@ -17,7 +17,7 @@ local function skip(reason)
       index = index + 1
       name, value = debug.getupvalue(info.func, index)
     until not name or name == "_ENV"
-    if name and value.pending ~= declare then value.pending(reason) end
+    if name and value.pending and value.pending ~= declare then value.pending(reason) end
   end
   error("not called from a test: " .. reason)
 end
