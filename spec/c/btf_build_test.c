@@ -30,7 +30,7 @@ static int load(const void *data, size_t size)
 	struct {
 		__u64 btf, log;
 		__u32 size, log_size, log_level, rest[9];
-	} attr = { .btf = (uintptr_t)data, .size = size };
+	} attr = {.btf = (uintptr_t)data, .size = size};
 	int fd = syscall(SYS_bpf, 18, &attr, sizeof(attr));
 	if (fd >= 0) {
 		close(fd);
@@ -61,7 +61,8 @@ struct ids {
 	uint32_t integer, tree, func, proto, tag, arg_tag, color, big, real, tagged, extern_var, section, alias, flags;
 };
 
-/* struct tree { struct tree *left; struct tree_alias value[2]; float weight; enum big kind; int __user *tagged; } and a function with it. */
+/* struct tree { struct tree *left; struct tree_alias value[2]; float weight; enum big kind; int __user *tagged; }
+ * and a function with it. */
 static struct ids write_types(bool swapped)
 {
 	struct ids ids;
@@ -101,7 +102,7 @@ static struct ids write_types(bool swapped)
 	uint32_t nothing = w_array(&w, ids.integer, ids.integer, 0);
 	uint32_t empty = w_var(&w, "empty", nothing, BTF_VAR_GLOBAL);
 	ids.section = w_type(&w, "?.data", BTF_KIND_DATASEC, false, 4, 0);
-	const uint32_t entries[] = { first, ids.extern_var, empty, ids.func };
+	const uint32_t entries[] = {first, ids.extern_var, empty, ids.func};
 	for (int i = 0; i < 4; i++) {
 		w_word(&w, entries[i]);
 		w_word(&w, 0);
@@ -121,7 +122,8 @@ static void test_copy(void)
 		struct ebpf_type type;
 		CHECK_STR(err.message, "");
 		CHECK_INT(ebpf_btf_builder_add(builder, btf, 0, &err), 0);
-		int64_t func = ebpf_btf_builder_add(builder, btf, ids.func, &err), flags = ebpf_btf_builder_add(builder, btf, ids.flags, &err);
+		int64_t func = ebpf_btf_builder_add(builder, btf, ids.func, &err),
+		        flags = ebpf_btf_builder_add(builder, btf, ids.flags, &err);
 		CHECK_INT(ebpf_btf_builder_add(builder, btf, ids.func, &err), func);
 		CHECK_INT(ebpf_btf_builder_add(builder, btf, 999, &err), -EINVAL);
 		ebpf_error_clear(&err);
@@ -145,7 +147,8 @@ static void test_copy(void)
 		CHECK(ebpf_btf_type(copy, flags, &type) && type.kind_flag);
 		CHECK_INT(ebpf_type_member(&type, 0).bit_size, 3);
 		/* The same layout on both sides. */
-		struct ebpf_layout *before = ebpf_layout_from_btf(btf, ids.tree, &err), *after = ebpf_layout_from_name("struct tree", copy, &err);
+		struct ebpf_layout *before = ebpf_layout_from_btf(btf, ids.tree, &err),
+		                   *after = ebpf_layout_from_name("struct tree", copy, &err);
 		CHECK(before && after && before->count == 5 && after->count == 5 && before->node_count == after->node_count);
 		ebpf_layout_free(before);
 		ebpf_layout_free(after);
@@ -191,20 +194,32 @@ static uint32_t kinds_of(const struct ebpf_btf *btf)
 /* Whatever is replaced, sizes and offsets stay, and the kernel takes it. */
 static void test_sanitised(void)
 {
-	static const struct { uint32_t lacks; enum ebpf_btf_kind gone; } rows[] = {
-		{ EBPF_BTF_NO_FUNC, BTF_KIND_FUNC }, { EBPF_BTF_NO_FUNC, BTF_KIND_FUNC_PROTO }, { EBPF_BTF_NO_DATASEC, BTF_KIND_DATASEC },
-		{ EBPF_BTF_NO_DATASEC, BTF_KIND_VAR }, { EBPF_BTF_NO_FLOAT, BTF_KIND_FLOAT }, { EBPF_BTF_NO_DECL_TAG, BTF_KIND_DECL_TAG },
-		{ EBPF_BTF_NO_TYPE_TAG, BTF_KIND_TYPE_TAG }, { EBPF_BTF_NO_ENUM64, BTF_KIND_ENUM64 }, { UINT32_MAX, BTF_KIND_ENUM64 },
-		{ UINT32_MAX, BTF_KIND_FUNC }, { 0, BTF_KIND_FWD },
+	static const struct {
+		uint32_t lacks;
+		enum ebpf_btf_kind gone;
+	} rows[] = {
+	        {EBPF_BTF_NO_FUNC, BTF_KIND_FUNC},
+	        {EBPF_BTF_NO_FUNC, BTF_KIND_FUNC_PROTO},
+	        {EBPF_BTF_NO_DATASEC, BTF_KIND_DATASEC},
+	        {EBPF_BTF_NO_DATASEC, BTF_KIND_VAR},
+	        {EBPF_BTF_NO_FLOAT, BTF_KIND_FLOAT},
+	        {EBPF_BTF_NO_DECL_TAG, BTF_KIND_DECL_TAG},
+	        {EBPF_BTF_NO_TYPE_TAG, BTF_KIND_TYPE_TAG},
+	        {EBPF_BTF_NO_ENUM64, BTF_KIND_ENUM64},
+	        {UINT32_MAX, BTF_KIND_ENUM64},
+	        {UINT32_MAX, BTF_KIND_FUNC},
+	        {0, BTF_KIND_FWD},
 	};
 	struct ids ids = write_types(false);
 	struct ebpf_btf *btf = w_read(&w, NULL, &err);
 	for (size_t i = 0; i < EBPF_COUNT(rows); i++) {
 		struct ebpf_btf_builder *builder = ebpf_btf_builder_new(rows[i].lacks);
 		struct ebpf_type type;
-		int64_t func = ebpf_btf_builder_add(builder, btf, ids.func, &err), tag = ebpf_btf_builder_add(builder, btf, ids.tag, &err);
+		int64_t func = ebpf_btf_builder_add(builder, btf, ids.func, &err),
+		        tag = ebpf_btf_builder_add(builder, btf, ids.tag, &err);
 		int64_t var = ebpf_btf_builder_add(builder, btf, ids.extern_var, &err);
-		int64_t section = ebpf_btf_builder_add_datasec(builder, btf, ids.section, NULL, (uint32_t[]){ 8, 0, 48, 0 }, 48, &err);
+		int64_t section =
+		        ebpf_btf_builder_add_datasec(builder, btf, ids.section, NULL, (uint32_t[]){8, 0, 48, 0}, 48, &err);
 		CHECK(func > 0 && var > 0 && section > 0 && tag > 0);
 		struct ebpf_btf *copy = finish(builder);
 		CHECK(!(kinds_of(copy) >> rows[i].gone & 1));
@@ -237,13 +252,14 @@ static void test_section(void)
 	struct ebpf_btf *btf = w_read(&w, NULL, &err);
 	struct ebpf_btf_builder *builder = ebpf_btf_builder_new(0);
 	struct ebpf_type type;
-	CHECK_INT(ebpf_btf_builder_add_datasec(builder, btf, ids.tree, NULL, (uint32_t[]){ 0, 0, 0, 0 }, 48, &err), -EINVAL);
-	CHECK_INT(ebpf_btf_builder_add_datasec(builder, btf, ids.section, NULL, (uint32_t[]){ 0, 36, 48, 0 }, 48, &err), -EINVAL);
+	CHECK_INT(ebpf_btf_builder_add_datasec(builder, btf, ids.tree, NULL, (uint32_t[]){0, 0, 0, 0}, 48, &err), -EINVAL);
+	CHECK_INT(ebpf_btf_builder_add_datasec(builder, btf, ids.section, NULL, (uint32_t[]){0, 36, 48, 0}, 48, &err), -EINVAL);
 	CHECK(strstr(err.message, "overlaps"));
-	CHECK_INT(ebpf_btf_builder_add_datasec(builder, btf, ids.section, NULL, (uint32_t[]){ 0, 46, 48, 0 }, 48, &err), -EINVAL);
+	CHECK_INT(ebpf_btf_builder_add_datasec(builder, btf, ids.section, NULL, (uint32_t[]){0, 46, 48, 0}, 48, &err), -EINVAL);
 	CHECK(strstr(err.message, "'second' lies outside"));
 	ebpf_error_clear(&err);
-	int64_t section = ebpf_btf_builder_add_datasec(builder, btf, ids.section, ".rodata.x", (uint32_t[]){ 0, 40, 48, 0 }, 48, &err);
+	int64_t section =
+	        ebpf_btf_builder_add_datasec(builder, btf, ids.section, ".rodata.x", (uint32_t[]){0, 40, 48, 0}, 48, &err);
 	CHECK_INT(ebpf_btf_builder_add(builder, btf, ids.section, &err), section);
 	struct ebpf_btf *copy = finish(builder);
 	CHECK(ebpf_btf_type(copy, section, &type));
@@ -261,11 +277,12 @@ static void test_section(void)
 
 static void test_by_hand(void)
 {
-	static const uint32_t lacks[] = { 0, EBPF_BTF_NO_FUNC, EBPF_BTF_NO_GLOBAL_FUNC };
+	static const uint32_t lacks[] = {0, EBPF_BTF_NO_FUNC, EBPF_BTF_NO_GLOBAL_FUNC};
 	for (size_t i = 0; i < EBPF_COUNT(lacks); i++) {
 		struct ebpf_btf_builder *builder = ebpf_btf_builder_new(lacks[i]);
 		int64_t integer = ebpf_btf_builder_add_int(builder, "int", 4, BTF_INT_SIGNED);
-		int64_t func = ebpf_btf_builder_add_func(builder, "prog", integer, (struct ebpf_param[]){ { "ctx", integer } }, 1, BTF_VAR_GLOBAL);
+		int64_t func = ebpf_btf_builder_add_func(builder, "prog", integer, (struct ebpf_param[]){{"ctx", integer}}, 1,
+		                                         BTF_VAR_GLOBAL);
 		CHECK_INT(integer, 1);
 		CHECK_INT(func, 3);
 		CHECK_INT(ebpf_btf_builder_add_int(builder, "x", 17, 0), -EINVAL);
@@ -306,7 +323,7 @@ static void test_split(void)
 /* Real types: each of the kernel's structs that are asked for most, whole, is taken back by the kernel. */
 static void test_vmlinux(void)
 {
-	static const char *const names[] = { "struct task_struct", "struct sk_buff", "struct file", "struct bpf_map" };
+	static const char *const names[] = {"struct task_struct", "struct sk_buff", "struct file", "struct bpf_map"};
 	struct ebpf_btf *btf;
 	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
 		printf("# no /sys/kernel/btf/vmlinux here\n");

@@ -8,14 +8,15 @@
 #include "test.h"
 
 static const char source[] =
-	"struct task { int pid; int tgid; struct { char comm[16]; }; } __attribute__((preserve_access_index));\n"
-	"enum color { RED, GREEN } color;\n"
-	"int result;\n"
-	"static __attribute__((noinline)) int helper(int x) { return x * result; }\n"
-	"__attribute__((section(\"kprobe/first\"), used)) int first(struct task *task) { return helper(task->tgid) + task->comm[3]; }\n"
-	"__attribute__((section(\"kprobe/second\"), used)) int second(void *ctx) {\n"
-	"	return __builtin_preserve_enum_value(*(enum color *)GREEN, 1);\n"
-	"}\n";
+        "struct task { int pid; int tgid; struct { char comm[16]; }; } __attribute__((preserve_access_index));\n"
+        "enum color { RED, GREEN } color;\n"
+        "int result;\n"
+        "static __attribute__((noinline)) int helper(int x) { return x * result; }\n"
+        "__attribute__((section(\"kprobe/first\"), used)) int first(struct task *task) { return helper(task->tgid) + "
+        "task->comm[3]; }\n"
+        "__attribute__((section(\"kprobe/second\"), used)) int second(void *ctx) {\n"
+        "	return __builtin_preserve_enum_value(*(enum color *)GREEN, 1);\n"
+        "}\n";
 
 struct bytes {
 	uint8_t *data;
@@ -24,7 +25,7 @@ struct bytes {
 
 static struct bytes read_section(const char *path, const char *wanted)
 {
-	struct bytes result = { 0 };
+	struct bytes result = {0};
 	Elf_Scn *section = NULL;
 	GElf_Shdr header;
 	size_t names;
@@ -54,9 +55,9 @@ static const char *name_of(const struct ebpf_btf *btf, uint32_t id)
 
 static void check_object(const struct ebpf_btf *btf, struct bytes bytes)
 {
-	struct ebpf_btf_ext ext = { 0 };
-	struct ebpf_error err = { 0 };
-	CHECK_INT(ebpf_btf_ext_read((struct ebpf_span){ .data = bytes.data, .size = bytes.size }, btf, &ext, &err), 0);
+	struct ebpf_btf_ext ext = {0};
+	struct ebpf_error err = {0};
+	CHECK_INT(ebpf_btf_ext_read((struct ebpf_span){.data = bytes.data, .size = bytes.size}, btf, &ext, &err), 0);
 	CHECK_STR(err.message, "");
 	const struct ebpf_ext_section *first = ebpf_btf_ext_find(&ext, "kprobe/first"), *text = ebpf_btf_ext_find(&ext, ".text");
 	const struct ebpf_ext_section *second = ebpf_btf_ext_find(&ext, "kprobe/second");
@@ -104,7 +105,7 @@ static void mutate(const struct ebpf_btf *btf, struct bytes bytes)
 static int test_compiled(const char *directory, const char *target)
 {
 	char path[256], command[768];
-	struct ebpf_error err = { 0 };
+	struct ebpf_error err = {0};
 	struct ebpf_btf *btf = NULL;
 	snprintf(path, sizeof(path), "%s/x.c", directory);
 	FILE *file = fopen(path, "w");
@@ -123,7 +124,8 @@ static int test_compiled(const char *directory, const char *target)
 	struct bytes types = read_section(path, ".BTF"), bytes = read_section(path, ".BTF.ext");
 	unlink(path);
 	if (btf) {
-		CHECK_INT(ebpf_btf_swapped(btf), strcmp(target, __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? "bpfel" : "bpfeb") != 0);
+		CHECK_INT(ebpf_btf_swapped(btf),
+		          strcmp(target, __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? "bpfel" : "bpfeb") != 0);
 		CHECK_INT(ebpf_btf_bytes(btf).size, types.size);
 		check_object(btf, bytes);
 		mutate(btf, bytes);
@@ -147,18 +149,19 @@ static size_t put(uint8_t *to, size_t at, const uint32_t *words, size_t count)
 static void test_made_up(void)
 {
 	static struct writer w;
-	struct ebpf_error err = { 0 };
-	struct ebpf_btf_ext ext = { 0 };
-	uint8_t bytes[256] = { 0x9f, 0xeb, 1, 0 };
+	struct ebpf_error err = {0};
+	struct ebpf_btf_ext ext = {0};
+	uint8_t bytes[256] = {0x9f, 0xeb, 1, 0};
 	w_start(&w, false, NULL, 0);
 	w_int(&w, "a", 4, 0, 0, 32);
 	w_int(&w, "b", 4, 0, 0, 32);
 	struct ebpf_btf *btf = w_read(&w, NULL, &err);
-	/* A header of 24 bytes, without relocations; functions of three words each, unsorted, of section "b" in two runs, and an empty run. */
-	size_t end = put(bytes, 4, (uint32_t[]){ 24, 0, 68, 68, 0 }, 5);
-	end = put(bytes, end, (uint32_t[]){ 12, 3, 2, 16, 1, 99, 8, 2, 99, 1, 0, 3, 1, 0, 2, 99 }, 16);
+	/* A header of 24 bytes, without relocations; functions of three words each, unsorted, of section "b" in two
+	 * runs, and an empty run. */
+	size_t end = put(bytes, 4, (uint32_t[]){24, 0, 68, 68, 0}, 5);
+	end = put(bytes, end, (uint32_t[]){12, 3, 2, 16, 1, 99, 8, 2, 99, 1, 0, 3, 1, 0, 2, 99}, 16);
 	CHECK_INT(end, 24 + 64);
-	struct ebpf_span span = { .data = bytes, .size = end };
+	struct ebpf_span span = {.data = bytes, .size = end};
 	w_put32(bytes + 12, 64, false);
 	w_put32(bytes + 16, 64, false);
 	CHECK_INT(ebpf_btf_ext_read(span, btf, &ext, &err), 0);

@@ -26,7 +26,7 @@ static void fails(const struct ebpf_btf *btf, uint32_t id, int code, const char 
 
 static const struct ebpf_field *field_of(const struct ebpf_layout *layout, const char *name)
 {
-	static const struct ebpf_field none = { .name = "(none)", .offset = UINT32_MAX };
+	static const struct ebpf_field none = {.name = "(none)", .offset = UINT32_MAX};
 	for (uint32_t i = 0; i < layout->count; i++)
 		if (!strcmp(layout->fields[i].name, name))
 			return &layout->fields[i];
@@ -132,21 +132,26 @@ static void test_shapes(void)
 	CHECK_INT(layout->size, sizeof(struct outer));
 	CHECK_INT(layout->id, 0);
 	CHECK_INT(layout->count, 14);
-	static const struct { const char *name, *type; uint32_t offset; enum ebpf_value_kind kind; uint32_t size; } expected[] = {
-		{ "pid", "unsigned int", 0, EBPF_VALUE_INT, 4 },
-		{ "a", "unsigned int", 4, EBPF_VALUE_INT, 4 },
-		{ "b", "unsigned int", 4, EBPF_VALUE_INT, 4 },
-		{ "s", "int", 8, EBPF_VALUE_INT, 4 },
-		{ "u", "unsigned long", offsetof(struct outer, u), EBPF_VALUE_INT, 8 },
-		{ "lo", "unsigned int", offsetof(struct outer, lo), EBPF_VALUE_INT, 4 },
-		{ "hi", "unsigned int", offsetof(struct outer, hi), EBPF_VALUE_INT, 4 },
-		{ "in", "struct inner[2]", offsetof(struct outer, in), EBPF_VALUE_ARRAY, 2 * sizeof(struct inner) },
-		{ "color", "enum color", offsetof(struct outer, color), EBPF_VALUE_ENUM, 4 },
-		{ "pointer", "void *", offsetof(struct outer, pointer), EBPF_VALUE_POINTER, 8 },
-		{ "f", "float", offsetof(struct outer, f), EBPF_VALUE_FLOAT, 4 },
-		{ "d", "double", offsetof(struct outer, d), EBPF_VALUE_FLOAT, 8 },
-		{ "wide", "unsigned long", offsetof(struct outer, d) + 8, EBPF_VALUE_INT, 8 },
-		{ "tail", "unsigned int[0]", offsetof(struct outer, tail), EBPF_VALUE_ARRAY, 0 },
+	static const struct {
+		const char *name, *type;
+		uint32_t offset;
+		enum ebpf_value_kind kind;
+		uint32_t size;
+	} expected[] = {
+	        {"pid", "unsigned int", 0, EBPF_VALUE_INT, 4},
+	        {"a", "unsigned int", 4, EBPF_VALUE_INT, 4},
+	        {"b", "unsigned int", 4, EBPF_VALUE_INT, 4},
+	        {"s", "int", 8, EBPF_VALUE_INT, 4},
+	        {"u", "unsigned long", offsetof(struct outer, u), EBPF_VALUE_INT, 8},
+	        {"lo", "unsigned int", offsetof(struct outer, lo), EBPF_VALUE_INT, 4},
+	        {"hi", "unsigned int", offsetof(struct outer, hi), EBPF_VALUE_INT, 4},
+	        {"in", "struct inner[2]", offsetof(struct outer, in), EBPF_VALUE_ARRAY, 2 * sizeof(struct inner)},
+	        {"color", "enum color", offsetof(struct outer, color), EBPF_VALUE_ENUM, 4},
+	        {"pointer", "void *", offsetof(struct outer, pointer), EBPF_VALUE_POINTER, 8},
+	        {"f", "float", offsetof(struct outer, f), EBPF_VALUE_FLOAT, 4},
+	        {"d", "double", offsetof(struct outer, d), EBPF_VALUE_FLOAT, 8},
+	        {"wide", "unsigned long", offsetof(struct outer, d) + 8, EBPF_VALUE_INT, 8},
+	        {"tail", "unsigned int[0]", offsetof(struct outer, tail), EBPF_VALUE_ARRAY, 0},
 	};
 	for (size_t i = 0; i < EBPF_COUNT(expected) && i < layout->count; i++) {
 		const struct ebpf_field *field = &layout->fields[i];
@@ -188,12 +193,14 @@ static void test_others(void)
 	CHECK_INT(layout->kind, EBPF_VALUE_ARRAY);
 	CHECK_INT(layout->element->kind, EBPF_VALUE_STRING);
 	ebpf_layout_free(layout);
-	const struct { uint32_t id, size; } opaque[] = { { ids.big, 16 }, { ids.odd, 3 }, { ids.long_double, 16 } };
+	const struct {
+		uint32_t id, size;
+	} opaque[] = {{ids.big, 16}, {ids.odd, 3}, {ids.long_double, 16}};
 	for (size_t i = 0; i < EBPF_COUNT(opaque); i++) {
 		layout = ebpf_layout_from_btf(btf, opaque[i].id, &err);
 		CHECK_INT(layout->kind, EBPF_VALUE_BYTES);
 		CHECK_INT(layout->size, opaque[i].size);
-		CHECK_INT(ebpf_layout_set_int(layout, NULL, (char[16]){ 0 }, 1), -EINVAL);
+		CHECK_INT(ebpf_layout_set_int(layout, NULL, (char[16]){0}, 1), -EINVAL);
 		ebpf_layout_free(layout);
 	}
 	layout = ebpf_layout_from_btf(btf, ids.flexible_typedef, &err);
@@ -214,10 +221,11 @@ static void test_values(void)
 	struct ids ids = write_outer();
 	struct ebpf_btf *btf = read_types();
 	struct ebpf_layout *layout = ebpf_layout_from_btf(btf, ids.outer, &err);
-	struct outer value = { .pid = 4000000000u, .a = 5, .b = 0x1234567, .s = -7, .u = 0x1122334455667788, .color = GREEN, .wide = 0xabcdef0123 };
+	struct outer value = {
+	        .pid = 4000000000u, .a = 5, .b = 0x1234567, .s = -7, .u = 0x1122334455667788, .color = GREEN, .wide = 0xabcdef0123};
 	struct outer copy;
 	value.pointer = &value;
-#define GET(name, data) ebpf_layout_get_int(field_of(layout, name)->layout, field_of(layout, name), data)
+#define GET(name, data)         ebpf_layout_get_int(field_of(layout, name)->layout, field_of(layout, name), data)
 #define SET(name, data, number) ebpf_layout_set_int(field_of(layout, name)->layout, field_of(layout, name), data, number)
 	CHECK_INT(GET("pid", &value), 4000000000);
 	CHECK_INT(GET("a", &value), 5);
@@ -229,10 +237,11 @@ static void test_values(void)
 	CHECK_INT(GET("pointer", &value), (intptr_t)&value);
 	CHECK_INT(GET("wide", &value), 0xabcdef0123);
 	memset(&copy, 0xff, sizeof(copy));
-	static const char *const names[] = { "pid", "a", "b", "s", "u", "color", "pointer", "wide" };
+	static const char *const names[] = {"pid", "a", "b", "s", "u", "color", "pointer", "wide"};
 	for (size_t i = 0; i < EBPF_COUNT(names); i++)
 		CHECK_INT(SET(names[i], &copy, GET(names[i], &value)), 0);
-	CHECK(copy.pid == value.pid && copy.a == 5 && copy.b == 0x1234567 && copy.s == -7 && copy.u == value.u && copy.color == GREEN);
+	CHECK(copy.pid == value.pid && copy.a == 5 && copy.b == 0x1234567 && copy.s == -7 && copy.u == value.u &&
+	      copy.color == GREEN);
 	CHECK(copy.pointer == value.pointer && copy.wide == value.wide);
 	/* A bit field's neighbours stay as they were. */
 	CHECK_INT(SET("a", &copy, 0), 0);
@@ -256,9 +265,12 @@ static void test_values(void)
 
 static void test_limits(void)
 {
-	static const struct { const char *name; int64_t least, most; } limits[] = {
-		{ "u8", 0, UINT8_MAX }, { "u16", 0, UINT16_MAX }, { "u32", 0, UINT32_MAX }, { "s8", INT8_MIN, INT8_MAX },
-		{ "s16", INT16_MIN, INT16_MAX }, { "s32", INT32_MIN, INT32_MAX }, { "bool", 0, 1 },
+	static const struct {
+		const char *name;
+		int64_t least, most;
+	} limits[] = {
+	        {"u8", 0, UINT8_MAX},          {"u16", 0, UINT16_MAX},        {"u32", 0, UINT32_MAX}, {"s8", INT8_MIN, INT8_MAX},
+	        {"s16", INT16_MIN, INT16_MAX}, {"s32", INT32_MIN, INT32_MAX}, {"bool", 0, 1},
 	};
 	uint8_t data[16];
 	for (size_t i = 0; i < EBPF_COUNT(limits); i++) {
@@ -340,7 +352,7 @@ static void test_old_bit_fields(void)
 	CHECK(b->offset == 0 && b->bit_offset == 3 && b->bit_size == 5);
 	CHECK(c->offset == 1 && c->bit_offset == 1 && c->bit_size == 3);
 	CHECK(d->offset == 4 && !d->bit_size);
-	uint8_t data[8] = { 0 };
+	uint8_t data[8] = {0};
 	CHECK_INT(ebpf_layout_set_int(b->layout, b, data, -16), 0);
 	CHECK_INT(ebpf_layout_get_int(b->layout, b, data), -16);
 	ebpf_layout_free(layout);
@@ -393,7 +405,7 @@ static void test_names(void)
 	name_is("struct inner[3]", btf, EBPF_VALUE_ARRAY, 3 * sizeof(struct inner), "struct inner[3]");
 	name_is("name_t[2]", btf, EBPF_VALUE_ARRAY, 32, "name_t[2]");
 	name_is("u8[0]", NULL, EBPF_VALUE_ARRAY, 0, "u8[0]");
-	static const char *const bad[] = { "", " ", "[4]", "u32[", "u32[]", "u32[x]", "u32[4", "u32[4]x", "bytes", "*", "u32[-1]" };
+	static const char *const bad[] = {"", " ", "[4]", "u32[", "u32[]", "u32[x]", "u32[4", "u32[4]x", "bytes", "*", "u32[-1]"};
 	for (size_t i = 0; i < EBPF_COUNT(bad); i++)
 		name_fails(bad[i], btf, EINVAL);
 	name_fails("u33", btf, ENOENT);
@@ -518,9 +530,10 @@ static void test_sections(void)
 {
 	w_start(&w, false, NULL, 0);
 	uint32_t u32 = w_int(&w, "u32", 4, 0, 0, 32);
-	uint32_t a = w_var(&w, "a", u32, BTF_VAR_GLOBAL), b = w_var(&w, "b", u32, BTF_VAR_STATIC), x = w_var(&w, "x", 0, BTF_VAR_EXTERN);
+	uint32_t a = w_var(&w, "a", u32, BTF_VAR_GLOBAL), b = w_var(&w, "b", u32, BTF_VAR_STATIC),
+	         x = w_var(&w, "x", 0, BTF_VAR_EXTERN);
 	uint32_t section = w_type(&w, ".data", BTF_KIND_DATASEC, false, 3, 0);
-	const uint32_t variables[] = { a, b, x };
+	const uint32_t variables[] = {a, b, x};
 	for (int i = 0; i < 3; i++) {
 		w_word(&w, variables[i]);
 		w_word(&w, 0);
@@ -528,7 +541,7 @@ static void test_sections(void)
 	}
 	struct ebpf_btf *btf = read_types();
 	fails(btf, section, EINVAL, "has no sizes yet");
-	struct ebpf_layout *layout = ebpf_layout_from_datasec(btf, section, (uint32_t[]){ 8, 0, 4 }, 12, &err);
+	struct ebpf_layout *layout = ebpf_layout_from_datasec(btf, section, (uint32_t[]){8, 0, 4}, 12, &err);
 	CHECK_STR(err.message, "");
 	CHECK_STR(layout->name, ".data");
 	CHECK_INT(layout->kind, EBPF_VALUE_STRUCT);
@@ -538,7 +551,7 @@ static void test_sections(void)
 	CHECK_INT(field_of(layout, "x")->layout->kind, EBPF_VALUE_BYTES);
 	CHECK_INT(field_of(layout, "x")->layout->size, 4);
 	ebpf_layout_free(layout);
-	CHECK(!ebpf_layout_from_datasec(btf, section, (uint32_t[]){ 12, 0, 4 }, 12, &err));
+	CHECK(!ebpf_layout_from_datasec(btf, section, (uint32_t[]){12, 0, 4}, 12, &err));
 	CHECK(strstr(err.message, "member 'a' lies outside of its section"));
 	CHECK(!ebpf_layout_from_datasec(btf, u32, NULL, 0, &err));
 	ebpf_error_clear(&err);

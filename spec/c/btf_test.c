@@ -8,8 +8,8 @@
 
 /* One of every kind. The ids are in the order of the fields. */
 struct sample {
-	uint32_t integer, character, pointer, array, structure, union_, enumeration, forward, typedef_, volatile_, constant, restrict_, proto, func,
-		var, section, real, decl_tag, type_tag, enum64, flavoured;
+	uint32_t integer, character, pointer, array, structure, union_, enumeration, forward, typedef_, volatile_, constant,
+	        restrict_, proto, func, var, section, real, decl_tag, type_tag, enum64, flavoured;
 };
 
 static struct sample write_sample(struct writer *w)
@@ -152,7 +152,7 @@ static void check_names(const struct ebpf_btf *btf, const struct sample *s)
 
 static void check_c_name(const struct ebpf_btf *btf, uint32_t id, const char *expected)
 {
-	struct ebpf_buffer name = { 0 };
+	struct ebpf_buffer name = {0};
 	ebpf_btf_write_name(btf, id, &name);
 	CHECK_STR(name.data, expected);
 	ebpf_buffer_free(&name);
@@ -162,7 +162,7 @@ static void test_both_orders(void)
 {
 	for (int swapped = 0; swapped < 2; swapped++) {
 		static struct writer w;
-		struct ebpf_error err = { 0 };
+		struct ebpf_error err = {0};
 		w_start(&w, swapped, NULL, 0);
 		struct sample s = write_sample(&w);
 		struct ebpf_btf *btf = w_read(&w, NULL, &err);
@@ -187,13 +187,14 @@ static void test_both_orders(void)
 	}
 }
 
-/* The names' hash takes eight bytes at a time: every length, every place of a "___" within the words, and names at the very end. */
+/* The names' hash takes eight bytes at a time: every length, every place of a "___" within the words, and names at
+ * the very end. */
 static void test_name_hash(void)
 {
 	static struct writer w;
 	char name[64];
-	struct ebpf_error err = { 0 };
-	uint32_t ids[40][40] = { { 0 } };
+	struct ebpf_error err = {0};
+	uint32_t ids[40][40] = {{0}};
 
 	w_start(&w, false, NULL, 0);
 	for (int length = 1; length <= 26; length++) {
@@ -231,7 +232,7 @@ static void test_split(void)
 {
 	for (int swapped = 0; swapped < 2; swapped++) {
 		static struct writer w;
-		struct ebpf_error err = { 0 };
+		struct ebpf_error err = {0};
 		struct ebpf_type type;
 		w_start(&w, swapped, NULL, 0);
 		struct sample s = write_sample(&w);
@@ -259,9 +260,9 @@ static void test_split(void)
 		CHECK_STR(type.name, "int");
 		CHECK_INT(ebpf_btf_find(btf, "struct module_state"), own);
 		CHECK_INT(ebpf_btf_find(btf, "struct event"), s.structure);
-		CHECK_INT(ebpf_btf_find_kind(btf, "either", 0), shadow);     /* own before the base's */
+		CHECK_INT(ebpf_btf_find_kind(btf, "either", 0), shadow); /* own before the base's */
 		CHECK_INT(ebpf_btf_find_kind(btf, "either", BTF_KIND_UNION), s.union_);
-		CHECK_INT(ebpf_btf_next_essential(btf, "event", 5, 0), 0);   /* own alone */
+		CHECK_INT(ebpf_btf_next_essential(btf, "event", 5, 0), 0); /* own alone */
 		CHECK_INT(ebpf_btf_sizeof(btf, shadow + 1), 24);
 		walk_btf(btf);
 		ebpf_btf_free(btf);
@@ -275,7 +276,7 @@ static void test_split(void)
 static void test_wrong_order_of_base(void)
 {
 	static struct writer w;
-	struct ebpf_error err = { 0 };
+	struct ebpf_error err = {0};
 	w_start(&w, false, NULL, 0);
 	write_sample(&w);
 	struct ebpf_btf *base = w_read(&w, NULL, &err);
@@ -289,7 +290,7 @@ static void test_wrong_order_of_base(void)
 
 static void refused(struct writer *w, const char *message)
 {
-	struct ebpf_error err = { 0 };
+	struct ebpf_error err = {0};
 	struct ebpf_btf *btf = w_read(w, NULL, &err);
 	CHECK(!btf);
 	CHECK_STR(err.message, message);
@@ -333,9 +334,9 @@ static void test_refused(void)
 static void test_header(void)
 {
 	static struct writer w;
-	struct ebpf_error err = { 0 };
+	struct ebpf_error err = {0};
 	struct ebpf_btf *btf = NULL;
-	uint8_t longer[256] = { 0 };
+	uint8_t longer[256] = {0};
 	size_t size;
 
 	w_start(&w, false, NULL, 0);
@@ -360,10 +361,10 @@ static void test_header(void)
 static void test_future_kind(void)
 {
 	static struct writer w;
-	struct ebpf_error err = { 0 };
+	struct ebpf_error err = {0};
 	struct ebpf_btf *btf = NULL;
 	struct ebpf_type type;
-	uint8_t bytes[512] = { 0 };
+	uint8_t bytes[512] = {0};
 	size_t size;
 
 	w_start(&w, false, NULL, 0);
@@ -395,7 +396,7 @@ static void test_future_kind(void)
 static void test_cycles(void)
 {
 	static struct writer w;
-	struct ebpf_error err = { 0 };
+	struct ebpf_error err = {0};
 	w_start(&w, false, NULL, 0);
 	uint32_t loop = w_type(&w, "loop", BTF_KIND_TYPEDEF, false, 0, 2);
 	w_type(&w, "", BTF_KIND_CONST, false, 0, loop);
@@ -430,7 +431,7 @@ static void test_mutations(void)
 			free(cut);
 		}
 		for (size_t i = 0; i < size; i++) {
-			static const uint8_t flips[] = { 0x01, 0x04, 0x40, 0x80, 0xff };
+			static const uint8_t flips[] = {0x01, 0x04, 0x40, 0x80, 0xff};
 			for (size_t k = 0; k < sizeof(flips); k++) {
 				bytes[i] ^= flips[k];
 				if (!ebpf_btf_read(bytes, size, NULL, &btf, NULL)) {
@@ -481,7 +482,7 @@ static void test_files(void)
 	char path[] = "/tmp/ebpf-btf-test-XXXXXX";
 	size_t size;
 	struct ebpf_btf *btf = NULL;
-	struct ebpf_error err = { 0 };
+	struct ebpf_error err = {0};
 	int fd = mkstemp(path);
 
 	w_start(&w, true, NULL, 0);
@@ -511,7 +512,7 @@ static void test_files(void)
 static void test_vmlinux(void)
 {
 	struct ebpf_btf *btf = NULL;
-	struct ebpf_error err = { 0 };
+	struct ebpf_error err = {0};
 	struct ebpf_type type;
 	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
 		printf("# no /sys/kernel/btf/vmlinux here\n");

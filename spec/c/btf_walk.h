@@ -27,7 +27,7 @@ static void walk_type(const struct ebpf_btf *btf, const struct ebpf_type *type)
 		walk_sum += ebpf_type_secinfo(type, i).size;
 	}
 	walk_sum += ebpf_btf_resolve(btf, type->id) + ebpf_btf_skip_modifiers(btf, type->id) + ebpf_btf_sizeof(btf, type->id);
-	struct ebpf_buffer name = { 0 };
+	struct ebpf_buffer name = {0};
 	ebpf_btf_write_name(btf, type->id, &name);
 	ebpf_buffer_free(&name);
 }
@@ -45,8 +45,9 @@ static void walk_layout(const struct ebpf_layout *layout, uint8_t *seen)
 			const struct ebpf_field *field = &layout->fields[i];
 			walk_string(field->name);
 			/* The promise that decoders stand on. */
-			if (field->bit_size ? (uint64_t)field->offset * 8 + field->bit_offset + field->bit_size > (uint64_t)layout->size * 8 :
-					      (uint64_t)field->offset + field->layout->size > layout->size)
+			if (field->bit_size
+			            ? (uint64_t)field->offset * 8 + field->bit_offset + field->bit_size > (uint64_t)layout->size * 8
+			            : (uint64_t)field->offset + field->layout->size > layout->size)
 				abort();
 			walk_layout(field->layout, seen);
 		}
@@ -56,7 +57,8 @@ static void walk_layout(const struct ebpf_layout *layout, uint8_t *seen)
 	}
 }
 
-/* Gets and sets every integer in a value of random bytes; a walk, not counting, may meet what the contract says and no more. */
+/* Gets and sets every integer in a value of random bytes; a walk, not counting, may meet what the contract says and
+ * no more. */
 static void walk_value(const struct ebpf_layout *layout, uint8_t *data, uint64_t *budget)
 {
 	if (!(*budget)--)
@@ -72,7 +74,8 @@ static void walk_value(const struct ebpf_layout *layout, uint8_t *data, uint64_t
 				continue;
 			}
 			int64_t value = ebpf_layout_get_int(field->layout, field, data);
-			if (ebpf_layout_set_int(field->layout, field, data, value) || ebpf_layout_get_int(field->layout, field, data) != value)
+			if (ebpf_layout_set_int(field->layout, field, data, value) ||
+			    ebpf_layout_get_int(field->layout, field, data) != value)
 				abort();
 		}
 	} else {
@@ -126,9 +129,10 @@ static void walk_names(const struct ebpf_btf *btf, const struct ebpf_type *type)
 	if (ebpf_btf_find_kind(btf, type->name, type->kind <= BTF_KIND_ENUM64 ? type->kind : 0) <= 0)
 		abort(); /* what is there is found */
 	bool found = type->id < ebpf_btf_first_id(btf) || type->kind == BTF_KIND_FUNC || type->kind == BTF_KIND_VAR ||
-		     type->kind == BTF_KIND_DATASEC; /* none of these is a candidate */
+	             type->kind == BTF_KIND_DATASEC; /* none of these is a candidate */
 	uint32_t steps = 0;
-	for (uint32_t id = 0; steps < 100 && (id = ebpf_btf_next_essential(btf, type->name, ebpf_essential_length(type->name), id)); steps++)
+	for (uint32_t id = 0; steps < 100 && (id = ebpf_btf_next_essential(btf, type->name, ebpf_essential_length(type->name), id));
+	     steps++)
 		found |= id == type->id;
 	if (!found && steps < 100)
 		abort();
@@ -150,7 +154,7 @@ static inline void walk_btf(const struct ebpf_btf *btf)
 static inline void walk_ext(const struct ebpf_btf *btf, const void *data, size_t size)
 {
 	struct ebpf_btf_ext ext;
-	if (ebpf_btf_ext_read((struct ebpf_span){ .data = data, .size = size }, btf, &ext, NULL))
+	if (ebpf_btf_ext_read((struct ebpf_span){.data = data, .size = size}, btf, &ext, NULL))
 		return;
 	for (size_t i = 0; i < ext.count; i++) {
 		const struct ebpf_ext_section *section = &ext.sections[i];

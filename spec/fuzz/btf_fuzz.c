@@ -1,17 +1,16 @@
 /* btf_fuzz.c -- libFuzzer: any bytes as BTF, and as a BTF with its .BTF.ext behind it.
  *
- * The first two bytes of an input choose: bit 0 of the first, whether the rest is split on a small base; the second times 256, where .BTF.ext begins (0 = there
- * is none). */
+ * The first two bytes of an input choose: bit 0 of the first, whether the rest is split on a small base; the second
+ * times 256, where .BTF.ext begins (0 = there is none). */
 #include "../c/btf_walk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* struct { int a; } and its int: little-endian. */
 static const uint8_t base_bytes[] = {
-	0x9f, 0xeb, 1, 0, 24, 0, 0, 0, 0, 0, 0, 0, 40, 0, 0, 0, 40, 0, 0, 0, 9, 0, 0, 0,
-	1, 0, 0, 0, 0, 0, 0, 1, 4, 0, 0, 0, 32, 0, 0, 1,
-	5, 0, 0, 0, 1, 0, 0, 4, 4, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
-	0, 'i', 'n', 't', 0, 's', 0, 'a', 0,
+        0x9f, 0xeb, 1, 0, 24, 0, 0, 0, 0, 0, 0, 0,  40, 0, 0, 0,   40,  0,   0, 0,   9, 0,   0, 0, 1,
+        0,    0,    0, 0, 0,  0, 1, 4, 0, 0, 0, 32, 0,  0, 1, 5,   0,   0,   0, 1,   0, 0,   4, 4, 0,
+        0,    0,    7, 0, 0,  0, 1, 0, 0, 0, 0, 0,  0,  0, 0, 'i', 'n', 't', 0, 's', 0, 'a', 0,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

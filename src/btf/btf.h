@@ -1,10 +1,10 @@
 /* btf.h -- types: raw BTF read in place.
  *
- * A struct ebpf_btf holds the bytes (mapped, owned or borrowed), one 32-bit offset per type, and an index by name that is built on first
- * use; there is no object per type. Everything hands out small views by value. Any bytes are accepted or refused at read
- * time so that the accessors below need no error path: offsets, member counts and string offsets have been checked; type
- * references have been checked to be below the count; cycles are possible and every walk is bounded.
- * Both byte orders. Split BTF: ids and string offsets go on after the base's.
+ * A struct ebpf_btf holds the bytes (mapped, owned or borrowed), one 32-bit offset per type, and an index by name
+ * that is built on first use; there is no object per type. Everything hands out small views by value. Any bytes are
+ * accepted or refused at read time so that the accessors below need no error path: offsets, member counts and string
+ * offsets have been checked; type references have been checked to be below the count; cycles are possible and every
+ * walk is bounded. Both byte orders. Split BTF: ids and string offsets go on after the base's.
  * Not here: finding vmlinux (kernel), CO-RE (load).
  */
 #ifndef EBPF_BTF_H
@@ -13,33 +13,66 @@
 #include "base/base.h"
 
 enum ebpf_btf_kind {
-	BTF_KIND_UNKN, BTF_KIND_INT, BTF_KIND_PTR, BTF_KIND_ARRAY, BTF_KIND_STRUCT, BTF_KIND_UNION, BTF_KIND_ENUM, BTF_KIND_FWD,
-	BTF_KIND_TYPEDEF, BTF_KIND_VOLATILE, BTF_KIND_CONST, BTF_KIND_RESTRICT, BTF_KIND_FUNC, BTF_KIND_FUNC_PROTO, BTF_KIND_VAR,
-	BTF_KIND_DATASEC, BTF_KIND_FLOAT, BTF_KIND_DECL_TAG, BTF_KIND_TYPE_TAG, BTF_KIND_ENUM64, BTF_KIND_COUNT
+	BTF_KIND_UNKN,
+	BTF_KIND_INT,
+	BTF_KIND_PTR,
+	BTF_KIND_ARRAY,
+	BTF_KIND_STRUCT,
+	BTF_KIND_UNION,
+	BTF_KIND_ENUM,
+	BTF_KIND_FWD,
+	BTF_KIND_TYPEDEF,
+	BTF_KIND_VOLATILE,
+	BTF_KIND_CONST,
+	BTF_KIND_RESTRICT,
+	BTF_KIND_FUNC,
+	BTF_KIND_FUNC_PROTO,
+	BTF_KIND_VAR,
+	BTF_KIND_DATASEC,
+	BTF_KIND_FLOAT,
+	BTF_KIND_DECL_TAG,
+	BTF_KIND_TYPE_TAG,
+	BTF_KIND_ENUM64,
+	BTF_KIND_COUNT
 };
 enum { BTF_INT_SIGNED = 1, BTF_INT_CHAR = 2, BTF_INT_BOOL = 4 };
-enum { BTF_VAR_STATIC, BTF_VAR_GLOBAL, BTF_VAR_EXTERN };        /* also the linkage of a FUNC, in vlen */
+enum { BTF_VAR_STATIC, BTF_VAR_GLOBAL, BTF_VAR_EXTERN }; /* also the linkage of a FUNC, in vlen */
 
 struct ebpf_type {
 	uint32_t id;
 	uint8_t kind;
 	bool kind_flag;
-	uint32_t vlen;     /* 24 bits: newer kernels (7.1) widened it from 16, with bits that were always zero before */
+	uint32_t vlen; /* 24 bits: newer kernels (7.1) widened it from 16, with bits that were always zero before */
 	union {
 		uint32_t size; /* INT, STRUCT, UNION, ENUM, ENUM64, DATASEC, FLOAT */
 		uint32_t type; /* PTR, TYPEDEF, qualifiers, FUNC, FUNC_PROTO (return), VAR, DECL_TAG, TYPE_TAG */
 	};
-	const char *name; /* "" when anonymous */
-	uint32_t extra;   /* where the kind's own data starts: offset in the type section, for the accessors */
+	const char *name;           /* "" when anonymous */
+	uint32_t extra;             /* where the kind's own data starts: offset in the type section, for the accessors */
 	const struct ebpf_btf *btf; /* the one (base or split) that holds the bytes */
 };
-struct ebpf_member { const char *name; uint32_t type, bit_offset, bit_size; }; /* bit_size 0 = not a bit field; both encodings of bit fields come out alike */
-struct ebpf_btf_array { uint32_t element, index, count; };
-struct ebpf_param { const char *name; uint32_t type; };
-/* is_signed: only compilers since Linux 6.0's time say so (clang 15, pahole 1.24). Of a 32-bit enum without it the value is zero-extended, even where the C
- * source had a negative one; (int32_t)value is what there was. */
-struct ebpf_btf_enum { const char *name; int64_t value; bool is_signed; };
-struct ebpf_secinfo { uint32_t type, offset, size; };
+struct ebpf_member {
+	const char *name;
+	uint32_t type, bit_offset;
+	uint32_t bit_size; /* 0 = not a bit field; both encodings of bit fields come out alike */
+};
+struct ebpf_btf_array {
+	uint32_t element, index, count;
+};
+struct ebpf_param {
+	const char *name;
+	uint32_t type;
+};
+/* is_signed: only compilers since Linux 6.0's time say so (clang 15, pahole 1.24). Of a 32-bit enum without it the
+ * value is zero-extended, even where the C source had a negative one; (int32_t)value is what there was. */
+struct ebpf_btf_enum {
+	const char *name;
+	int64_t value;
+	bool is_signed;
+};
+struct ebpf_secinfo {
+	uint32_t type, offset, size;
+};
 
 /* False for an id out of range; void is id 0, kind UNKN. */
 bool ebpf_btf_type(const struct ebpf_btf *btf, uint32_t id, struct ebpf_type *out);
@@ -52,23 +85,26 @@ struct ebpf_btf_enum ebpf_type_enumerator(const struct ebpf_type *type, uint32_t
 struct ebpf_secinfo ebpf_type_secinfo(const struct ebpf_type *type, uint32_t index);
 /* INT: encoding, bit offset, bits. */
 void ebpf_type_int(const struct ebpf_type *type, uint32_t *encoding, uint32_t *offset, uint32_t *bits);
-uint32_t ebpf_type_linkage(const struct ebpf_type *type);       /* VAR and FUNC */
-int32_t ebpf_type_component(const struct ebpf_type *type);      /* DECL_TAG: -1 = the whole */
+uint32_t ebpf_type_linkage(const struct ebpf_type *type);  /* VAR and FUNC */
+int32_t ebpf_type_component(const struct ebpf_type *type); /* DECL_TAG: -1 = the whole */
 /* Through const, volatile, restrict, type_tag (and typedef): the id behind; 0 when the chain is absurdly long. */
 uint32_t ebpf_btf_skip_modifiers(const struct ebpf_btf *btf, uint32_t id);
 uint32_t ebpf_btf_resolve(const struct ebpf_btf *btf, uint32_t id);
 /* First type of this exact name and kind (0 = any that is known, but no tags), own types before the base's; -ENOENT. */
 int64_t ebpf_btf_find_kind(const struct ebpf_btf *btf, const char *name, uint32_t kind);
-/* Walks the types whose essential name (name without ___flavour) is the first `length` bytes of `name`: pass 0 first, then the last result;
- * own types only, not the base's, and neither functions nor variables nor sections. 0 at the end. This is what CO-RE looks candidates up with. */
+/* Walks the types whose essential name (name without ___flavour) is the first `length` bytes of `name`: pass 0
+ * first, then the last result; own types only, not the base's, and neither functions nor variables nor sections. 0
+ * at the end. This is what CO-RE looks candidates up with. */
 uint32_t ebpf_btf_next_essential(const struct ebpf_btf *btf, const char *name, size_t length, uint32_t after);
-struct ebpf_btf *ebpf_btf_base(const struct ebpf_btf *btf);     /* borrowed, or NULL */
-uint32_t ebpf_btf_first_id(const struct ebpf_btf *btf);         /* 1, or the base's count */
+struct ebpf_btf *ebpf_btf_base(const struct ebpf_btf *btf); /* borrowed, or NULL */
+uint32_t ebpf_btf_first_id(const struct ebpf_btf *btf);     /* 1, or the base's count */
 bool ebpf_btf_swapped(const struct ebpf_btf *btf);
-int ebpf_btf_pointer_size(const struct ebpf_btf *btf);          /* 8, or 4 when the types say so */
-/* As ebpf_btf_read, but the bytes stay the caller's; `release` (or NULL) is called with them when the last reference goes, and not on failure. */
-int ebpf_btf_adopt(const void *data, size_t size, struct ebpf_btf *base, void (*release)(void *context, const void *data, size_t size),
-		   void *context, struct ebpf_btf **out, struct ebpf_error *err);
+int ebpf_btf_pointer_size(const struct ebpf_btf *btf); /* 8, or 4 when the types say so */
+/* As ebpf_btf_read, but the bytes stay the caller's; `release` (or NULL) is called with them when the last reference
+ * goes, and not on failure. */
+int ebpf_btf_adopt(const void *data, size_t size, struct ebpf_btf *base,
+                   void (*release)(void *context, const void *data, size_t size), void *context, struct ebpf_btf **out,
+                   struct ebpf_error *err);
 /* The raw bytes, header included. */
 struct ebpf_span ebpf_btf_bytes(const struct ebpf_btf *btf);
 
@@ -77,47 +113,92 @@ void ebpf_btf_write_name(const struct ebpf_btf *btf, uint32_t id, struct ebpf_bu
 
 /* -- values (value.c, layout.c) -- */
 
-/* An integer of 1, 2, 4 or 8 bytes in host byte order, at any alignment; 0 for another size. What the decoders' inner loops call. */
+/* An integer of 1, 2, 4 or 8 bytes in host byte order, at any alignment; 0 for another size. What the decoders'
+ * inner loops call. */
 static inline int64_t ebpf_load_int(const void *data, uint32_t size, bool is_signed)
 {
-	union { uint8_t u8; uint16_t u16; uint32_t u32; uint64_t u64; } value;
+	union {
+		uint8_t u8;
+		uint16_t u16;
+		uint32_t u32;
+		uint64_t u64;
+	} value;
 	switch (size) {
-	case 1: memcpy(&value, data, 1); return is_signed ? (int8_t)value.u8 : (int64_t)value.u8;
-	case 2: memcpy(&value, data, 2); return is_signed ? (int16_t)value.u16 : (int64_t)value.u16;
-	case 4: memcpy(&value, data, 4); return is_signed ? (int32_t)value.u32 : (int64_t)value.u32;
-	case 8: memcpy(&value, data, 8); return (int64_t)value.u64;
-	default: return 0;
+	case 1:
+		memcpy(&value, data, 1);
+		return is_signed ? (int8_t)value.u8 : (int64_t)value.u8;
+	case 2:
+		memcpy(&value, data, 2);
+		return is_signed ? (int16_t)value.u16 : (int64_t)value.u16;
+	case 4:
+		memcpy(&value, data, 4);
+		return is_signed ? (int32_t)value.u32 : (int64_t)value.u32;
+	case 8:
+		memcpy(&value, data, 8);
+		return (int64_t)value.u64;
+	default:
+		return 0;
 	}
 }
 static inline void ebpf_store_int(void *data, uint32_t size, int64_t value)
 {
-	union { uint8_t u8; uint16_t u16; uint32_t u32; uint64_t u64; } narrow;
+	union {
+		uint8_t u8;
+		uint16_t u16;
+		uint32_t u32;
+		uint64_t u64;
+	} narrow;
 	switch (size) {
-	case 1: narrow.u8 = value; memcpy(data, &narrow, 1); return;
-	case 2: narrow.u16 = value; memcpy(data, &narrow, 2); return;
-	case 4: narrow.u32 = value; memcpy(data, &narrow, 4); return;
-	case 8: narrow.u64 = value; memcpy(data, &narrow, 8); return;
+	case 1:
+		narrow.u8 = value;
+		memcpy(data, &narrow, 1);
+		return;
+	case 2:
+		narrow.u16 = value;
+		memcpy(data, &narrow, 2);
+		return;
+	case 4:
+		narrow.u32 = value;
+		memcpy(data, &narrow, 4);
+		return;
+	case 8:
+		narrow.u64 = value;
+		memcpy(data, &narrow, 8);
+		return;
 	}
 }
-/* Bits of bytes in either order: `offset` (0..7) counts from the least significant bit of the first byte, or in big-endian data from the most significant;
- * size is 1..64. The upper bits of `value` are ignored. */
+/* Bits of bytes in either order: `offset` (0..7) counts from the least significant bit of the first byte, or in
+ * big-endian data from the most significant; size is 1..64. The upper bits of `value` are ignored. */
 uint64_t ebpf_bits_get(const void *data, unsigned offset, unsigned size, bool big_endian);
 void ebpf_bits_set(void *data, unsigned offset, unsigned size, bool big_endian, uint64_t value);
-/* A data section as a struct of its variables. `offsets` (one per entry) and `size` stand in for what the compiler leaves to the loader: NULL and
- * 0 take them from the BTF, as from a map's in the kernel. */
+/* A data section as a struct of its variables. `offsets` (one per entry) and `size` stand in for what the compiler
+ * leaves to the loader: NULL and 0 take them from the BTF, as from a map's in the kernel. */
 struct ebpf_layout *ebpf_layout_from_datasec(const struct ebpf_btf *btf, uint32_t id, const uint32_t *offsets, uint32_t size,
-					     struct ebpf_error *err);
+                                             struct ebpf_error *err);
 
 /* -- .BTF.ext (ext.c): records by section of the object; instruction offsets in bytes from the section's start. -- */
 
-struct ebpf_ext_func { uint32_t offset, type_id; };
-struct ebpf_ext_line { uint32_t offset, file, line, line_col; }; /* file, line: offsets in the BTF's strings; line_col = line << 10 | column */
-struct ebpf_ext_relo { uint32_t offset, type_id, access, kind; }; /* access: string offset; kind: 0..12 */
+struct ebpf_ext_func {
+	uint32_t offset, type_id;
+};
+struct ebpf_ext_line {
+	uint32_t offset;
+	uint32_t file, line; /* offsets in the BTF's strings: the path, the text */
+	uint32_t line_col;   /* line << 10 | column */
+};
+struct ebpf_ext_relo {
+	uint32_t offset, type_id;
+	uint32_t access; /* string offset: "0:1:2" */
+	uint32_t kind;   /* 0..12, or what a newer compiler wrote */
+};
 struct ebpf_ext_section {
 	const char *name;
-	struct ebpf_ext_func *funcs; size_t func_count;
-	struct ebpf_ext_line *lines; size_t line_count;
-	struct ebpf_ext_relo *relos; size_t relo_count;
+	struct ebpf_ext_func *funcs;
+	size_t func_count;
+	struct ebpf_ext_line *lines;
+	size_t line_count;
+	struct ebpf_ext_relo *relos;
+	size_t relo_count;
 };
 struct ebpf_btf_ext {
 	struct ebpf_ext_section *sections;
@@ -130,29 +211,32 @@ const struct ebpf_ext_section *ebpf_btf_ext_find(const struct ebpf_btf_ext *ext,
 
 /* -- building (build.c): a new BTF out of parts of others, for programs and maps. -- */
 
-enum { /* what the kernel that will read it lacks: such kinds are replaced */
-	EBPF_BTF_NO_FUNC = 1 << 0,       /* before 5.0: FUNC, FUNC_PROTO left out (replaced by typedef, enum) */
-	EBPF_BTF_NO_DATASEC = 1 << 1,    /* before 5.2 */
-	EBPF_BTF_NO_GLOBAL_FUNC = 1 << 2,/* before 5.6: linkage static */
-	EBPF_BTF_NO_FLOAT = 1 << 3,      /* before 5.13 */
-	EBPF_BTF_NO_DECL_TAG = 1 << 4,   /* before 5.16 */
-	EBPF_BTF_NO_TYPE_TAG = 1 << 5,   /* before 5.18 */
-	EBPF_BTF_NO_ENUM64 = 1 << 6,     /* before 6.0 */
+/* What the kernel that will read it lacks: such kinds are replaced. */
+enum {
+	EBPF_BTF_NO_FUNC = 1 << 0,        /* before 5.0: FUNC, FUNC_PROTO left out (replaced by typedef, enum) */
+	EBPF_BTF_NO_DATASEC = 1 << 1,     /* before 5.2 */
+	EBPF_BTF_NO_GLOBAL_FUNC = 1 << 2, /* before 5.6: linkage static */
+	EBPF_BTF_NO_FLOAT = 1 << 3,       /* before 5.13 */
+	EBPF_BTF_NO_DECL_TAG = 1 << 4,    /* before 5.16; implied by NO_FUNC and NO_DATASEC */
+	EBPF_BTF_NO_TYPE_TAG = 1 << 5,    /* before 5.18 */
+	EBPF_BTF_NO_ENUM64 = 1 << 6,      /* before 6.0 */
 };
 struct ebpf_btf_builder;
 struct ebpf_btf_builder *ebpf_btf_builder_new(uint32_t lacks);
 void ebpf_btf_builder_free(struct ebpf_btf_builder *builder);
-/* Copies a type and everything it needs, and the DECL_TAGs about those; the same (btf, id) gives the same new id each time. Returns the new id or -errno. */
+/* Copies a type and everything it needs, and the DECL_TAGs about those; the same (btf, id) gives the same new id
+ * each time. Returns the new id or -errno. */
 int64_t ebpf_btf_builder_add(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id, struct ebpf_error *err);
-/* A DATASEC of `size` bytes whose variables have these offsets, one per entry (the object's have zeros until the loader fills them). `name` NULL: its own.
- * Entries that are no variables, and empty ones, are left out; the others come sorted, with their types before them. EINVAL when they overlap. */
+/* A DATASEC of `size` bytes whose variables have these offsets, one per entry (the object's have zeros until the
+ * loader fills them). `name` NULL: its own. Entries that are no variables, and empty ones, are left out; the others
+ * come sorted, with their types before them. EINVAL when they overlap. */
 int64_t ebpf_btf_builder_add_datasec(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id, const char *name,
-				     const uint32_t *offsets, uint32_t size, struct ebpf_error *err);
+                                     const uint32_t *offsets, uint32_t size, struct ebpf_error *err);
 int64_t ebpf_btf_builder_string(struct ebpf_btf_builder *builder, const char *text); /* offset, for line info; -ENOMEM */
 /* Small types by hand, for code that was not compiled from C: name may be "" */
 int64_t ebpf_btf_builder_add_int(struct ebpf_btf_builder *builder, const char *name, uint32_t size, uint32_t encoding);
-int64_t ebpf_btf_builder_add_func(struct ebpf_btf_builder *builder, const char *name, uint32_t return_type, const struct ebpf_param *params,
-				  uint32_t count, uint32_t linkage);
+int64_t ebpf_btf_builder_add_func(struct ebpf_btf_builder *builder, const char *name, uint32_t return_type,
+                                  const struct ebpf_param *params, uint32_t count, uint32_t linkage);
 /* The finished bytes in host byte order, malloc'ed. Never without a type, since the kernel refuses that. */
 int ebpf_btf_builder_finish(struct ebpf_btf_builder *builder, void **data, size_t *size, struct ebpf_error *err);
 

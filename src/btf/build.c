@@ -1,14 +1,16 @@
-/* build.c -- a new BTF out of parts of others, for the kernel that will load it: only what a program or a map needs, in host byte order.
+/* build.c -- a new BTF out of parts of others, for the kernel that will load it: only what a program or a map needs,
+ * in host byte order.
  *
- * Ids are given in the order of first mention, and types are written in the order of their ids: the queue is the list of
- * what has an id and is not yet written, so that copying needs no recursion however deep the types are. It is empty between calls.
+ * Ids are given in the order of first mention, and types are written in the order of their ids: the queue is the
+ * list of what has an id and is not yet written, so that copying needs no recursion however deep the types are. It
+ * is empty between calls.
  */
 #include <stdlib.h>
 
 #include "btf/build.h"
 
-#define MAX_TYPES 0xfffffu       /* the kernel's BTF_MAX_TYPE */
-#define MAX_STRINGS 0xffffffu    /* the kernel's BTF_MAX_NAME_OFFSET */
+#define MAX_TYPES   0xfffffu  /* the kernel's BTF_MAX_TYPE */
+#define MAX_STRINGS 0xffffffu /* the kernel's BTF_MAX_NAME_OFFSET */
 
 /* -- strings: each once, found by hash -- */
 
@@ -87,7 +89,8 @@ void btf_put_name(struct ebpf_btf_builder *builder, const char *name)
 	btf_put(builder, offset < 0 ? 0 : offset);
 }
 
-void btf_put_type(struct ebpf_btf_builder *builder, const char *name, uint32_t kind, bool flag, uint32_t vlen, uint32_t size_or_type)
+void btf_put_type(struct ebpf_btf_builder *builder, const char *name, uint32_t kind, bool flag, uint32_t vlen,
+                  uint32_t size_or_type)
 {
 	btf_put_name(builder, name);
 	btf_put(builder, (uint32_t)flag << 31 | kind << 24 | vlen);
@@ -147,7 +150,7 @@ static struct source *get_source(struct ebpf_btf_builder *builder, const struct 
 		return NULL;
 	builder->sources = sources;
 	/* Kept alive, so that no other can come to lie at its address and be taken for it. */
-	struct source source = { .btf = ebpf_btf_ref((struct ebpf_btf *)btf) };
+	struct source source = {.btf = ebpf_btf_ref((struct ebpf_btf *)btf)};
 	source.ids = calloc(btf->count - btf->first_id + 1, sizeof(*source.ids));
 	if (!source.ids || !collect_tags(&source)) {
 		free_source(&source);
@@ -178,7 +181,7 @@ static uint32_t enqueue(struct ebpf_btf_builder *builder, const struct ebpf_btf 
 		btf_builder_fail(builder, new_id);
 		return 0;
 	}
-	items[builder->queue_count++] = (struct item){ btf, id };
+	items[builder->queue_count++] = (struct item){btf, id};
 	return new_id;
 }
 
@@ -232,7 +235,8 @@ static void copy_struct(struct ebpf_btf_builder *builder, const struct ebpf_type
 static void copy_enum(struct ebpf_btf_builder *builder, const struct ebpf_type *type)
 {
 	/* Linux 6.0 gave the flag its meaning, "signed", together with ENUM64; before, it must be 0. */
-	btf_put_type(builder, type->name, BTF_KIND_ENUM, type->kind_flag && !(builder->lacks & EBPF_BTF_NO_ENUM64), type->vlen, type->size);
+	btf_put_type(builder, type->name, BTF_KIND_ENUM, type->kind_flag && !(builder->lacks & EBPF_BTF_NO_ENUM64), type->vlen,
+	             type->size);
 	for (uint32_t i = 0; i < type->vlen; i++) {
 		btf_put_name(builder, ebpf_btf_string(type->btf, btf_extra(type, 2 * i)));
 		btf_put(builder, btf_extra(type, 2 * i + 1));
@@ -243,7 +247,8 @@ static void copy_enum64(struct ebpf_btf_builder *builder, const struct ebpf_type
 {
 	bool replace = builder->lacks & EBPF_BTF_NO_ENUM64;
 	/* A union of the same size, so that structs stay as they are; its members keep the names. */
-	btf_put_type(builder, type->name, replace ? BTF_KIND_UNION : BTF_KIND_ENUM64, replace ? false : type->kind_flag, type->vlen, type->size);
+	btf_put_type(builder, type->name, replace ? BTF_KIND_UNION : BTF_KIND_ENUM64, replace ? false : type->kind_flag, type->vlen,
+	             type->size);
 	for (uint32_t i = 0; i < type->vlen; i++) {
 		btf_put_name(builder, ebpf_btf_string(type->btf, btf_extra(type, 3 * i)));
 		btf_put(builder, replace ? placeholder(builder) : btf_extra(type, 3 * i + 1));
@@ -289,12 +294,13 @@ static void copy_tag(struct ebpf_btf_builder *builder, const struct ebpf_type *t
 {
 	if (type->kind == BTF_KIND_TYPE_TAG) {
 		bool replace = builder->lacks & EBPF_BTF_NO_TYPE_TAG;
-		btf_put_type(builder, replace ? "" : type->name, replace ? BTF_KIND_CONST : BTF_KIND_TYPE_TAG, !replace && type->kind_flag, 0,
-			 btf_mention(builder, type->btf, type->type));
+		btf_put_type(builder, replace ? "" : type->name, replace ? BTF_KIND_CONST : BTF_KIND_TYPE_TAG,
+		             !replace && type->kind_flag, 0, btf_mention(builder, type->btf, type->type));
 	} else if (builder->lacks & EBPF_BTF_NO_DECL_TAG) {
 		put_int(builder, "", 1, 0);
 	} else {
-		btf_put_type(builder, type->name, BTF_KIND_DECL_TAG, type->kind_flag, 0, btf_mention(builder, type->btf, type->type));
+		btf_put_type(builder, type->name, BTF_KIND_DECL_TAG, type->kind_flag, 0,
+		             btf_mention(builder, type->btf, type->type));
 		btf_put(builder, btf_extra(type, 0));
 	}
 }
@@ -401,7 +407,8 @@ struct ebpf_btf_builder *ebpf_btf_builder_new(uint32_t lacks)
 	struct ebpf_btf_builder *builder = calloc(1, sizeof(*builder));
 	if (!builder)
 		return NULL;
-	/* Tags are about functions and variables; where those are replaced there is nothing left that the kernel would let them be about. */
+	/* Tags are about functions and variables; where those are replaced there is nothing left that the kernel
+	 * would let them be about. */
 	if (lacks & (EBPF_BTF_NO_FUNC | EBPF_BTF_NO_DATASEC))
 		lacks |= EBPF_BTF_NO_DECL_TAG;
 	builder->lacks = lacks;
@@ -447,8 +454,8 @@ int64_t ebpf_btf_builder_add_int(struct ebpf_btf_builder *builder, const char *n
 	return builder->code ? builder->code : id;
 }
 
-int64_t ebpf_btf_builder_add_func(struct ebpf_btf_builder *builder, const char *name, uint32_t return_type, const struct ebpf_param *params,
-				  uint32_t count, uint32_t linkage)
+int64_t ebpf_btf_builder_add_func(struct ebpf_btf_builder *builder, const char *name, uint32_t return_type,
+                                  const struct ebpf_param *params, uint32_t count, uint32_t linkage)
 {
 	if (count > 0xffff || linkage > BTF_VAR_EXTERN)
 		return -EINVAL;
@@ -475,7 +482,8 @@ int64_t ebpf_btf_builder_add_func(struct ebpf_btf_builder *builder, const char *
 
 int ebpf_btf_builder_finish(struct ebpf_btf_builder *builder, void **data, size_t *size, struct ebpf_error *err)
 {
-	/* "No type found": the kernel takes no BTF that consists of strings alone, which is all that some line information needs. */
+	/* "No type found": the kernel takes no BTF that consists of strings alone, which is all that some line
+	 * information needs. */
 	if (!builder->count)
 		ebpf_btf_builder_add_int(builder, "int", 4, BTF_INT_SIGNED);
 	if (builder->code)
@@ -484,7 +492,7 @@ int ebpf_btf_builder_finish(struct ebpf_btf_builder *builder, void **data, size_
 		uint16_t magic;
 		uint8_t version, flags;
 		uint32_t size, type_offset, type_size, string_offset, string_size;
-	} header = { BTF_MAGIC, 1, 0, sizeof(header), 0, builder->types.size, builder->types.size, builder->strings.size };
+	} header = {BTF_MAGIC, 1, 0, sizeof(header), 0, builder->types.size, builder->types.size, builder->strings.size};
 	size_t total = sizeof(header) + builder->types.size + builder->strings.size;
 	if (total > UINT32_MAX)
 		return ebpf_fail(err, E2BIG, "BTF: %zu bytes of types are too many", total);

@@ -7,9 +7,9 @@
 /* A BTF that types were taken from: new ids by old ones. */
 struct source {
 	struct ebpf_btf *btf;
-	uint32_t *ids;       /* [id - first_id] */
-	uint32_t *tags;      /* [id] -> first DECL_TAG about it; NULL when there are none at all */
-	uint32_t *next_tag;  /* [tag - first_id] -> the next about the same type */
+	uint32_t *ids;      /* [id - first_id] */
+	uint32_t *tags;     /* [id] -> first DECL_TAG about it; NULL when there are none at all */
+	uint32_t *next_tag; /* [tag - first_id] -> the next about the same type */
 };
 /* A type that has a new id and waits to be written; without a BTF it is the placeholder. */
 struct item {
@@ -18,10 +18,10 @@ struct item {
 };
 
 struct ebpf_btf_builder {
-	uint32_t lacks;      /* EBPF_BTF_NO_... */
-	int code;            /* of the first failure */
-	uint32_t count;      /* types so far, waiting ones included: the last id */
-	uint32_t placeholder;/* id of an INT that stands for enumerators of 64 bits, or 0 */
+	uint32_t lacks;       /* EBPF_BTF_NO_... */
+	int code;             /* of the first failure */
+	uint32_t count;       /* types so far, waiting ones included: the last id */
+	uint32_t placeholder; /* id of an INT that stands for enumerators of 64 bits, or 0 */
 	struct ebpf_buffer types, strings;
 	uint32_t *slots, slot_capacity, string_count;
 	struct source *sources;
@@ -35,7 +35,8 @@ int btf_builder_error(struct ebpf_btf_builder *builder, struct ebpf_error *err);
 int64_t btf_next_id(struct ebpf_btf_builder *builder);
 void btf_put(struct ebpf_btf_builder *builder, uint32_t word);
 void btf_put_name(struct ebpf_btf_builder *builder, const char *name);
-void btf_put_type(struct ebpf_btf_builder *builder, const char *name, uint32_t kind, bool flag, uint32_t vlen, uint32_t size_or_type);
+void btf_put_type(struct ebpf_btf_builder *builder, const char *name, uint32_t kind, bool flag, uint32_t vlen,
+                  uint32_t size_or_type);
 uint32_t btf_mention(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id);
 uint32_t *btf_new_id(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id);
 void btf_drain(struct ebpf_btf_builder *builder);

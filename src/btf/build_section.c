@@ -13,7 +13,8 @@ static bool is_word(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-/* A struct's name must be an identifier; a section's may have dots, but not '?' (before Linux 6.9), and nobody looks at it. */
+/* A struct's name must be an identifier; a section's may have dots, but not '?' (before Linux 6.9), and nobody looks
+ * at it. */
 static void put_section_name(struct ebpf_btf_builder *builder, const char *name, bool identifier)
 {
 	char *copy = ebpf_strdup(name);
@@ -28,7 +29,8 @@ static void put_section_name(struct ebpf_btf_builder *builder, const char *name,
 	free(copy);
 }
 
-static void put_section(struct ebpf_btf_builder *builder, const char *name, const struct entry *entries, uint32_t count, uint32_t size)
+static void put_section(struct ebpf_btf_builder *builder, const char *name, const struct entry *entries, uint32_t count,
+                        uint32_t size)
 {
 	bool replace = builder->lacks & EBPF_BTF_NO_DATASEC;
 
@@ -51,14 +53,14 @@ static void put_section(struct ebpf_btf_builder *builder, const char *name, cons
 }
 
 static struct entry mention_entry(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, const struct ebpf_type *variable,
-				  uint32_t offset, uint32_t size)
+                                  uint32_t offset, uint32_t size)
 {
 	bool replace = (builder->lacks & EBPF_BTF_NO_DATASEC) && variable->kind == BTF_KIND_VAR;
 	return (struct entry){
-		.name = variable->name,
-		.type = btf_mention(builder, btf, replace ? variable->type : variable->id),
-		.offset = offset,
-		.size = size,
+	        .name = variable->name,
+	        .type = btf_mention(builder, btf, replace ? variable->type : variable->id),
+	        .offset = offset,
+	        .size = size,
 	};
 }
 
@@ -94,10 +96,10 @@ static int64_t variable_size(const struct ebpf_type *variable, uint32_t written)
 	return size == -EINVAL || (size >= 0 && size < written) ? (int64_t)written : size;
 }
 
-/* The variables in the order of their offsets, with their types written before them and they before the section: before Linux 6.3 the kernel may
- * fail to resolve what a variable's type refers to when it comes later. */
-static int collect_entries(struct ebpf_btf_builder *builder, const struct ebpf_type *section, const uint32_t *offsets, uint32_t size,
-			   struct entry *entries, uint32_t *count, struct ebpf_error *err)
+/* The variables in the order of their offsets, with their types written before them and they before the section:
+ * before Linux 6.3 the kernel may fail to resolve what a variable's type refers to when it comes later. */
+static int collect_entries(struct ebpf_btf_builder *builder, const struct ebpf_type *section, const uint32_t *offsets,
+                           uint32_t size, struct entry *entries, uint32_t *count, struct ebpf_error *err)
 {
 	uint64_t end = 0;
 	for (uint32_t i = 0; i < section->vlen; i++) {
@@ -107,7 +109,8 @@ static int collect_entries(struct ebpf_btf_builder *builder, const struct ebpf_t
 			continue;
 		int64_t bytes = variable_size(&variable, info.size);
 		if (bytes < 0 || (uint64_t)offsets[i] + bytes > size)
-			return ebpf_fail(err, EINVAL, "BTF: section '%.100s': variable '%.100s' lies outside of it", section->name, variable.name);
+			return ebpf_fail(err, EINVAL, "BTF: section '%.100s': variable '%.100s' lies outside of it", section->name,
+			                 variable.name);
 		if (!bytes)
 			continue; /* the kernel takes no empty ones */
 		int64_t id = ebpf_btf_builder_add(builder, section->btf, variable.type, err);
@@ -119,15 +122,15 @@ static int collect_entries(struct ebpf_btf_builder *builder, const struct ebpf_t
 	qsort(entries, *count, sizeof(*entries), compare_offsets);
 	for (uint32_t i = 0; i < *count; i++) {
 		if (entries[i].offset < end)
-			return ebpf_fail(err, EINVAL, "BTF: section '%.100s': variable '%.100s' overlaps the one before it", section->name,
-					 entries[i].name);
+			return ebpf_fail(err, EINVAL, "BTF: section '%.100s': variable '%.100s' overlaps the one before it",
+			                 section->name, entries[i].name);
 		end = (uint64_t)entries[i].offset + entries[i].size;
 	}
 	return 0;
 }
 
-static int64_t add_section(struct ebpf_btf_builder *builder, const struct ebpf_type *section, const char *name, const struct entry *entries,
-			   uint32_t count, uint32_t size)
+static int64_t add_section(struct ebpf_btf_builder *builder, const struct ebpf_type *section, const char *name,
+                           const struct entry *entries, uint32_t count, uint32_t size)
 {
 	int64_t id = builder->code ? builder->code : btf_next_id(builder);
 	uint32_t *known = id < 0 ? NULL : btf_new_id(builder, section->btf, section->id);
@@ -141,7 +144,7 @@ static int64_t add_section(struct ebpf_btf_builder *builder, const struct ebpf_t
 }
 
 int64_t ebpf_btf_builder_add_datasec(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id, const char *name,
-				     const uint32_t *offsets, uint32_t size, struct ebpf_error *err)
+                                     const uint32_t *offsets, uint32_t size, struct ebpf_error *err)
 {
 	struct ebpf_type section;
 	uint32_t count = 0;

@@ -1,7 +1,7 @@
 /* ext.c -- .BTF.ext: which function, source line and CO-RE relocation belongs to which instruction.
  *
- * A header points to up to three tables. Each begins with the size of its records and goes on with runs: the name of a section, a number, and so many records.
- * The three are sorted into one list of sections here.
+ * A header points to up to three tables. Each begins with the size of its records and goes on with runs: the name of
+ * a section, a number, and so many records. The three are sorted into one list of sections here.
  */
 #include <stdlib.h>
 
@@ -14,9 +14,8 @@ static const struct table_kind {
 	uint32_t header_offset; /* of its offset and length */
 	uint32_t words;         /* of a record, those that are known */
 } kinds[TABLES] = {
-	[FUNCS] = { "functions", 8, 2 },
-	[LINES] = { "lines", 16, 4 },
-	[RELOS] = { "relocations", 24, 4 }, /* only when the header is long enough */
+        [FUNCS] = {"functions", 8, 2}, [LINES] = {"lines", 16, 4}, [RELOS] = {"relocations", 24, 4}, /* only when the header is long
+                                                                                                        enough */
 };
 
 struct reader {
@@ -36,14 +35,15 @@ static int get_section(struct reader *reader, const char *name, struct ebpf_ext_
 	uint64_t index;
 
 	if (!ebpf_table_get(&reader->by_name, name, &index)) {
-		struct ebpf_ext_section *sections = ebpf_grow(ext->sections, &reader->section_capacity, ext->count, sizeof(*sections));
+		struct ebpf_ext_section *sections =
+		        ebpf_grow(ext->sections, &reader->section_capacity, ext->count, sizeof(*sections));
 		if (!sections)
 			return ebpf_fail_memory(reader->err);
 		ext->sections = sections;
 		index = ext->count;
 		if (ebpf_table_set(&reader->by_name, name, index))
 			return ebpf_fail_memory(reader->err);
-		sections[ext->count++] = (struct ebpf_ext_section){ .name = name };
+		sections[ext->count++] = (struct ebpf_ext_section){.name = name};
 	}
 	*out = &ext->sections[index];
 	return 0;
@@ -62,7 +62,7 @@ static void *items_of(struct ebpf_ext_section *section, enum table table)
 /* -- records: counted on the first way through the tables, stored on the second -- */
 
 _Static_assert(sizeof(struct ebpf_ext_func) == 8 && sizeof(struct ebpf_ext_line) == 16 && sizeof(struct ebpf_ext_relo) == 16,
-	       "records are plain words, the same as in the file");
+               "records are plain words, the same as in the file");
 
 static int allocate(struct reader *reader)
 {
@@ -79,8 +79,8 @@ static int allocate(struct reader *reader)
 	return 0;
 }
 
-static int add_records(struct reader *reader, enum table table, struct ebpf_ext_section *section, struct ebpf_span records, uint32_t size,
-		       uint32_t count)
+static int add_records(struct reader *reader, enum table table, struct ebpf_ext_section *section, struct ebpf_span records,
+                       uint32_t size, uint32_t count)
 {
 	uint32_t words = kinds[table].words;
 	size_t *have = count_of(section, table);
@@ -94,8 +94,8 @@ static int add_records(struct reader *reader, enum table table, struct ebpf_ext_
 		for (uint32_t w = 0; w < words; w++)
 			to[w] = btf_word(records.data + (size_t)i * size + 4 * w, records.swapped);
 		if (table != LINES && to[1] >= reader->btf->count)
-			return ebpf_fail(reader->err, EINVAL, "BTF.ext: %s of section '%.100s': type %u, but there are %u", kinds[table].name,
-					 section->name, to[1], reader->btf->count);
+			return ebpf_fail(reader->err, EINVAL, "BTF.ext: %s of section '%.100s': type %u, but there are %u",
+			                 kinds[table].name, section->name, to[1], reader->btf->count);
 	}
 	return 0;
 }
@@ -166,7 +166,8 @@ static int read_tables(struct reader *reader, struct ebpf_span span)
 		return ebpf_fail(reader->err, EINVAL, "BTF.ext: the header is cut off");
 	for (enum table i = 0; i < TABLES; i++) {
 		/* Compilers from before CO-RE wrote a header of 24 bytes. */
-		if (!ebpf_span_u32(header, kinds[i].header_offset, &offset) || !ebpf_span_u32(header, kinds[i].header_offset + 4, &length))
+		if (!ebpf_span_u32(header, kinds[i].header_offset, &offset) ||
+		    !ebpf_span_u32(header, kinds[i].header_offset + 4, &length))
 			continue;
 		if (length && !ebpf_span_sub(body, offset, length, &table))
 			return fail_table(reader, i, "reaches past the end");
@@ -188,8 +189,14 @@ static int compare_words(const void *left, const void *right, size_t count)
 	return 0;
 }
 
-static int compare_2(const void *a, const void *b) { return compare_words(a, b, 2); }
-static int compare_4(const void *a, const void *b) { return compare_words(a, b, 4); }
+static int compare_2(const void *a, const void *b)
+{
+	return compare_words(a, b, 2);
+}
+static int compare_4(const void *a, const void *b)
+{
+	return compare_words(a, b, 4);
+}
 
 static void sort(void *items, size_t count, size_t words, int (*compare)(const void *, const void *))
 {
@@ -204,8 +211,8 @@ static void sort(void *items, size_t count, size_t words, int (*compare)(const v
 
 int ebpf_btf_ext_read(struct ebpf_span span, const struct ebpf_btf *btf, struct ebpf_btf_ext *out, struct ebpf_error *err)
 {
-	struct ebpf_btf_ext ext = { 0 };
-	struct reader reader = { .btf = btf, .out = &ext, .err = err };
+	struct ebpf_btf_ext ext = {0};
+	struct reader reader = {.btf = btf, .out = &ext, .err = err};
 	int result = read_tables(&reader, span);
 
 	if (!result)
@@ -235,7 +242,7 @@ void ebpf_btf_ext_free(struct ebpf_btf_ext *ext)
 		free(ext->sections[i].relos);
 	}
 	free(ext->sections);
-	*ext = (struct ebpf_btf_ext){ 0 };
+	*ext = (struct ebpf_btf_ext){0};
 }
 
 const struct ebpf_ext_section *ebpf_btf_ext_find(const struct ebpf_btf_ext *ext, const char *section)

@@ -140,7 +140,7 @@ out:
 
 int ebpf_btf_read_file(const char *path, struct ebpf_btf *base, struct ebpf_btf **out, struct ebpf_error *err)
 {
-	uint8_t magic[4] = { 0 };
+	uint8_t magic[4] = {0};
 	int fd = open(path, O_RDONLY | O_CLOEXEC), result;
 
 	if (fd < 0)

@@ -1,8 +1,8 @@
-/* index.c -- types by name. Built on first use, in two halves (what is a type, what is code or data), with at most three 32-bit words per type
- * and no object per name.
+/* index.c -- types by name. Built on first use, in two halves (what is a type, what is code or data), with at most
+ * three 32-bit words per type and no object per name.
  *
- * The hash is that of the essential name ("task_struct" of "task_struct___old"), so that one table serves exact look-ups and CO-RE's
- * search for candidates.
+ * The hash is that of the essential name ("task_struct" of "task_struct___old"), so that one table serves exact
+ * look-ups and CO-RE's search for candidates.
  */
 #include <stdlib.h>
 
@@ -10,7 +10,7 @@
 
 /* -- hash: eight bytes at a time -- */
 
-#define ONES 0x0101010101010101u
+#define ONES  0x0101010101010101u
 #define HIGHS (0x80 * ONES)
 
 static inline uint64_t load_le64(const char *bytes)
@@ -91,8 +91,8 @@ static bool in_set(uint64_t kinds, uint32_t kind)
 	return kind < BTF_KIND_COUNT && (kinds >> kind & 1);
 }
 
-__attribute__((always_inline)) static inline void insert_name(struct ebpf_btf *btf, struct btf_names *names, uint64_t seed, uint32_t index,
-							       uint32_t offset)
+__attribute__((always_inline)) static inline void insert_name(struct ebpf_btf *btf, struct btf_names *names, uint64_t seed,
+                                                              uint32_t index, uint32_t offset)
 {
 	uint32_t hash;
 	if (offset >= btf->strings_first) {
@@ -191,7 +191,8 @@ static const char *name_if(const struct ebpf_btf *btf, uint32_t id, uint64_t kin
 	return ebpf_btf_string(btf, offset);
 }
 
-static uint32_t find_in_group(const struct ebpf_btf *btf, enum btf_name_group group, const char *name, size_t essential, uint64_t kinds)
+static uint32_t find_in_group(const struct ebpf_btf *btf, enum btf_name_group group, const char *name, size_t essential,
+                              uint64_t kinds)
 {
 	uint32_t hash = hash_name(hash_seed(btf), name, essential);
 	ensure_group(btf, group);
@@ -261,7 +262,8 @@ static const char *after_keyword(const char *name, const char *keyword)
 
 int64_t ebpf_btf_find(const struct ebpf_btf *btf, const char *name)
 {
-	static const uint64_t values = BTF_SET(INT) | BTF_SET(FLOAT) | BTF_SET(TYPEDEF) | BTF_SET(STRUCT) | BTF_SET(UNION) | BTF_SET(ENUM) | BTF_SET(ENUM64);
+	static const uint64_t values = BTF_SET(INT) | BTF_SET(FLOAT) | BTF_SET(TYPEDEF) | BTF_SET(STRUCT) | BTF_SET(UNION) |
+	                               BTF_SET(ENUM) | BTF_SET(ENUM64);
 	const char *tag;
 	if ((tag = after_keyword(name, "struct")))
 		return find_kinds(btf, tag, BTF_SET(STRUCT));

@@ -1,15 +1,16 @@
 /* layout.c -- struct ebpf_layout trees from BTF.
  *
- * A type that occurs twice in a layout gives one node, referred to twice. What a walk over the whole tree would meet is counted all the same and bounded, and so is
- * what decoding one value would: whoever walks a layout needs no bounds of his own.
+ * A type that occurs twice in a layout gives one node, referred to twice. What a walk over the whole tree would meet
+ * is counted all the same and bounded, and so is what decoding one value would: whoever walks a layout needs no
+ * bounds of his own.
  */
 #include <stdlib.h>
 
 #include "btf/layout.h"
 
-#define MAX_NODES 65536u        /* met by a walk, each shared node as often as it is met */
-#define MAX_VISITS (1u << 20) /* members looked at, while making one */
-#define MAX_MEMORY (16u << 20)
+#define MAX_NODES       65536u     /* met by a walk, each shared node as often as it is met */
+#define MAX_VISITS      (1u << 20) /* members looked at, while making one */
+#define MAX_MEMORY      (16u << 20)
 #define MAX_VALUES_BASE (1u << 20) /* decoded out of one value: this many, and 16 for each byte */
 
 /* -- memory: chunks that hang on the root -- */
@@ -99,7 +100,8 @@ void ebpf_layout_free(struct ebpf_layout *layout)
 
 /* -- which types were made -- */
 
-/* Open addressing by type id, which is never 0; at most half full. `made.node` is NULL while the type is in the making. */
+/* Open addressing by type id, which is never 0; at most half full. `made.node` is NULL while the type is in the
+ * making. */
 struct memo {
 	uint32_t id;
 	struct made made;
@@ -134,7 +136,7 @@ static struct memo *get_memo(struct layout_builder *builder, uint32_t id)
 		return NULL;
 	struct memo *memo = find_memo(builder->memos, builder->memo_capacity, id);
 	if (!memo->id) {
-		*memo = (struct memo){ .id = id };
+		*memo = (struct memo){.id = id};
 		builder->memo_count++;
 		memo->made.fresh = true;
 	}
@@ -145,7 +147,7 @@ static struct memo *get_memo(struct layout_builder *builder, uint32_t id)
 
 static int fail_type(struct layout_builder *builder, int code, uint32_t id, const char *why)
 {
-	struct ebpf_buffer name = { 0 };
+	struct ebpf_buffer name = {0};
 	ebpf_btf_write_name(builder->btf, id, &name);
 	ebpf_fail(builder->err, code, "layout: type %u (%.200s) %s", id, name.data ? name.data : "", why);
 	ebpf_buffer_free(&name);
@@ -283,10 +285,10 @@ static int add_field(struct gather *gather, const struct ebpf_field *field)
 
 static int fail_member(struct gather *gather, const struct ebpf_type *type, const struct ebpf_member *member, const char *why)
 {
-	struct ebpf_buffer name = { 0 };
+	struct ebpf_buffer name = {0};
 	ebpf_btf_write_name(gather->builder->btf, type->id, &name);
-	ebpf_fail(gather->builder->err, EINVAL, "layout: type %u (%.200s): member '%.100s' %s", type->id, name.data ? name.data : "",
-		  member->name, why);
+	ebpf_fail(gather->builder->err, EINVAL, "layout: type %u (%.200s): member '%.100s' %s", type->id,
+	          name.data ? name.data : "", member->name, why);
 	ebpf_buffer_free(&name);
 	return -EINVAL;
 }
@@ -304,7 +306,8 @@ static bool has_layout(const struct ebpf_type *type)
 	       type->kind == BTF_KIND_ENUM || type->kind == BTF_KIND_ENUM64 || type->kind == BTF_KIND_FLOAT;
 }
 
-static int place_bit_field(struct gather *gather, const struct ebpf_type *type, const struct ebpf_member *member, struct ebpf_field *field)
+static int place_bit_field(struct gather *gather, const struct ebpf_type *type, const struct ebpf_member *member,
+                           struct ebpf_field *field)
 {
 	enum ebpf_value_kind kind = field->layout->kind;
 	if (kind != EBPF_VALUE_INT && kind != EBPF_VALUE_BOOL && kind != EBPF_VALUE_ENUM)
@@ -318,7 +321,8 @@ static int place_bit_field(struct gather *gather, const struct ebpf_type *type, 
 	return 0;
 }
 
-static int place_member(struct gather *gather, const struct ebpf_type *type, const struct ebpf_member *member, uint32_t offset, unsigned depth)
+static int place_member(struct gather *gather, const struct ebpf_type *type, const struct ebpf_member *member, uint32_t offset,
+                        unsigned depth)
 {
 	struct ebpf_type target;
 	struct made made;
@@ -341,7 +345,7 @@ static int place_member(struct gather *gather, const struct ebpf_type *type, con
 	result = make(gather->builder, member->type, depth + 1, &made);
 	if (result)
 		return result;
-	struct ebpf_field field = { .name = member->name, .layout = made.node, .offset = offset + member->bit_offset / 8 };
+	struct ebpf_field field = {.name = member->name, .layout = made.node, .offset = offset + member->bit_offset / 8};
 	if (member->bit_size)
 		result = place_bit_field(gather, type, member, &field);
 	else if (member->bit_offset % 8)
@@ -372,7 +376,7 @@ static int lift_members(struct gather *gather, const struct ebpf_type *type, uin
 
 static int make_opaque(struct layout_builder *builder, uint32_t size, struct made *out)
 {
-	*out = (struct made){ .node = ebpf_layout_node(builder), .tree = 1, .values = 1 };
+	*out = (struct made){.node = ebpf_layout_node(builder), .tree = 1, .values = 1};
 	if (!out->node)
 		return builder->code;
 	out->node->kind = EBPF_VALUE_BYTES;
@@ -390,7 +394,7 @@ static int place_variable(struct gather *gather, const struct ebpf_type *section
 
 	if (!ebpf_btf_type(btf, info.type, &variable) || variable.kind != BTF_KIND_VAR || !*variable.name)
 		return 0; /* a function of .ksyms */
-	struct ebpf_member member = { .name = variable.name, .type = variable.type };
+	struct ebpf_member member = {.name = variable.name, .type = variable.type};
 	result = claim_name(gather, variable.name);
 	if (result <= 0)
 		return result;
@@ -405,7 +409,7 @@ static int place_variable(struct gather *gather, const struct ebpf_type *section
 	if ((uint64_t)offset + size > gather->self->node->size)
 		return fail_member(gather, section, &member, "lies outside of its section");
 	ebpf_layout_count(gather->self, &made, 1);
-	return add_field(gather, &(struct ebpf_field){ .name = variable.name, .layout = made.node, .offset = offset });
+	return add_field(gather, &(struct ebpf_field){.name = variable.name, .layout = made.node, .offset = offset});
 }
 
 static int gather_variables(struct gather *gather, const struct ebpf_type *section, unsigned depth)
@@ -445,7 +449,7 @@ static int store_fields(struct gather *gather)
 
 static int make_struct(struct layout_builder *builder, const struct ebpf_type *type, unsigned depth, struct made *self)
 {
-	struct gather gather = { .builder = builder, .self = self };
+	struct gather gather = {.builder = builder, .self = self};
 	int result;
 
 	self->node->kind = type->kind == BTF_KIND_UNION ? EBPF_VALUE_UNION : EBPF_VALUE_STRUCT;
@@ -481,7 +485,7 @@ void ebpf_layout_count(struct made *self, const struct made *child, uint64_t tim
 
 static const char *name_node(struct layout_builder *builder, uint32_t id)
 {
-	struct ebpf_buffer text = { 0 };
+	struct ebpf_buffer text = {0};
 	struct ebpf_type type;
 	const char *name = NULL;
 	if (ebpf_btf_type(builder->btf, id, &type) && !*type.name &&
@@ -544,7 +548,7 @@ static int make(struct layout_builder *builder, uint32_t id, unsigned depth, str
 		return depth + out->height > BTF_MAX_DEPTH ? fail_type(builder, E2BIG, id, "is nested too deeply") : 0;
 	}
 	memo->made.fresh = false;
-	*out = (struct made){ .node = ebpf_layout_node(builder), .tree = 1, .values = 1 };
+	*out = (struct made){.node = ebpf_layout_node(builder), .tree = 1, .values = 1};
 	if (!out->node)
 		return builder->code;
 	result = fill_node(builder, id, depth, out);
@@ -565,7 +569,7 @@ int ebpf_layout_check(struct layout_builder *builder, const struct made *made)
 {
 	if (made->values > MAX_VALUES_BASE + 16 * (uint64_t)made->node->size)
 		return ebpf_fail(builder->err, E2BIG, "layout: a value of %u bytes would decode to %llu parts", made->node->size,
-				 (unsigned long long)made->values);
+		                 (unsigned long long)made->values);
 	return 0;
 }
 
@@ -585,7 +589,7 @@ static struct ebpf_layout *from_type(struct layout_builder *builder, uint32_t id
 
 struct ebpf_layout *ebpf_layout_from_btf(const struct ebpf_btf *btf, uint32_t type_id, struct ebpf_error *err)
 {
-	struct layout_builder builder = { .btf = btf, .err = err };
+	struct layout_builder builder = {.btf = btf, .err = err};
 	if (type_id >= btf->count) {
 		ebpf_fail(err, EINVAL, "layout: there is no type %u", type_id);
 		return NULL;
@@ -594,9 +598,10 @@ struct ebpf_layout *ebpf_layout_from_btf(const struct ebpf_btf *btf, uint32_t ty
 }
 
 struct ebpf_layout *ebpf_layout_from_datasec(const struct ebpf_btf *btf, uint32_t id, const uint32_t *offsets, uint32_t size,
-					     struct ebpf_error *err)
+                                             struct ebpf_error *err)
 {
-	struct layout_builder builder = { .btf = btf, .err = err, .section_id = id, .section_offsets = offsets, .section_size = size };
+	struct layout_builder builder = {
+	        .btf = btf, .err = err, .section_id = id, .section_offsets = offsets, .section_size = size};
 	struct ebpf_type type;
 	if (!ebpf_btf_type(btf, id, &type) || type.kind != BTF_KIND_DATASEC) {
 		ebpf_fail(err, EINVAL, "layout: type %u is not a data section", id);

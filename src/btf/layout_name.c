@@ -13,22 +13,52 @@ struct builtin {
 
 /* As a BPF program sees them: long and pointers have eight bytes whatever the host is. */
 static const struct builtin builtins[] = {
-	{ "u8", EBPF_VALUE_INT, 1, false }, { "u16", EBPF_VALUE_INT, 2, false }, { "u32", EBPF_VALUE_INT, 4, false },
-	{ "u64", EBPF_VALUE_INT, 8, false }, { "s8", EBPF_VALUE_INT, 1, true }, { "s16", EBPF_VALUE_INT, 2, true },
-	{ "s32", EBPF_VALUE_INT, 4, true }, { "s64", EBPF_VALUE_INT, 8, true }, { "i8", EBPF_VALUE_INT, 1, true },
-	{ "i16", EBPF_VALUE_INT, 2, true }, { "i32", EBPF_VALUE_INT, 4, true }, { "i64", EBPF_VALUE_INT, 8, true },
-	{ "__u8", EBPF_VALUE_INT, 1, false }, { "__u16", EBPF_VALUE_INT, 2, false }, { "__u32", EBPF_VALUE_INT, 4, false },
-	{ "__u64", EBPF_VALUE_INT, 8, false }, { "__s8", EBPF_VALUE_INT, 1, true }, { "__s16", EBPF_VALUE_INT, 2, true },
-	{ "__s32", EBPF_VALUE_INT, 4, true }, { "__s64", EBPF_VALUE_INT, 8, true }, { "uint8_t", EBPF_VALUE_INT, 1, false },
-	{ "uint16_t", EBPF_VALUE_INT, 2, false }, { "uint32_t", EBPF_VALUE_INT, 4, false }, { "uint64_t", EBPF_VALUE_INT, 8, false },
-	{ "int8_t", EBPF_VALUE_INT, 1, true }, { "int16_t", EBPF_VALUE_INT, 2, true }, { "int32_t", EBPF_VALUE_INT, 4, true },
-	{ "int64_t", EBPF_VALUE_INT, 8, true }, { "char", EBPF_VALUE_INT, 1, true }, { "signed char", EBPF_VALUE_INT, 1, true },
-	{ "unsigned char", EBPF_VALUE_INT, 1, false }, { "short", EBPF_VALUE_INT, 2, true }, { "unsigned short", EBPF_VALUE_INT, 2, false },
-	{ "int", EBPF_VALUE_INT, 4, true }, { "unsigned int", EBPF_VALUE_INT, 4, false }, { "unsigned", EBPF_VALUE_INT, 4, false },
-	{ "long", EBPF_VALUE_INT, 8, true }, { "unsigned long", EBPF_VALUE_INT, 8, false }, { "long long", EBPF_VALUE_INT, 8, true },
-	{ "unsigned long long", EBPF_VALUE_INT, 8, false }, { "size_t", EBPF_VALUE_INT, 8, false }, { "bool", EBPF_VALUE_BOOL, 1, false },
-	{ "_Bool", EBPF_VALUE_BOOL, 1, false }, { "float", EBPF_VALUE_FLOAT, 4, false }, { "double", EBPF_VALUE_FLOAT, 8, false },
-	{ "ptr", EBPF_VALUE_POINTER, 8, false },
+        {"u8", EBPF_VALUE_INT, 1, false},
+        {"u16", EBPF_VALUE_INT, 2, false},
+        {"u32", EBPF_VALUE_INT, 4, false},
+        {"u64", EBPF_VALUE_INT, 8, false},
+        {"s8", EBPF_VALUE_INT, 1, true},
+        {"s16", EBPF_VALUE_INT, 2, true},
+        {"s32", EBPF_VALUE_INT, 4, true},
+        {"s64", EBPF_VALUE_INT, 8, true},
+        {"i8", EBPF_VALUE_INT, 1, true},
+        {"i16", EBPF_VALUE_INT, 2, true},
+        {"i32", EBPF_VALUE_INT, 4, true},
+        {"i64", EBPF_VALUE_INT, 8, true},
+        {"__u8", EBPF_VALUE_INT, 1, false},
+        {"__u16", EBPF_VALUE_INT, 2, false},
+        {"__u32", EBPF_VALUE_INT, 4, false},
+        {"__u64", EBPF_VALUE_INT, 8, false},
+        {"__s8", EBPF_VALUE_INT, 1, true},
+        {"__s16", EBPF_VALUE_INT, 2, true},
+        {"__s32", EBPF_VALUE_INT, 4, true},
+        {"__s64", EBPF_VALUE_INT, 8, true},
+        {"uint8_t", EBPF_VALUE_INT, 1, false},
+        {"uint16_t", EBPF_VALUE_INT, 2, false},
+        {"uint32_t", EBPF_VALUE_INT, 4, false},
+        {"uint64_t", EBPF_VALUE_INT, 8, false},
+        {"int8_t", EBPF_VALUE_INT, 1, true},
+        {"int16_t", EBPF_VALUE_INT, 2, true},
+        {"int32_t", EBPF_VALUE_INT, 4, true},
+        {"int64_t", EBPF_VALUE_INT, 8, true},
+        {"char", EBPF_VALUE_INT, 1, true},
+        {"signed char", EBPF_VALUE_INT, 1, true},
+        {"unsigned char", EBPF_VALUE_INT, 1, false},
+        {"short", EBPF_VALUE_INT, 2, true},
+        {"unsigned short", EBPF_VALUE_INT, 2, false},
+        {"int", EBPF_VALUE_INT, 4, true},
+        {"unsigned int", EBPF_VALUE_INT, 4, false},
+        {"unsigned", EBPF_VALUE_INT, 4, false},
+        {"long", EBPF_VALUE_INT, 8, true},
+        {"unsigned long", EBPF_VALUE_INT, 8, false},
+        {"long long", EBPF_VALUE_INT, 8, true},
+        {"unsigned long long", EBPF_VALUE_INT, 8, false},
+        {"size_t", EBPF_VALUE_INT, 8, false},
+        {"bool", EBPF_VALUE_BOOL, 1, false},
+        {"_Bool", EBPF_VALUE_BOOL, 1, false},
+        {"float", EBPF_VALUE_FLOAT, 4, false},
+        {"double", EBPF_VALUE_FLOAT, 8, false},
+        {"ptr", EBPF_VALUE_POINTER, 8, false},
 };
 
 static const struct builtin *find_builtin(const char *name)
@@ -44,7 +74,7 @@ static const struct builtin *find_builtin(const char *name)
 #define MAX_DIMENSIONS 8
 
 struct parsed {
-	char base[256];  /* spaces single, none at the ends */
+	char base[256]; /* spaces single, none at the ends */
 	bool pointer;
 	uint32_t dimensions[MAX_DIMENSIONS];
 	uint32_t dimension_count;
@@ -124,7 +154,7 @@ struct base {
 
 static int find_base(struct layout_builder *builder, const char *name, const struct parsed *parsed, struct base *out)
 {
-	static const struct builtin pointer = { "ptr", EBPF_VALUE_POINTER, 8, false };
+	static const struct builtin pointer = {"ptr", EBPF_VALUE_POINTER, 8, false};
 	int64_t id = -ENOENT;
 
 	if (parsed->pointer) {
@@ -145,7 +175,8 @@ static int find_base(struct layout_builder *builder, const char *name, const str
 	}
 	ebpf_fail(builder->err, ENOENT, "type '%.200s': %s", name, builder->btf ? "no such type" : "not one of the known names");
 	if (!builder->btf)
-		ebpf_hint(builder->err, "without type information: u8 to u64, s8 to s64, int, long, bool, char, float, double, ptr, bytes[N], and arrays of them");
+		ebpf_hint(builder->err, "without type information: u8 to u64, s8 to s64, int, long, bool, char, float, double, "
+		                        "ptr, bytes[N], and arrays of them");
 	return -ENOENT;
 }
 
@@ -153,7 +184,7 @@ static int make_base(struct layout_builder *builder, const struct parsed *parsed
 {
 	if (!base->builtin)
 		return ebpf_layout_make(builder, base->id, parsed->dimension_count, out);
-	*out = (struct made){ .node = ebpf_layout_node(builder), .tree = 1, .values = 1 };
+	*out = (struct made){.node = ebpf_layout_node(builder), .tree = 1, .values = 1};
 	if (!out->node)
 		return builder->code;
 	char name[sizeof(parsed->base) + 2];
@@ -171,7 +202,7 @@ static int make_base(struct layout_builder *builder, const struct parsed *parsed
 
 static const char *array_name(struct layout_builder *builder, const struct parsed *parsed, uint32_t from)
 {
-	struct ebpf_buffer text = { 0 };
+	struct ebpf_buffer text = {0};
 	const char *name = NULL;
 	ebpf_buffer_printf(&text, "%s%s", parsed->base, parsed->pointer ? " *" : "");
 	for (uint32_t i = from; i < parsed->dimension_count; i++)
@@ -185,7 +216,8 @@ static const char *array_name(struct layout_builder *builder, const struct parse
 }
 
 /* Dimension `from` and what is within it. */
-static int make_arrays(struct layout_builder *builder, const struct parsed *parsed, const struct base *base, uint32_t from, struct made *out)
+static int make_arrays(struct layout_builder *builder, const struct parsed *parsed, const struct base *base, uint32_t from,
+                       struct made *out)
 {
 	bool is_bytes = !strcmp(parsed->base, "bytes") && !parsed->pointer;
 	bool last = from + 1 == parsed->dimension_count;
@@ -193,7 +225,7 @@ static int make_arrays(struct layout_builder *builder, const struct parsed *pars
 
 	if (from == parsed->dimension_count)
 		return make_base(builder, parsed, base, out);
-	*out = (struct made){ .node = ebpf_layout_node(builder), .tree = 1, .values = 1 };
+	*out = (struct made){.node = ebpf_layout_node(builder), .tree = 1, .values = 1};
 	if (!out->node || !(out->node->name = array_name(builder, parsed, from)))
 		return builder->code;
 	if (last && (is_bytes || base->is_char)) {
@@ -216,9 +248,9 @@ static int make_arrays(struct layout_builder *builder, const struct parsed *pars
 
 struct ebpf_layout *ebpf_layout_from_name(const char *name, const struct ebpf_btf *btf, struct ebpf_error *err)
 {
-	struct layout_builder builder = { .btf = btf, .err = err };
-	struct parsed parsed = { 0 };
-	struct base base = { 0 };
+	struct layout_builder builder = {.btf = btf, .err = err};
+	struct parsed parsed = {0};
+	struct base base = {0};
 	struct made made;
 
 	int result = parse(name, &parsed, err);

@@ -1,34 +1,36 @@
 /* private.h -- what the files of the btf room share: the object itself and its 32-bit words.
  *
- * Invariant, made by scan_types() in read.c: offsets[] has one entry per own type; the header and everything that its kind and vlen
- * announce lie inside the type section; every name is inside the strings (which end in NUL); every type id is below count.
+ * Invariant, made by scan_types() in read.c: offsets[] has one entry per own type; the header and everything that
+ * its kind and vlen announce lie inside the type section; every name is inside the strings (which end in NUL); every
+ * type id is below count.
  */
 #ifndef EBPF_BTF_PRIVATE_H
 #define EBPF_BTF_PRIVATE_H
 
 #include "btf/btf.h"
 
-/* Longest chain of typedefs and qualifiers, and deepest nesting, that anything here follows. The kernel's own limit is 32. */
+/* Longest chain of typedefs and qualifiers, and deepest nesting, that anything here follows. The kernel's own limit
+ * is 32. */
 #define BTF_MAX_DEPTH 32
 
-#define BTF_MAGIC 0xeb9fu
-#define BTF_HEADER_SIZE 24u   /* what every version has */
-#define BTF_TYPE_SIZE 12u     /* of the part that all kinds have */
+#define BTF_MAGIC       0xeb9fu
+#define BTF_HEADER_SIZE 24u /* what every version has */
+#define BTF_TYPE_SIZE   12u /* of the part that all kinds have */
 
-/* Half of the name index: hash of the essential name -> first id. The other half is only built when one of its kind is asked for: types are
- * what CO-RE looks for, and a kernel has four times as many functions. */
+/* Half of the name index: hash of the essential name -> first id. The other half is only built when one of its kind
+ * is asked for: types are what CO-RE looks for, and a kernel has four times as many functions. */
 enum btf_name_group { BTF_NAMES_OF_TYPES, BTF_NAMES_OF_CODE, BTF_NAME_GROUPS };
 struct btf_names {
 	uint32_t *buckets, mask;
-	bool failed;             /* no memory: names are then found by walking all types */
+	bool failed; /* no memory: names are then found by walking all types */
 };
 
 /* Sets of kinds. Tags are in neither: what they call a name is the text of an attribute, the same for thousands. */
 #define BTF_SET(kind) ((uint64_t)1 << BTF_KIND_##kind)
 static const uint64_t btf_code_names = BTF_SET(FUNC) | BTF_SET(VAR) | BTF_SET(DATASEC);
-static const uint64_t btf_type_names = BTF_SET(INT) | BTF_SET(PTR) | BTF_SET(ARRAY) | BTF_SET(STRUCT) | BTF_SET(UNION) | BTF_SET(ENUM) |
-				       BTF_SET(FWD) | BTF_SET(TYPEDEF) | BTF_SET(VOLATILE) | BTF_SET(CONST) | BTF_SET(RESTRICT) |
-				       BTF_SET(FUNC_PROTO) | BTF_SET(FLOAT) | BTF_SET(ENUM64);
+static const uint64_t btf_type_names = BTF_SET(INT) | BTF_SET(PTR) | BTF_SET(ARRAY) | BTF_SET(STRUCT) | BTF_SET(UNION) |
+                                       BTF_SET(ENUM) | BTF_SET(FWD) | BTF_SET(TYPEDEF) | BTF_SET(VOLATILE) | BTF_SET(CONST) |
+                                       BTF_SET(RESTRICT) | BTF_SET(FUNC_PROTO) | BTF_SET(FLOAT) | BTF_SET(ENUM64);
 
 struct ebpf_btf {
 	uint32_t references;
@@ -40,14 +42,16 @@ struct ebpf_btf {
 	const uint8_t *types;
 	const char *strings;
 	uint32_t types_size, strings_size;
-	uint32_t strings_first;  /* string offsets below this are the base's */
-	uint32_t first_id, count;/* own types are first_id .. count - 1 */
-	uint32_t *offsets;       /* of type first_id + i in the type section */
-	const uint8_t *kind_sizes;   /* the header's optional table of sizes per kind, 4 bytes a row (Linux 7.1) */
+	uint32_t strings_first;    /* string offsets below this are the base's */
+	uint32_t first_id, count;  /* own types are first_id .. count - 1 */
+	uint32_t *offsets;         /* of type first_id + i in the type section */
+	const uint8_t *kind_sizes; /* the header's optional table of sizes per kind, 4 bytes a row (Linux 7.1) */
 	uint32_t kind_sizes_count;
 	struct btf_names names[BTF_NAME_GROUPS];
-	uint32_t *named, named_count, code_count; /* indices (id - first_id) of types with names, until their half is built; how much the other half has */
-	uint32_t *next;          /* id - first_id -> next id of the same group and hash; 0 ends; NULL before the first group is built */
+	/* Indices (id - first_id) of the types that have names, until their half of the index is built; how many
+	 * names the other half has. */
+	uint32_t *named, named_count, code_count;
+	uint32_t *next; /* id - first_id -> next id of the same half and hash; 0 ends; NULL before a half is built */
 	struct ebpf_btf *base;
 	void (*release)(void *context, const void *data, size_t size);
 	void *context;
@@ -60,9 +64,18 @@ static inline uint32_t btf_word(const uint8_t *bytes, bool swapped)
 	return swapped ? __builtin_bswap32(word) : word;
 }
 
-static inline uint32_t btf_info_kind(uint32_t info) { return info >> 24 & 0x7f; }
-static inline uint32_t btf_info_vlen(uint32_t info) { return info & 0xffffff; }
-static inline bool btf_info_flag(uint32_t info) { return info >> 31; }
+static inline uint32_t btf_info_kind(uint32_t info)
+{
+	return info >> 24 & 0x7f;
+}
+static inline uint32_t btf_info_vlen(uint32_t info)
+{
+	return info & 0xffffff;
+}
+static inline bool btf_info_flag(uint32_t info)
+{
+	return info >> 31;
+}
 
 /* Word `index` of a type's own data, past the common 12 bytes. */
 static inline uint32_t btf_extra(const struct ebpf_type *type, uint32_t index)

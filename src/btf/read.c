@@ -20,7 +20,7 @@ static int read_header(struct ebpf_span *bytes, struct header *out, struct ebpf_
 	bytes->swapped = magic != BTF_MAGIC;
 	if (version != 1)
 		return ebpf_fail(err, ENOTSUP, "BTF: version %u is not known", version);
-	*out = (struct header){ 0 };
+	*out = (struct header){0};
 	if (!ebpf_span_u32(*bytes, 4, &out->size) || !ebpf_span_u32(*bytes, 8, &out->type_offset) ||
 	    !ebpf_span_u32(*bytes, 12, &out->type_size) || !ebpf_span_u32(*bytes, 16, &out->string_offset) ||
 	    !ebpf_span_u32(*bytes, 20, &out->string_size) || out->size < BTF_HEADER_SIZE || out->size > bytes->size)
@@ -81,11 +81,15 @@ struct maxima {
 	uint32_t name, id;
 };
 
-static inline uint32_t max_u32(uint32_t a, uint32_t b) { return a > b ? a : b; }
+static inline uint32_t max_u32(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
 
-/* The greatest name and type id in `count` entries of `stride` words that begin with a name and, where `ids`, go on with a type. */
-__attribute__((always_inline)) static inline struct maxima scan_entries(const uint8_t *entry, uint32_t count, uint32_t stride, bool ids,
-									 bool swapped, struct maxima max)
+/* The greatest name and type id in `count` entries of `stride` words that begin with a name and, where `ids`, go on
+ * with a type. */
+__attribute__((always_inline)) static inline struct maxima scan_entries(const uint8_t *entry, uint32_t count, uint32_t stride,
+                                                                        bool ids, bool swapped, struct maxima max)
 {
 	for (uint32_t i = 0; i < count; i++, entry += 4 * stride) {
 		max.name = max_u32(max.name, btf_word(entry, swapped));
@@ -105,18 +109,69 @@ __attribute__((always_inline)) static inline uint32_t scan_section(const uint8_t
 
 /* Words per entry of the kinds whose vlen counts entries. */
 static const uint8_t entry_words[BTF_KIND_COUNT] = {
-	[BTF_KIND_STRUCT] = 3, [BTF_KIND_UNION] = 3, [BTF_KIND_ENUM] = 2, [BTF_KIND_FUNC_PROTO] = 2, [BTF_KIND_DATASEC] = 3,
-	[BTF_KIND_ENUM64] = 3,
+        [BTF_KIND_STRUCT] = 3,     [BTF_KIND_UNION] = 3,   [BTF_KIND_ENUM] = 2,
+        [BTF_KIND_FUNC_PROTO] = 2, [BTF_KIND_DATASEC] = 3, [BTF_KIND_ENUM64] = 3,
 };
 static const uint8_t fixed_words[BTF_KIND_COUNT] = {
-	[BTF_KIND_INT] = 1, [BTF_KIND_ARRAY] = 3, [BTF_KIND_VAR] = 1, [BTF_KIND_DECL_TAG] = 1,
+        [BTF_KIND_INT] = 1,
+        [BTF_KIND_ARRAY] = 3,
+        [BTF_KIND_VAR] = 1,
+        [BTF_KIND_DECL_TAG] = 1,
 };
 
-/* Checks all types and fills offsets[]. Type ids may refer forward, and the count is known at the end alone: so the greatest id that occurs comes
- * back in *max_id, and the caller who finds it too great calls again with `id_limit` to learn which type it was. Returns the
- * number of types or -EINVAL. */
+/* Bytes that follow the common part of a type, or -1 when the kind is not known. */
+__attribute__((always_inline)) static inline int64_t data_size(const struct ebpf_btf *btf, uint32_t kind, uint32_t vlen)
+{
+	if (kind - 1 < BTF_KIND_COUNT - 1)
+		return 4 * (int64_t)(fixed_words[kind] + entry_words[kind] * vlen);
+	return unknown_kind_size(btf, kind, vlen);
+}
+
+/* The greatest name and type id in a type whose own data stands at `at`. */
+__attribute__((always_inline)) static inline struct maxima scan_type(struct ebpf_btf *btf, const uint8_t *at, uint32_t kind,
+                                                                     uint32_t vlen, uint32_t third, struct maxima max,
+                                                                     const bool swapped)
+{
+	switch (kind) {
+	case BTF_KIND_FUNC_PROTO:
+		max.id = third;
+		return scan_entries(at, vlen, 2, true, swapped, max);
+	case BTF_KIND_STRUCT:
+	case BTF_KIND_UNION:
+		return scan_entries(at, vlen, 3, true, swapped, max);
+	case BTF_KIND_ENUM:
+		return scan_entries(at, vlen, 2, false, swapped, max);
+	case BTF_KIND_ENUM64:
+		return scan_entries(at, vlen, 3, false, swapped, max);
+	case BTF_KIND_DATASEC:
+		max.id = scan_section(at, vlen, swapped);
+		return max;
+	case BTF_KIND_ARRAY:
+		max.id = max_u32(btf_word(at, swapped), btf_word(at + 4, swapped));
+		return max;
+	case BTF_KIND_INT: {
+		uint32_t word = btf_word(at, swapped);
+		btf->has_old_bit_fields |= (word >> 16 & 0xff) || (word & 0xff) != (uint64_t)third * 8;
+		return max;
+	}
+	case BTF_KIND_DECL_TAG:
+		btf->has_tags = true;
+		max.id = third;
+		return max;
+	case BTF_KIND_FWD:
+	case BTF_KIND_FLOAT:
+		return max;
+	default: /* those whose third word is a type, and those from the future */
+		max.id = kind < BTF_KIND_COUNT ? third : 0;
+		return max;
+	}
+}
+
+/* Checks all types and fills offsets[]. Type ids may refer forward, and the count is known at the end alone: so the
+ * greatest id that occurs comes back in *max_id, and the caller who finds it too great calls again with `id_limit`
+ * to learn which type it was. Returns the number of types or -EINVAL. */
 __attribute__((always_inline)) static inline int64_t scan_types(struct ebpf_btf *btf, const bool swapped, uint64_t id_limit,
-								 uint32_t *max_id, struct ebpf_error *err)
+                                                                uint32_t *max_id, struct ebpf_error *err)
 {
 	const uint8_t *at = btf->types, *end = at + btf->types_size;
 	uint32_t name_limit = btf->strings_first + btf->strings_size, total_max = 0, index = 0;
@@ -128,65 +183,23 @@ __attribute__((always_inline)) static inline int64_t scan_types(struct ebpf_btf 
 		uint32_t info = btf_word(at + 4, swapped), third = btf_word(at + 8, swapped);
 		uint32_t kind = btf_info_kind(info), vlen = btf_info_vlen(info);
 		uint32_t name = btf_word(at, swapped);
-		struct maxima max = { .name = name };
-		uint64_t size;
+		int64_t size = data_size(btf, kind, vlen);
 		offsets[index] = at - btf->types;
 		at += BTF_TYPE_SIZE;
-		if (kind - 1 < BTF_KIND_COUNT - 1) {
-			size = 4 * (uint64_t)(fixed_words[kind] + entry_words[kind] * vlen);
-		} else {
-			int64_t unknown = unknown_kind_size(btf, kind, vlen);
-			if (unknown < 0)
-				return ebpf_fail(err, EINVAL, "BTF: type %u: kind %u is not known", btf->first_id + index, kind);
-			size = unknown;
-		}
-		if (size > (uint64_t)(end - at))
+		if (size < 0)
+			return ebpf_fail(err, EINVAL, "BTF: type %u: kind %u is not known", btf->first_id + index, kind);
+		if (size > end - at)
 			return fail_type(btf, index, err, "reaches past the end of the types");
-		switch (kind) {
-		case BTF_KIND_FUNC_PROTO:
-			max.id = third;
-			max = scan_entries(at, vlen, 2, true, swapped, max);
-			break;
-		case BTF_KIND_STRUCT:
-		case BTF_KIND_UNION:
-			max = scan_entries(at, vlen, 3, true, swapped, max);
-			break;
-		case BTF_KIND_ENUM:
-			max = scan_entries(at, vlen, 2, false, swapped, max);
-			break;
-		case BTF_KIND_ENUM64:
-			max = scan_entries(at, vlen, 3, false, swapped, max);
-			break;
-		case BTF_KIND_DATASEC:
-			max.id = scan_section(at, vlen, swapped);
-			break;
-		case BTF_KIND_ARRAY:
-			max.id = max_u32(btf_word(at, swapped), btf_word(at + 4, swapped));
-			break;
-		case BTF_KIND_INT: {
-			uint32_t word = btf_word(at, swapped);
-			btf->has_old_bit_fields |= (word >> 16 & 0xff) || (word & 0xff) != (uint64_t)third * 8;
-			break;
-		}
-		case BTF_KIND_DECL_TAG:
-			btf->has_tags = true;
-			max.id = third;
-			break;
-		case BTF_KIND_FWD:
-		case BTF_KIND_FLOAT:
-			break;
-		default:
-			if (kind < BTF_KIND_COUNT)
-				max.id = third;
-		}
+		struct maxima max = scan_type(btf, at, kind, vlen, third, (struct maxima){.name = name}, swapped);
 		if (__builtin_expect(max.name >= name_limit && max.name, 0))
 			return fail_type(btf, index, err, "a name lies outside of the strings");
 		if (__builtin_expect(max.id >= id_limit, 0))
-			return ebpf_fail(err, EINVAL, "BTF: type %u: refers to type %u, but there are %u", btf->first_id + index, max.id,
-					  (uint32_t)id_limit);
+			return ebpf_fail(err, EINVAL, "BTF: type %u: refers to type %u, but there are %u", btf->first_id + index,
+			                 max.id, (uint32_t)id_limit);
 		total_max = max_u32(total_max, max.id);
 		at += size;
-		/* For the name index, which need not look at all types again then. Without branches: written always, kept when it counts. */
+		/* For the name index, which need not look at all types again then. Without branches: written always,
+		 * kept when it counts. */
 		named[named_count] = index;
 		uint32_t has_name = (kind < BTF_KIND_COUNT) & (name != 0);
 		named_count += has_name & btf_type_names >> kind % 64;
@@ -205,8 +218,8 @@ static int64_t scan_either(struct ebpf_btf *btf, uint64_t id_limit, uint32_t *ma
 
 static int index_types(struct ebpf_btf *btf, struct ebpf_error *err)
 {
-	/* Room for as many types as the bytes can hold (a third of their size); pages that no offset touches cost nothing, and the rest is given
-	 * back below. */
+	/* Room for as many types as the bytes can hold (a third of their size); pages that no offset touches cost
+	 * nothing, and the rest is given back below. */
 	size_t most = btf->types_size / BTF_TYPE_SIZE + 1;
 	uint32_t max_id = 0;
 	btf->offsets = malloc(most * sizeof(*btf->offsets));
@@ -242,11 +255,12 @@ static void btf_destroy(struct ebpf_btf *btf)
 	free(btf);
 }
 
-int ebpf_btf_adopt(const void *data, size_t size, struct ebpf_btf *base, void (*release)(void *context, const void *data, size_t size),
-		   void *context, struct ebpf_btf **out, struct ebpf_error *err)
+int ebpf_btf_adopt(const void *data, size_t size, struct ebpf_btf *base,
+                   void (*release)(void *context, const void *data, size_t size), void *context, struct ebpf_btf **out,
+                   struct ebpf_error *err)
 {
 	struct header header;
-	struct ebpf_span bytes = { .data = data, .size = size };
+	struct ebpf_span bytes = {.data = data, .size = size};
 	int result = read_header(&bytes, &header, err);
 	if (result)
 		return result;
@@ -304,7 +318,8 @@ struct ebpf_btf *ebpf_btf_ref(struct ebpf_btf *btf)
 
 void ebpf_btf_free(struct ebpf_btf *btf)
 {
-	/* Not recursive along the bases' chain but for its depth, which is the caller's: a base is made before what stands on it. */
+	/* Not recursive along the bases' chain but for its depth, which is the caller's: a base is made before what
+	 * stands on it. */
 	if (!btf || --btf->references)
 		return;
 	if (btf->release)

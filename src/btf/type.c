@@ -41,7 +41,7 @@ bool ebpf_btf_type(const struct ebpf_btf *btf, uint32_t id, struct ebpf_type *ou
 	if (id >= btf->count)
 		return false;
 	if (!id) {
-		*out = (struct ebpf_type){ .name = "", .btf = btf };
+		*out = (struct ebpf_type){.name = "", .btf = btf};
 		return true;
 	}
 	btf = btf_owner(btf, id);
@@ -49,14 +49,14 @@ bool ebpf_btf_type(const struct ebpf_btf *btf, uint32_t id, struct ebpf_type *ou
 	const uint8_t *at = btf->types + offset;
 	uint32_t info = btf_word(at + 4, btf->swapped);
 	*out = (struct ebpf_type){
-		.id = id,
-		.kind = btf_info_kind(info),
-		.kind_flag = btf_info_flag(info),
-		.vlen = btf_info_vlen(info),
-		.size = btf_word(at + 8, btf->swapped),
-		.name = ebpf_btf_string(btf, btf_word(at, btf->swapped)),
-		.extra = offset + BTF_TYPE_SIZE,
-		.btf = btf,
+	        .id = id,
+	        .kind = btf_info_kind(info),
+	        .kind_flag = btf_info_flag(info),
+	        .vlen = btf_info_vlen(info),
+	        .size = btf_word(at + 8, btf->swapped),
+	        .name = ebpf_btf_string(btf, btf_word(at, btf->swapped)),
+	        .extra = offset + BTF_TYPE_SIZE,
+	        .btf = btf,
 	};
 	return true;
 }
@@ -87,7 +87,7 @@ static void apply_old_bit_field(const struct ebpf_btf *btf, struct ebpf_member *
 
 struct ebpf_member ebpf_type_member(const struct ebpf_type *type, uint32_t index)
 {
-	struct ebpf_member member = { .name = "" };
+	struct ebpf_member member = {.name = ""};
 	if ((type->kind != BTF_KIND_STRUCT && type->kind != BTF_KIND_UNION) || index >= type->vlen)
 		return member;
 	uint32_t offset = btf_extra(type, 3 * index + 2);
@@ -107,20 +107,21 @@ struct ebpf_member ebpf_type_member(const struct ebpf_type *type, uint32_t index
 struct ebpf_btf_array ebpf_type_array(const struct ebpf_type *type)
 {
 	if (type->kind != BTF_KIND_ARRAY)
-		return (struct ebpf_btf_array){ 0 };
-	return (struct ebpf_btf_array){ .element = btf_extra(type, 0), .index = btf_extra(type, 1), .count = btf_extra(type, 2) };
+		return (struct ebpf_btf_array){0};
+	return (struct ebpf_btf_array){.element = btf_extra(type, 0), .index = btf_extra(type, 1), .count = btf_extra(type, 2)};
 }
 
 struct ebpf_param ebpf_type_param(const struct ebpf_type *type, uint32_t index)
 {
 	if (type->kind != BTF_KIND_FUNC_PROTO || index >= type->vlen)
-		return (struct ebpf_param){ .name = "" };
-	return (struct ebpf_param){ .name = ebpf_btf_string(type->btf, btf_extra(type, 2 * index)), .type = btf_extra(type, 2 * index + 1) };
+		return (struct ebpf_param){.name = ""};
+	return (struct ebpf_param){.name = ebpf_btf_string(type->btf, btf_extra(type, 2 * index)),
+	                           .type = btf_extra(type, 2 * index + 1)};
 }
 
 struct ebpf_btf_enum ebpf_type_enumerator(const struct ebpf_type *type, uint32_t index)
 {
-	struct ebpf_btf_enum result = { .name = "", .is_signed = type->kind_flag };
+	struct ebpf_btf_enum result = {.name = "", .is_signed = type->kind_flag};
 	if (index >= type->vlen)
 		return result;
 	if (type->kind == BTF_KIND_ENUM) {
@@ -137,8 +138,10 @@ struct ebpf_btf_enum ebpf_type_enumerator(const struct ebpf_type *type, uint32_t
 struct ebpf_secinfo ebpf_type_secinfo(const struct ebpf_type *type, uint32_t index)
 {
 	if (type->kind != BTF_KIND_DATASEC || index >= type->vlen)
-		return (struct ebpf_secinfo){ 0 };
-	return (struct ebpf_secinfo){ .type = btf_extra(type, 3 * index), .offset = btf_extra(type, 3 * index + 1), .size = btf_extra(type, 3 * index + 2) };
+		return (struct ebpf_secinfo){0};
+	return (struct ebpf_secinfo){.type = btf_extra(type, 3 * index),
+	                             .offset = btf_extra(type, 3 * index + 1),
+	                             .size = btf_extra(type, 3 * index + 2)};
 }
 
 uint32_t ebpf_type_linkage(const struct ebpf_type *type)
@@ -226,7 +229,7 @@ int ebpf_btf_pointer_size(const struct ebpf_btf *btf)
 {
 	/* "long" is as wide as a pointer on every architecture that Linux runs on; compilers spell it differently. */
 	static const char *const names[] = {
-		"long", "long int", "unsigned long", "long unsigned int", "unsigned long int", "long unsigned",
+	        "long", "long int", "unsigned long", "long unsigned int", "unsigned long int", "long unsigned",
 	};
 	while (btf->base)
 		btf = btf->base;

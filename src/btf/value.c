@@ -1,8 +1,9 @@
 /* value.c -- integers into and out of bytes, bit fields included. Data is in host byte order. */
 #include "btf/btf.h"
 
-/* A bit field lies within at most nine bytes. Counted from its least significant end, byte `k` of it holds the bits from 8k - shift on: the
- * same for both byte orders, if the bytes are taken from the other end and the shift is what is left over there. */
+/* A bit field lies within at most nine bytes. Counted from its least significant end, byte `k` of it holds the bits
+ * from 8k - shift on: the same for both byte orders, if the bytes are taken from the other end and the shift is what
+ * is left over there. */
 struct bits {
 	unsigned bytes, shift;
 	bool backwards;
@@ -11,7 +12,7 @@ struct bits {
 static struct bits place_bits(unsigned offset, unsigned size, bool big_endian)
 {
 	unsigned bytes = (offset + size + 7) / 8;
-	return (struct bits){ .bytes = bytes, .shift = big_endian ? 8 * bytes - offset - size : offset, .backwards = big_endian };
+	return (struct bits){.bytes = bytes, .shift = big_endian ? 8 * bytes - offset - size : offset, .backwards = big_endian};
 }
 
 static uint64_t low_bits(unsigned size)
