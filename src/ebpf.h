@@ -219,24 +219,25 @@ EBPF_API int ebpf_insn_print(const struct ebpf_insn *insn, const struct ebpf_ins
 /* ---- Spec: what an object is, before any kernel --------------------------------------------------- */
 
 /* The members below are meant to be read and edited before loading; allocate through the functions only.
- * All memory belongs to the Spec. Members may be appended in later versions. */
+ * All memory belongs to the Spec and goes with it: free no member, and give the pointers among them nothing that does not outlive the Spec.
+ * Members may be appended in later versions. */
 struct ebpf_map_spec {
-	char *name;
-	uint32_t type, key_size, value_size, max_entries, flags;
+	char *name;            /* as libbpf names it: "events", "my_objec.rodata", ".data.custom" */
+	uint32_t type, key_size, value_size, max_entries, flags; /* load rounds a ring's size and drops BPF_F_MMAPABLE (5.5) as the kernel needs */
 	uint32_t numa_node;
 	uint64_t map_extra;
 	bool pin_by_name;      /* LIBBPF_PIN_BY_NAME */
 	bool autocreate;       /* false: not created; references are poisoned */
 	uint32_t key_type_id, value_type_id; /* in spec->btf; 0 = unknown */
 	struct ebpf_map_spec *inner;         /* template of a map-in-map, or NULL */
-	uint8_t *data;         /* initial bytes of a data section (value_size of them), or NULL */
+	uint8_t *data;         /* initial bytes of a data section or struct_ops (value_size of them, as they are in the object); NULL = zeros */
 	bool frozen;           /* .rodata: frozen after population */
 	const char *section;   /* ".maps", ".rodata", ...; NULL when made by hand */
-	struct ebpf_map_value *values;       /* initial elements of a map-in-map or prog array */
+	struct ebpf_map_value *values;       /* initial elements of a map-in-map or prog array, functions of a struct_ops; sorted by index */
 	size_t value_count;
 };
 struct ebpf_map_value {
-	uint32_t index;
+	uint32_t index;        /* the key, or the number of the struct_ops' member */
 	char *name;            /* of a map, or of a program */
 };
 struct ebpf_program_spec {
@@ -252,10 +253,12 @@ struct ebpf_program_spec {
 	size_t insn_count;     /* of this function alone */
 	int attach_target_fd;  /* program to replace or trace (freplace, fentry on BPF); 0 = none */
 };
+/* A global variable that is not hidden; sorted by section and offset. */
 struct ebpf_variable_spec {
 	char *name, *section;
 	struct ebpf_map_spec *map;
-	uint32_t offset, size, type_id;
+	uint32_t offset, size;
+	uint32_t type_id;      /* of its value, in spec->btf; 0 = unknown */
 	bool read_only;
 };
 struct ebpf_spec {
@@ -263,9 +266,9 @@ struct ebpf_spec {
 	char *license;         /* "" when there is none */
 	bool big_endian;
 	struct ebpf_btf *btf;  /* or NULL */
-	struct ebpf_map_spec **maps;
+	struct ebpf_map_spec **maps;         /* .maps, data sections, .kconfig, struct_ops: the order of libbpf */
 	size_t map_count;
-	struct ebpf_program_spec **programs;
+	struct ebpf_program_spec **programs; /* by section and place in it: the order of libbpf */
 	size_t program_count;
 	struct ebpf_variable_spec **variables;
 	size_t variable_count;
@@ -273,24 +276,33 @@ struct ebpf_spec {
 
 /* An empty Spec, to be filled by the functions below. */
 EBPF_API struct ebpf_spec *ebpf_spec_new(const char *name, struct ebpf_error *err);
+/* An ELF object of clang, GCC or a linker (bpftool gen object), in either byte order; maps must be BTF-defined (.maps). Besides the errno of
+ * the file: EINVAL for what is malformed, ENOENT for what it lacks (symbols, BTF, externs), ENOTSUP for what nobody loads any more or we cannot,
+ * E2BIG for claims that its size cannot explain; messages name object, section and symbol. Static functions may lie in any section, and any
+ * function may call one of another section, which libbpf refuses. */
 EBPF_API int ebpf_spec_read_file(const char *path, struct ebpf_spec **out, struct ebpf_error *err);
-/* `name` may be NULL. Makes no system call and keeps nothing of `data`. */
+/* The same from memory. `name` is the object's and may be NULL: maps of data sections begin with it ("my_objec.bss"). Makes no system call and keeps
+ * nothing of `data`. */
 EBPF_API int ebpf_spec_read(const void *data, size_t size, const char *name, struct ebpf_spec **out, struct ebpf_error *err);
 EBPF_API void ebpf_spec_free(struct ebpf_spec *spec);
-/* A program from a finished block, which is consumed. */
+/* A program from a finished block, which is consumed on success. What its references name may be added later, before loading.
+ * EEXIST when there is one of that name, EINVAL for a block that is empty or not finished. `out` may be NULL. */
 EBPF_API int ebpf_spec_add_program(struct ebpf_spec *spec, const char *name, uint32_t type, struct ebpf_block *block,
 				   struct ebpf_program_spec **out, struct ebpf_error *err);
+/* A map with nothing set but its name. EEXIST when there is one of that name. `out` may be NULL. */
 EBPF_API int ebpf_spec_add_map(struct ebpf_spec *spec, const char *name, struct ebpf_map_spec **out, struct ebpf_error *err);
+/* By name, or a data section's map by its section (".rodata"); NULL when there is none, as all three. */
 EBPF_API struct ebpf_map_spec *ebpf_spec_find_map(const struct ebpf_spec *spec, const char *name);
 EBPF_API struct ebpf_program_spec *ebpf_spec_find_program(const struct ebpf_spec *spec, const char *name);
 EBPF_API struct ebpf_variable_spec *ebpf_spec_find_variable(const struct ebpf_spec *spec, const char *name);
 EBPF_API int ebpf_spec_set_license(struct ebpf_spec *spec, const char *license, struct ebpf_error *err);
-/* Replaces a section string: type, attach type, flags and attach_to follow from the table of sections.
- * EINVAL names the nearest known section. */
+/* Replaces a section string: type, attach type, flags and attach_to follow from the table of sections; with a '?' in front autoload is switched
+ * off. EINVAL for an unknown section; the hint names the nearest known one. */
 EBPF_API int ebpf_program_spec_set_section(struct ebpf_program_spec *program, const char *section, struct ebpf_error *err);
-/* Resizes a map's value (data sections keep their bytes). */
+/* Resizes a map's value (data sections keep their bytes, new ones are zero). A type that does not have that size is given up. */
 EBPF_API int ebpf_map_spec_set_value_size(struct ebpf_map_spec *map, uint32_t size, struct ebpf_error *err);
-/* Where a variable's initial bytes are (variable->size of them), for reading and writing. */
+/* Where a variable's initial bytes are (variable->size of them, in the object's byte order), for reading and writing; NULL when out of
+ * memory, or when its map was made too small for it. Valid until the map is resized. */
 EBPF_API void *ebpf_variable_spec_data(struct ebpf_variable_spec *variable);
 
 /* ---- Collection: what was loaded ------------------------------------------------------------------- */

@@ -46,7 +46,7 @@ local function by_name(list, change)
   return items
 end
 
-local differences, same, refused, lenient = {}, 0, 0, {}
+local differences, same, refused, lenient, loaded = {}, 0, 0, {}, { [true] = 0, [false] = 0 }
 local function differ(...) differences[#differences + 1] = string.format(...) end
 
 local function compare_lists(name, what, theirs, ours, change, fields)
@@ -81,17 +81,26 @@ for _, name in ipairs(order) do
     refused = refused + 1
     print(("both refuse %s:\n    libbpf: %s (%d)\n    ours:   %s (%d)"):format(name, left.error, left.errno, right.error, right.errno))
   elseif left.error then
-    lenient[#lenient + 1] = ("%s (libbpf: %s)"):format(name, left.error)
+    lenient[#lenient + 1] = ("%s is read (libbpf: %s)"):format(name, left.error)
   elseif right.error then
     differ("%s: refused: %s", name, right.error)
   else
     compare_lists(name, "program", left.programs, right.programs, normal_program, program_fields)
     compare_lists(name, "map", left.maps, right.maps, normal_map, map_fields)
+    if left.load_errno and right.load_errno then
+      if left.load_errno == 0 and right.load_errno ~= 0 then
+        differ("%s: does not load: %s", name, right.load_error)
+      elseif left.load_errno ~= 0 and right.load_errno == 0 then
+        lenient[#lenient + 1] = ("%s loads (libbpf: %s)"):format(name, left.load_error)
+      end
+      loaded[right.load_errno == 0] = loaded[right.load_errno == 0] + 1
+    end
     if #differences == before then same = same + 1 end
   end
 end
 table.sort(differences)
 for _, line in ipairs(differences) do print("different: " .. line) end
-for _, line in ipairs(lenient) do print("read though libbpf refuses: " .. line) end
+for _, line in ipairs(lenient) do print("more than libbpf: " .. line) end
 print(("%d objects: %d the same, %d refused by both, %d read by us alone, %d differences"):format(#order, same, refused, #lenient, #differences))
+if loaded[true] + loaded[false] > 0 then print(("%d load, %d do not"):format(loaded[true], loaded[false])) end
 os.exit(#differences == 0)

@@ -1,5 +1,7 @@
-/* list_spec OBJECT... : what our reader finds in BPF objects, one JSON document a line, in the form that list_libbpf prints. */
+/* list_spec [-l] OBJECT... : what our reader finds in BPF objects, one JSON document a line, in the form that list_libbpf prints; with -l also
+ * whether they load, and which errno. */
 #include <stdio.h>
+#include <string.h>
 
 #include "ebpf.h"
 
@@ -50,9 +52,27 @@ static void list(const struct ebpf_spec *spec)
 	fputs("]", stdout);
 }
 
+static void load(struct ebpf_spec *spec, struct ebpf_kernel *kernel)
+{
+	struct ebpf_collection *collection = NULL;
+	struct ebpf_error err = { 0 };
+	int result = ebpf_collection_load(spec, kernel, NULL, &collection, &err);
+
+	printf(", \"load_errno\": %d", -result);
+	if (result) {
+		fputs(", \"load_error\": ", stdout);
+		text(err.message);
+	}
+	ebpf_collection_free(collection);
+	ebpf_error_clear(&err);
+}
+
 int main(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++) {
+	bool loads = argc > 1 && !strcmp(argv[1], "-l");
+	struct ebpf_kernel *kernel = loads ? ebpf_kernel_new(NULL) : NULL;
+
+	for (int i = 1 + loads; i < argc; i++) {
 		struct ebpf_error err = { 0 };
 		struct ebpf_spec *spec = NULL;
 
@@ -65,8 +85,12 @@ int main(int argc, char **argv)
 			continue;
 		}
 		list(spec);
+		if (kernel)
+			load(spec, kernel);
 		puts("}");
+		fflush(stdout);
 		ebpf_spec_free(spec);
 	}
+	ebpf_kernel_free(kernel);
 	return 0;
 }

@@ -100,6 +100,15 @@ int ebpf_spec_read(const void *data, size_t size, const char *name, struct ebpf_
 
 enum { largest_file = 1 << 29 };
 
+/* How much room to begin with: the file's size and a byte, so that one look at the end suffices; a pipe has none. */
+static size_t first_capacity(FILE *file)
+{
+	long size = fseek(file, 0, SEEK_END) ? -1 : ftell(file);
+
+	rewind(file);
+	return size > 0 && size < largest_file ? (size_t)size + 1 : 1 << 16;
+}
+
 static int read_bytes(FILE *file, uint8_t **out, size_t *out_size)
 {
 	size_t size = 0, capacity = 0;
@@ -108,7 +117,7 @@ static int read_bytes(FILE *file, uint8_t **out, size_t *out_size)
 
 	for (;;) {
 		if (size == capacity) {
-			capacity = capacity ? capacity * 2 : 1 << 16;
+			capacity = capacity ? capacity * 2 : first_capacity(file);
 			grown = capacity <= largest_file ? realloc(data, capacity) : NULL;
 			if (!grown) {
 				result = capacity <= largest_file ? -ENOMEM : -EFBIG;

@@ -197,7 +197,10 @@ static int relocate_function(struct walk *walk)
 	for (uint32_t i = 0; !result && i < function->insn_count; i++) {
 		struct ebpf_spec_reference reference;
 		uint64_t offset = walk->piece->offset + (uint64_t)i * insn_size;
+		uint8_t code = function->insns[i].code;
 
+		if (code != EBPF_CALL && code != EBPF_LD_IMM64 && (walk->next >= walk->end || walk->next->offset >= offset + insn_size))
+			continue; /* nearly all */
 		result = reference_at(walk, i, &found, &reference);
 		if (result)
 			break;
