@@ -1,7 +1,7 @@
 rockspec_format = "3.0"
 package = "ebpf"
 version = "scm-1"
-source = { url = "git+https://github.com/ebpf-lua/ebpf.git" }
+source = { url = "git+file://." } -- built in place, by `luarocks make`
 description = {
   summary = "An eBPF engine for Lua: load, assemble, attach, read and script eBPF on Linux",
   detailed = "What cilium/ebpf is for Go, for Lua 5.4, in C on its own loader (libelf; no libbpf, no LLVM at run time).",
@@ -9,7 +9,8 @@ description = {
   labels = { "ebpf", "linux", "tracing", "networking" },
 }
 supported_platforms = { "linux" }
-dependencies = { "lua >= 5.4, < 5.5", "argparse >= 0.7", "dkjson >= 2.5" }
+-- `require "ebpf"` needs no Lua library; the command `ebpf` needs argparse and dkjson, and says so when they are not there.
+dependencies = { "lua >= 5.4, < 5.5" }
 external_dependencies = { ELF = { header = "libelf.h", library = "elf" }, ZLIB = { header = "zlib.h", library = "z" } }
 build = {
   type = "make",
