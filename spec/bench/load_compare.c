@@ -1,5 +1,5 @@
-/* load_compare ROUNDS OURS THEIRS OBJECT... : wall time of whole processes, one of each in turn so that other work on the machine meets
- * both; the median of each, and their ratio. */
+/* load_compare ROUNDS OURS THEIRS OBJECT... : wall time of whole processes, one of each in turn so that other work on
+ * the machine meets both; the median of each, and their ratio. */
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +44,8 @@ int main(int argc, char **argv)
 		return fprintf(stderr, "usage: load_compare ROUNDS OURS THEIRS OBJECT...\n"), 2;
 	times[0] = calloc(rounds, sizeof(double));
 	times[1] = calloc(rounds, sizeof(double));
-	printf("%-16s %10s %10s %8s   (median ms of %d, least in brackets)\n", "object", "ebpf", "libbpf", "ratio", rounds);
+	printf("%-16s %10s %10s %8s   (median ms of %d, least in brackets)\n", "object", "ebpf", "libbpf", "ratio",
+	       rounds);
 	for (int i = 4; i < argc; i++) {
 		const char *name = strrchr(argv[i], '/') ? strrchr(argv[i], '/') + 1 : argv[i];
 
@@ -52,15 +53,18 @@ int main(int argc, char **argv)
 			for (int which = 0; which < 2; which++) {
 				double time = run(argv[2 + which], argv[i]);
 
-				if (time < 0)
-					return fprintf(stderr, "load_compare: %s %s failed\n", argv[2 + which], argv[i]), 1;
+				if (time < 0) {
+					fprintf(stderr, "%s %s failed\n", argv[2 + which], argv[i]);
+					return 1;
+				}
 				if (round >= 0)
 					times[which][round] = time;
 			}
 		qsort(times[0], rounds, sizeof(double), compare);
 		qsort(times[1], rounds, sizeof(double), compare);
-		printf("%-16.*s %10.2f %10.2f %8.2f   [%.2f, %.2f]\n", (int)strcspn(name, "."), name, times[0][rounds / 2],
-		       times[1][rounds / 2], times[0][rounds / 2] / times[1][rounds / 2], times[0][0], times[1][0]);
+		printf("%-16.*s %10.2f %10.2f %8.2f   [%.2f, %.2f]\n", (int)strcspn(name, "."), name,
+		       times[0][rounds / 2], times[1][rounds / 2], times[0][rounds / 2] / times[1][rounds / 2],
+		       times[0][0], times[1][0]);
 	}
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* Twenty programs with a few CO-RE relocations each, a ring buffer, configuration and statistics: an object of usual size. */
+/* Twenty programs with CO-RE relocations, a ring buffer, configuration and statistics: an object of usual size. */
 #include <stdbool.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_core_read.h>

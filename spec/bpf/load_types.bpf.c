@@ -34,7 +34,9 @@ int field(struct __sk_buff *skb)
 {
 	struct task_struct___never *task = (void *)bpf_get_current_task();
 
-	return bpf_core_field_exists(task->no_such_field) ? 1 : (int)bpf_core_type_size(struct task_struct) > 1000 ? 2 : 3;
+	if (bpf_core_field_exists(task->no_such_field))
+		return 1;
+	return bpf_core_type_size(struct task_struct) > 1000 ? 2 : 3;
 }
 
 SEC("?tc")

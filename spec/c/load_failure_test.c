@@ -1,5 +1,5 @@
-/* A load of which anything may fail: every system call of it, one at a time, with several errors, and every allocation. What comes out is a
- * collection or an error that says something, and nothing is left behind.
+/* A load of which anything may fail: every system call of it, one at a time, with several errors, and every allocation.
+ * What comes out is a collection or an error that says something, and nothing is left behind.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,14 +19,14 @@
 #endif
 #endif
 
-static long fail_call;                  /* counts down; the one that reaches zero fails */
+static long fail_call; /* counts down; the one that reaches zero fails */
 static int fail_code;
-static long live;                       /* blocks of memory */
+static long live; /* blocks of memory */
 
 /* -- allocations: glibc's own under other names -- */
 
 #ifndef SANITIZED
-static long fail_allocation;            /* alike */
+static long fail_allocation; /* alike */
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
@@ -76,7 +76,7 @@ void free(void *block)
 
 static struct ebpf_sys table;
 
-static bool for_good, failing;          /* once one failed, so do all that follow */
+static bool for_good, failing; /* once one failed, so do all that follow */
 
 static bool fails(void)
 {
@@ -153,9 +153,13 @@ struct attempt {
 
 static void load_once(struct attempt *attempt)
 {
-	static const char config[] = "CONFIG_A_BOOL=y\nCONFIG_A_MODULE=m\nCONFIG_A_CHAR=m\nCONFIG_AN_INT=1\nCONFIG_A_HEX=1\nCONFIG_A_STRING=\"x\"\n";
-	struct ebpf_load_options options = { .size = sizeof(options), .pin_dir = pin_dir, .kconfig = config,
-					     .programs = attempt->program ? &attempt->program : NULL, .program_count = 1 };
+	static const char config[] = "CONFIG_A_BOOL=y\nCONFIG_A_MODULE=m\nCONFIG_A_CHAR=m\nCONFIG_AN_INT=1\nCONFIG_A_"
+				     "HEX=1\nCONFIG_A_STRING=\"x\"\n";
+	struct ebpf_load_options options = { .size = sizeof(options),
+					     .pin_dir = pin_dir,
+					     .kconfig = config,
+					     .programs = attempt->program ? &attempt->program : NULL,
+					     .program_count = 1 };
 	struct ebpf_kernel *kernel = ebpf_kernel_new_with(&table, NULL);
 	struct ebpf_collection *collection = NULL;
 	struct ebpf_error err = { 0 };
@@ -186,7 +190,8 @@ static void unpin_all(void)
 	unlink(path);
 }
 
-/* Fails the first call or allocation (counter), then the second, ..., until a load runs to its end without one that fails. */
+/* Fails the first call or allocation (counter), then the second, ..., until a load runs to its end without one that
+ * fails. */
 static int fail_each(struct attempt *attempt, long *counter, const char *what)
 {
 	int refused = 0, fds = count_fds(), pins = count_entries(pin_dir);
@@ -204,9 +209,9 @@ static int fail_each(struct attempt *attempt, long *counter, const char *what)
 		failing = false;
 		refused += !attempt->loaded;
 		if (count_fds() != fds || live != blocks || (!attempt->loaded && count_entries(pin_dir) != pins)) {
-			fprintf(stderr, "%s/%s: %s %ld (errno %d): %d descriptors, %ld blocks, %d pins are left\n", attempt->object,
-				attempt->program ? attempt->program : "*", what, n, fail_code, count_fds() - fds, live - blocks,
-				count_entries(pin_dir) - pins);
+			fprintf(stderr, "%s/%s: %s %ld (errno %d): %d descriptors, %ld blocks, %d pins are left\n",
+				attempt->object, attempt->program ? attempt->program : "*", what, n, fail_code,
+				count_fds() - fds, live - blocks, count_entries(pin_dir) - pins);
 			test_failures++;
 			return refused;
 		}
@@ -235,7 +240,8 @@ static void try_object(const char *object, const char *program)
 	unpin_all();
 	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
 		fail_code = codes[i];
-		/* one failure may be mended by a second try or an older interface; a kernel that refuses everything is refused */
+		/* one failure may be mended by a second try or an older interface; a kernel that refuses everything is
+		 * refused */
 		for_good = false;
 		fail_each(&attempt, &fail_call, "system call");
 		for_good = true;

@@ -1,4 +1,4 @@
-/* From Spec to kernel: what programs return when they run shows what became of functions, maps, variables and externs. */
+/* From Spec to kernel: what programs return when run shows what became of functions, maps, variables and externs. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdint.h>
@@ -60,7 +60,9 @@ static struct ebpf_collection *load_spec(struct ebpf_spec *spec, const struct eb
 /* Loads one program (NULL: all) of an object and lets the Spec go. */
 static struct ebpf_collection *load(const char *object, const char *program)
 {
-	struct ebpf_load_options options = { .size = sizeof(options), .programs = program ? &program : NULL, .program_count = 1 };
+	struct ebpf_load_options options = { .size = sizeof(options),
+					     .programs = program ? &program : NULL,
+					     .program_count = 1 };
 	struct ebpf_spec *spec = read_spec(object);
 	struct ebpf_collection *collection = load_spec(spec, &options);
 
@@ -86,7 +88,8 @@ static void refuse(struct ebpf_spec *spec, const struct ebpf_load_options *optio
 	do { \
 		if (!(text) || !strstr((text), (part))) { \
 			test_failures++; \
-			fprintf(stderr, "not ok: %s:%d: \"%s\" is not in \"%s\"\n", __FILE__, __LINE__, (part), (text) ? (text) : "(null)"); \
+			fprintf(stderr, "not ok: %s:%d: \"%s\" is not in \"%s\"\n", __FILE__, __LINE__, (part), \
+				(text) ? (text) : "(null)"); \
 		} \
 	} while (0)
 
@@ -310,14 +313,17 @@ struct facts {
 	char string[8];
 };
 
-static const char config[] = "# a comment\nCONFIG_A_BOOL=y\nCONFIG_A_MODULE=m\nCONFIG_A_CHAR=m\nCONFIG_AN_INT=-250\n"
-			     "CONFIG_A_HEX=0xffffffff81000000\n# CONFIG_NOT_THERE is not set\nCONFIG_A_STRING=\"longer than it fits\"\n";
+static const char config[] =
+	"# a comment\nCONFIG_A_BOOL=y\nCONFIG_A_MODULE=m\nCONFIG_A_CHAR=m\nCONFIG_AN_INT=-250\n"
+	"CONFIG_A_HEX=0xffffffff81000000\n# CONFIG_NOT_THERE is not set\nCONFIG_A_STRING=\"longer than it fits\"\n";
 
 /* `line` before the rest of the configuration: the first mention counts. */
 static void refuse_config(const char *program, const char *line, int code, const char *message)
 {
 	char text[1024];
-	struct ebpf_load_options options = { .size = sizeof(options), .programs = &program, .program_count = 1, .kconfig = text };
+	struct ebpf_load_options options = {
+		.size = sizeof(options), .programs = &program, .program_count = 1, .kconfig = text
+	};
 	struct ebpf_spec *spec = read_spec("load_kconfig");
 	struct ebpf_error err = { 0 };
 
@@ -332,7 +338,9 @@ static void refuse_config(const char *program, const char *line, int code, const
 static void test_kconfig(void)
 {
 	const char *program = "options";
-	struct ebpf_load_options options = { .size = sizeof(options), .programs = &program, .program_count = 1, .kconfig = config };
+	struct ebpf_load_options options = {
+		.size = sizeof(options), .programs = &program, .program_count = 1, .kconfig = config
+	};
 	struct ebpf_collection *collection = load("load_kconfig", NULL);
 	struct ebpf_spec *spec = read_spec("load_kconfig");
 	struct facts facts = { 0 };
@@ -566,7 +574,8 @@ static void test_maps(const char *pin_dir)
 		CHECK_INT(ebpf_map_max_entries(ring), 8192);
 		CHECK(ebpf_map_max_entries(ebpf_collection_map(collection, "events")) >= 1);
 		CHECK_INT(run(collection, "nested"), 0);
-		CHECK_INT(ebpf_map_update(ebpf_collection_map(collection, "second"), &zero, &(uint64_t){ 99 }, 0, NULL), 0);
+		CHECK_INT(ebpf_map_update(ebpf_collection_map(collection, "second"), &zero, &(uint64_t){ 99 }, 0, NULL),
+			  0);
 		CHECK_INT(run(collection, "nested"), 99);
 		CHECK_INT(ebpf_map_delete(ebpf_collection_map(collection, "outer"), &three, NULL), 0);
 		CHECK_INT(run(collection, "nested"), -1);
@@ -590,7 +599,9 @@ static bool exists(const char *dir, const char *name)
 static void test_pins(const char *pin_dir)
 {
 	const char *program = "remember";
-	struct ebpf_load_options options = { .size = sizeof(options), .pin_dir = pin_dir, .programs = &program, .program_count = 1 };
+	struct ebpf_load_options options = {
+		.size = sizeof(options), .pin_dir = pin_dir, .programs = &program, .program_count = 1
+	};
 	struct ebpf_spec *spec = read_spec("load_maps");
 	struct ebpf_collection *first, *second;
 	struct ebpf_error err = { 0 };
@@ -635,8 +646,12 @@ static void test_replacement(const char *pin_dir)
 	const char *program = "nested";
 	struct ebpf_map_spec *second;
 	struct ebpf_map_replacement replacement = { .name = "second" };
-	struct ebpf_load_options options = { .size = sizeof(options), .pin_dir = pin_dir, .programs = &program, .program_count = 1,
-					     .replacements = &replacement, .replacement_count = 1 };
+	struct ebpf_load_options options = { .size = sizeof(options),
+					     .pin_dir = pin_dir,
+					     .programs = &program,
+					     .program_count = 1,
+					     .replacements = &replacement,
+					     .replacement_count = 1 };
 	struct ebpf_spec *spec = read_spec("load_maps");
 	struct ebpf_collection *collection;
 	struct ebpf_error err = { 0 };

@@ -1,6 +1,7 @@
-/* btf.c -- the types that are loaded with a collection: one BTF object with the functions of its programs, keys and values of its maps,
- * the local types whose ids its code asks for, and the source lines. The rest of the object's types (most of them: what CO-RE matched
- * against the kernel's) stays at home, which is less to verify for the kernel and works on kernels that do not know every kind.
+/* btf.c -- the types that are loaded with a collection: one BTF object with the functions of its programs, keys and
+ * values of its maps, the local types whose ids its code asks for, and the source lines. The rest of the object's types
+ * (most of them: what CO-RE matched against the kernel's) stays at home, which is less to verify for the kernel and
+ * works on kernels that do not know every kind.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,8 @@ static void c_name(const char *name, char out[128])
 
 	for (; name[size] && size < 127; size++) {
 		char c = name[size];
-		bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (size && c >= '0' && c <= '9');
+		bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+			    (size && c >= '0' && c <= '9');
 
 		out[size] = fine ? c : '_';
 	}
@@ -26,7 +28,8 @@ static void c_name(const char *name, char out[128])
 	out[size] = '\0';
 }
 
-/* A function without a type, beside others that may have one: all must have one, or none counts. `int name(void)` will do for static functions. */
+/* A function without a type, beside others that may have one: all must have one, or none counts. `int name(void)` will
+ * do for static functions. */
 static int64_t add_untyped(struct ebpf_load *load, const struct ebpf_function *function)
 {
 	char name[128];
@@ -59,7 +62,8 @@ static int64_t add_hidden(struct ebpf_load *load, const struct ebpf_type *func, 
 	if (type >= 0)
 		type = proto.type ? ebpf_btf_builder_add(load->builder, btf, proto.type, err) : 0;
 	if (type >= 0)
-		type = ebpf_btf_builder_add_func(load->builder, func->name, (uint32_t)type, params, proto.vlen, BTF_VAR_STATIC);
+		type = ebpf_btf_builder_add_func(load->builder, func->name, (uint32_t)type, params, proto.vlen,
+						 BTF_VAR_STATIC);
 	free(params);
 	return type;
 }
@@ -86,7 +90,10 @@ static int add_lines(struct ebpf_load *load, struct ebpf_load_function *lf, stru
 			break;
 		/* the kernel takes 22 bits of line and 10 of column */
 		lf->lines[lf->line_count++] = (struct bpf_line_info){
-			line->insn, (uint32_t)file, (uint32_t)text, line->number << 10 | (line->column & 0x3ff),
+			line->insn,
+			(uint32_t)file,
+			(uint32_t)text,
+			line->number << 10 | (line->column & 0x3ff),
 		};
 	}
 	return 0;
@@ -101,7 +108,8 @@ static int add_function(struct ebpf_load *load, struct ebpf_load_function *lf, s
 	lf->type_id = 0;
 	if (function->type_id) {
 		if (!ebpf_btf_type(load->spec->btf, function->type_id, &func) || func.kind != BTF_KIND_FUNC)
-			return ebpf_fail(err, EINVAL, "function '%s': type %u is no function", function->name, function->type_id);
+			return ebpf_fail(err, EINVAL, "function '%s': type %u is no function", function->name,
+					 function->type_id);
 		if (ebpf_type_linkage(&func) == BTF_VAR_GLOBAL && !function->global)
 			type = add_hidden(load, &func, err);
 		else
@@ -117,7 +125,8 @@ static int add_function(struct ebpf_load *load, struct ebpf_load_function *lf, s
 			continue;
 		type = ebpf_btf_builder_add(load->builder, load->spec->btf, function->relos[i].type_id, err);
 		if (type < 0)
-			return ebpf_wrap(err, (int)type, "function '%s': type %u", function->name, function->relos[i].type_id);
+			return ebpf_wrap(err, (int)type, "function '%s': type %u", function->name,
+					 function->relos[i].type_id);
 	}
 	return add_lines(load, lf, err);
 }
@@ -143,7 +152,8 @@ static int add_type(struct ebpf_load *load, uint32_t id, uint32_t *out, struct e
 	return 0;
 }
 
-/* The DATASEC of a data section, its size that of the map (which the user may have grown). Compilers leave zeros for sizes and offsets. */
+/* The DATASEC of a data section, its size that of the map (which the user may have grown). Compilers leave zeros for
+ * sizes and offsets. */
 static int add_section(struct ebpf_load *load, struct ebpf_map_spec *spec, uint32_t *out, struct ebpf_error *err)
 {
 	const struct ebpf_map_impl *impl = map_impl(spec);
@@ -154,14 +164,16 @@ static int add_section(struct ebpf_load *load, struct ebpf_map_spec *spec, uint3
 	if (!id || spec == spec_impl(load->spec)->kconfig || !ebpf_btf_type(load->spec->btf, (uint32_t)id, &type) ||
 	    type.kind != BTF_KIND_DATASEC || !impl->offsets || impl->offset_count != type.vlen)
 		return 0;
-	id = ebpf_btf_builder_add_datasec(load->builder, load->spec->btf, (uint32_t)id, type.name, impl->offsets, spec->value_size, err);
+	id = ebpf_btf_builder_add_datasec(load->builder, load->spec->btf, (uint32_t)id, type.name, impl->offsets,
+					  spec->value_size, err);
 	if (id < 0)
 		return (int)id;
 	*out = (uint32_t)id;
 	return 0;
 }
 
-static int add_map(struct ebpf_load *load, struct ebpf_map_spec *spec, struct ebpf_load_map *map, struct ebpf_error *err)
+static int add_map(struct ebpf_load *load, struct ebpf_map_spec *spec, struct ebpf_load_map *map,
+		   struct ebpf_error *err)
 {
 	int result = 0;
 
@@ -239,12 +251,14 @@ static uint32_t lacking(struct ebpf_load *load, bool ask)
 	uint32_t lacks = 0;
 
 	for (size_t i = 0; i < EBPF_COUNT(kinds); i++)
-		if (ask ? !ebpf_kernel_supports(load->kernel, kinds[i].feature) : ebpf_kernel_lacks(load->kernel, kinds[i].feature))
+		if (ask ? !ebpf_kernel_supports(load->kernel, kinds[i].feature)
+			: ebpf_kernel_lacks(load->kernel, kinds[i].feature))
 			lacks |= kinds[i].bit;
 	return lacks;
 }
 
-/* Once more, with a log, whose last line says what the kernel did not like. Should it like it now, so much the better: the descriptor. */
+/* Once more, with a log, whose last line says what the kernel did not like. Should it like it now, so much the better:
+ * the descriptor. */
 static int load_again(struct ebpf_load *load, const void *data, size_t size, int code)
 {
 	char *log = calloc(1, LOG_SIZE), *end, *line;

@@ -15,7 +15,8 @@ static int read_options(struct ebpf_load *load, const struct ebpf_load_options *
 		return ebpf_fail(err, EINVAL, "load options: size is not set");
 	for (size_t i = sizeof(*options); i < options->size; i++)
 		if (bytes[i])
-			return ebpf_fail(err, E2BIG, "load options: a newer caller asks for what this version does not have");
+			return ebpf_fail(err, E2BIG,
+					 "load options: a newer caller asks for what this version does not have");
 	memcpy(&load->options, options, options->size < sizeof(*options) ? options->size : sizeof(*options));
 	return 0;
 }
@@ -26,8 +27,8 @@ static int check_byte_order(const struct ebpf_spec *spec, struct ebpf_error *err
 
 	if (spec->big_endian == big)
 		return 0;
-	ebpf_fail(err, ENOTSUP, "object '%s': load: it is made for %s-endian machines, this one is %s-endian", spec->name,
-		  big ? "little" : "big", big ? "big" : "little");
+	ebpf_fail(err, ENOTSUP, "object '%s': load: it is made for %s-endian machines, this one is %s-endian",
+		  spec->name, big ? "little" : "big", big ? "big" : "little");
 	ebpf_hint(err, "compile with -target bpf, or with -target %s", big ? "bpfeb" : "bpfel");
 	return -ENOTSUP;
 }
@@ -56,7 +57,8 @@ static bool is_named(const struct ebpf_load_options *options, const char *name)
 
 static bool loads_by_itself(const struct ebpf_spec *spec, const struct ebpf_program_spec *program)
 {
-	return program->type == BPF_PROG_TYPE_STRUCT_OPS ? ebpf_load_struct_ops_wanted(spec, program) : program->autoload;
+	return program->type == BPF_PROG_TYPE_STRUCT_OPS ? ebpf_load_struct_ops_wanted(spec, program)
+							 : program->autoload;
 }
 
 static int select_programs(struct ebpf_load *load, struct ebpf_error *err)
@@ -67,7 +69,7 @@ static int select_programs(struct ebpf_load *load, struct ebpf_error *err)
 	for (size_t i = 0; options->programs && i < options->program_count; i++)
 		if (!ebpf_spec_find_program(spec, options->programs[i]))
 			return unknown_program(spec, options->programs[i], err);
-	load->programs = calloc(spec->program_count + 1, sizeof(*load->programs));
+	load->programs = calloc(spec->program_count + 1, sizeof(struct ebpf_program_spec *));
 	if (!load->programs)
 		return ebpf_fail_memory(err);
 	for (size_t i = 0; i < spec->program_count; i++) {
@@ -90,9 +92,11 @@ static int check_type(const struct ebpf_program_spec *program, struct ebpf_error
 		return -EINVAL;
 	}
 	nearest = ebpf_section_nearest(program->section);
-	ebpf_fail(err, EINVAL, "program '%s': load: section \"%s\" does not say of which type it is", program->name, program->section);
+	ebpf_fail(err, EINVAL, "program '%s': load: section \"%s\" does not say of which type it is", program->name,
+		  program->section);
 	if (nearest)
-		ebpf_hint(err, "did you mean SEC(\"%s\")? Otherwise set the type of the program before loading", nearest);
+		ebpf_hint(err, "did you mean SEC(\"%s\")? Otherwise set the type of the program before loading",
+			  nearest);
 	else
 		ebpf_hint(err, "use one of the known section names, or set the type of the program before loading");
 	return -EINVAL;
@@ -193,14 +197,16 @@ static int survey(struct ebpf_load *load, struct ebpf_error *err)
 
 /* -- programs -- */
 
-/* Keeps .rodata alive as long as the program, also where the verifier removed every use of it: bpftool reads metadata from there (5.10). */
+/* Keeps .rodata alive as long as the program, also where the verifier removed every use of it: bpftool reads metadata
+ * from there (5.10). */
 static void bind_constants(struct ebpf_load *load, const struct ebpf_program *program)
 {
 	for (size_t i = 0; i < load->spec->map_count; i++) {
 		const struct ebpf_map_spec *spec = load->spec->maps[i];
 		union bpf_attr attr;
 
-		if (!load->maps[i].map || !spec->frozen || !ebpf_load_is_data(spec) || spec == spec_impl(load->spec)->kconfig)
+		if (!load->maps[i].map || !spec->frozen || !ebpf_load_is_data(spec) ||
+		    spec == spec_impl(load->spec)->kconfig)
 			continue;
 		memset(&attr, 0, sizeof(attr));
 		attr.prog_bind_map.prog_fd = (uint32_t)ebpf_program_fd(program);
@@ -252,8 +258,8 @@ static void describe(struct ebpf_load *load, const struct ebpf_program_spec *pro
 }
 
 /* Loads linked code. Helpers that a kernel before 5.5 lacks are replaced when the kernel turns out to be such a one. */
-static int load_code(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_linked *code, struct ebpf_program **out,
-		     struct ebpf_error *err)
+static int load_code(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_linked *code,
+		     struct ebpf_program **out, struct ebpf_error *err)
 {
 	struct ebpf_program_load request;
 	int result;
@@ -276,7 +282,8 @@ static int load_code(struct ebpf_load *load, const struct ebpf_program_spec *pro
 	return result;
 }
 
-static int load_program(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_program **out, struct ebpf_error *err)
+static int load_program(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_program **out,
+			struct ebpf_error *err)
 {
 	struct ebpf_linked code;
 	int result = ebpf_load_link(load, program, &code, err);
@@ -298,7 +305,7 @@ static int load_programs(struct ebpf_load *load, struct ebpf_error *err)
 {
 	struct ebpf_collection *collection = load->collection;
 
-	collection->programs = calloc(load->program_count + 1, sizeof(*collection->programs));
+	collection->programs = calloc(load->program_count + 1, sizeof(struct ebpf_program *));
 	if (!collection->programs)
 		return ebpf_fail_memory(err);
 	for (size_t i = 0; i < load->program_count; i++) {
@@ -320,7 +327,7 @@ static struct ebpf_map *map_of(const struct ebpf_load *load, const struct ebpf_m
 	return index < load->spec->map_count ? load->maps[index].map : NULL;
 }
 
-/* Variables of sections that have no map (unused ones on old kernels) are left out. The names are the collection's own. */
+/* Variables of sections without a map (unused ones on old kernels) are left out. The names are the collection's own. */
 static int collect_variables(struct ebpf_load *load, struct ebpf_error *err)
 {
 	struct ebpf_collection *collection = load->collection;
@@ -356,7 +363,7 @@ static int collect_maps(struct ebpf_load *load, struct ebpf_error *err)
 {
 	struct ebpf_collection *collection = load->collection;
 
-	collection->maps = calloc(load->spec->map_count + 1, sizeof(*collection->maps));
+	collection->maps = calloc(load->spec->map_count + 1, sizeof(struct ebpf_map *));
 	collection->map_names = calloc(load->spec->map_count + 1, sizeof(*collection->map_names));
 	if (!collection->maps || !collection->map_names)
 		return ebpf_fail_memory(err);
@@ -379,7 +386,7 @@ static int start(struct ebpf_load *load, struct ebpf_error *err)
 
 	load->collection = calloc(1, sizeof(*load->collection));
 	load->functions = calloc(spec->function_count + 1, sizeof(*load->functions));
-	load->order = calloc(spec->function_count + 1, sizeof(*load->order));
+	load->order = calloc(spec->function_count + 1, sizeof(struct ebpf_function *));
 	load->maps = calloc(load->spec->map_count + 1, sizeof(*load->maps));
 	load->externs = calloc(spec->extern_count + 1, sizeof(*load->externs));
 	if (!load->collection || !load->functions || !load->order || !load->maps || !load->externs)
@@ -422,8 +429,8 @@ static void finish(struct ebpf_load *load)
 static int run_stages(struct ebpf_load *load, struct ebpf_error *err)
 {
 	static int (*const stages[])(struct ebpf_load *, struct ebpf_error *) = {
-		start, select_programs, survey, ebpf_load_types, ebpf_load_externs, ebpf_load_maps, load_programs, ebpf_load_values,
-		collect_maps, collect_variables,
+		start, select_programs, survey, ebpf_load_types, ebpf_load_externs, ebpf_load_maps,
+		load_programs, ebpf_load_values, collect_maps, collect_variables,
 	};
 	int result = 0;
 

@@ -1,7 +1,8 @@
-/* externs.c -- variables and functions of the kernel that the object names: addresses from kallsyms, or types' ids from BTF.
+/* externs.c -- variables and functions of the kernel that the object names: addresses from kallsyms, or types' ids from
+ * BTF.
  *
- * Only what a wanted program refers to is looked for. What is weak may be missing: its address is 0, and a call of it is poison, which
- * the verifier only sees where the program does not test the address first.
+ * Only what a wanted program refers to is looked for. What is weak may be missing: its address is 0, and a call of it
+ * is poison, which the verifier only sees where the program does not test the address first.
  */
 #include <stdlib.h>
 
@@ -22,13 +23,16 @@ static int not_found(const struct ebpf_buffer *missing, struct ebpf_error *err)
 	if (missing->failed)
 		return ebpf_fail_memory(err);
 	ebpf_fail(err, ESRCH, "kernel symbols: not found: %s", missing->data);
-	ebpf_hint(err, "this kernel may lack them, or their module is not loaded; declare them __weak to get address 0 then");
+	ebpf_hint(
+		err,
+		"this kernel may lack them, or their module is not loaded; declare them __weak to get address 0 then");
 	return -ESRCH;
 }
 
 /* -- without a type: /proc/kallsyms, one pass for all -- */
 
-static int read_addresses(struct ebpf_load *load, const char **names, uint64_t *addresses, size_t count, bool strong, struct ebpf_error *err)
+static int read_addresses(struct ebpf_load *load, const char **names, uint64_t *addresses, size_t count, bool strong,
+			  struct ebpf_error *err)
 {
 	struct ebpf_error why = { 0 };
 	int result = ebpf_kernel_symbols(load->kernel, names, addresses, count, &why);
@@ -97,7 +101,8 @@ static struct ebpf_btf *types_behind(struct ebpf_load *load, int btf_fd, struct 
 }
 
 /* 1 = the kernel's declaration may stand for the object's, 0 = not, -errno. */
-static int check_type(struct ebpf_load *load, const struct ebpf_extern *external, const struct ebpf_load_extern *found, struct ebpf_error *err)
+static int check_type(struct ebpf_load *load, const struct ebpf_extern *external, const struct ebpf_load_extern *found,
+		      struct ebpf_error *err)
 {
 	struct ebpf_btf *kernel = types_behind(load, found->btf_fd, err);
 	struct ebpf_type local, target;
@@ -105,14 +110,17 @@ static int check_type(struct ebpf_load *load, const struct ebpf_extern *external
 
 	if (!kernel)
 		return -ENOENT;
-	if (!ebpf_btf_type(load->spec->btf, external->type_id, &local) || !ebpf_btf_type(kernel, found->btf_id, &target))
+	if (!ebpf_btf_type(load->spec->btf, external->type_id, &local) ||
+	    !ebpf_btf_type(kernel, found->btf_id, &target))
 		return ebpf_fail(err, EINVAL, "extern '%s': has no type", external->name);
 	result = ebpf_load_core(load, err);
 	if (result < 0)
 		return result;
 	result = ebpf_core_compatible(load->core, ebpf_btf_resolve(load->spec->btf, local.type), kernel,
 				      ebpf_btf_resolve(kernel, target.type));
-	return result < 0 ? ebpf_fail(err, result, "extern '%s': its type cannot be compared with the kernel's", external->name) : result;
+	return result < 0 ? ebpf_fail(err, result, "extern '%s': its type cannot be compared with the kernel's",
+				      external->name)
+			  : result;
 }
 
 /* Kernel functions of modules are called through a table of BTF descriptors; slot 0 means vmlinux. */
@@ -142,7 +150,8 @@ static int slot_for(struct ebpf_load *load, int btf_fd, int16_t *out, struct ebp
 }
 
 /* 1 = found, 0 = this kernel has nothing of the kind, -errno. */
-static int look_up(struct ebpf_load *load, const struct ebpf_extern *external, struct ebpf_load_extern *found, struct ebpf_error *err)
+static int look_up(struct ebpf_load *load, const struct ebpf_extern *external, struct ebpf_load_extern *found,
+		   struct ebpf_error *err)
 {
 	bool function = external->kind == EBPF_EXTERN_KFUNC;
 	char *name = ebpf_strndup(external->name, ebpf_essential_length(external->name));
@@ -151,9 +160,10 @@ static int look_up(struct ebpf_load *load, const struct ebpf_extern *external, s
 
 	if (!name)
 		return ebpf_fail_memory(err);
-	/* flavours (name___v2) let one object declare a function as older and newer kernels have it; variables have none */
-	result = ebpf_kernel_find_type(load->kernel, function ? name : external->name, function ? BTF_KIND_FUNC : BTF_KIND_VAR,
-				       &found->btf_id, &found->btf_fd, &why);
+	/* flavours (name___v2) let one object declare a function as older and newer kernels have it; variables have
+	 * none */
+	result = ebpf_kernel_find_type(load->kernel, function ? name : external->name,
+				       function ? BTF_KIND_FUNC : BTF_KIND_VAR, &found->btf_id, &found->btf_fd, &why);
 	free(name);
 	if (result == -ENOENT || result == -ENOTSUP) {
 		ebpf_error_clear(&why);
@@ -164,8 +174,8 @@ static int look_up(struct ebpf_load *load, const struct ebpf_extern *external, s
 	return result < 0 ? result : 1;
 }
 
-static int find_typed(struct ebpf_load *load, const struct ebpf_extern *external, struct ebpf_load_extern *found, struct ebpf_buffer *missing,
-		      struct ebpf_error *err)
+static int find_typed(struct ebpf_load *load, const struct ebpf_extern *external, struct ebpf_load_extern *found,
+		      struct ebpf_buffer *missing, struct ebpf_error *err)
 {
 	int result = look_up(load, external, found, err);
 
@@ -183,9 +193,12 @@ static int find_typed(struct ebpf_load *load, const struct ebpf_extern *external
 	if (result == 0 && external->weak && external->kind == EBPF_EXTERN_KFUNC)
 		return 0;
 	if (result == 0) {
-		ebpf_fail(err, EINVAL, "extern '%s': the kernel's %s of that name has another type than the object's declaration",
+		ebpf_fail(err, EINVAL,
+			  "extern '%s': the kernel's %s of that name has another type than the object's declaration",
 			  external->name, external->kind == EBPF_EXTERN_KFUNC ? "function" : "variable");
-		ebpf_hint(err, "declare it as this kernel does (ebpf btf dump vmlinux --format c), or __weak and with a flavour: %s___other",
+		ebpf_hint(err,
+			  "declare it as this kernel does (ebpf btf dump vmlinux --format c), or __weak and with a "
+			  "flavour: %s___other",
 			  external->name);
 		return -EINVAL;
 	}
@@ -210,7 +223,8 @@ int ebpf_load_externs(struct ebpf_load *load, struct ebpf_error *err)
 	for (size_t i = 0; result == 0 && i < spec->extern_count; i++) {
 		const struct ebpf_extern *external = spec->externs[i];
 
-		if (load->externs[i].used && (external->kind == EBPF_EXTERN_KSYM_TYPED || external->kind == EBPF_EXTERN_KFUNC))
+		if (load->externs[i].used &&
+		    (external->kind == EBPF_EXTERN_KSYM_TYPED || external->kind == EBPF_EXTERN_KFUNC))
 			result = find_typed(load, external, &load->externs[i], &missing, err);
 	}
 	if (result == 0 && (missing.size || missing.failed))

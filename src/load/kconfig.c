@@ -1,4 +1,5 @@
-/* kconfig.c -- the values of __kconfig variables: options of the kernel's configuration, and a few facts that are named like them. */
+/* kconfig.c -- the values of __kconfig variables: options of the kernel's configuration, and a few facts that are named
+ * like them. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -49,7 +50,8 @@ static enum kind kind_of_type(const struct ebpf_btf *btf, uint32_t id, bool *is_
 	return KIND_OTHER;
 }
 
-static int bad_value(const struct variable *variable, int code, const char *value, const char *why, struct ebpf_error *err)
+static int bad_value(const struct variable *variable, int code, const char *value, const char *why,
+		     struct ebpf_error *err)
 {
 	return ebpf_fail(err, code, "__kconfig variable '%s': value %.100s %s", variable->name, value, why);
 }
@@ -70,10 +72,18 @@ static int set_number(const struct variable *variable, uint64_t number, const ch
 	if (!fits)
 		return bad_value(variable, ERANGE, text, "does not fit the variable's type", err);
 	switch (variable->size) {
-	case 1: *variable->bytes = (uint8_t)number; break;
-	case 2: memcpy(variable->bytes, &(uint16_t){ (uint16_t)number }, 2); break;
-	case 4: memcpy(variable->bytes, &(uint32_t){ (uint32_t)number }, 4); break;
-	default: memcpy(variable->bytes, &number, 8); break;
+	case 1:
+		*variable->bytes = (uint8_t)number;
+		break;
+	case 2:
+		memcpy(variable->bytes, &(uint16_t){ (uint16_t)number }, 2);
+		break;
+	case 4:
+		memcpy(variable->bytes, &(uint32_t){ (uint32_t)number }, 4);
+		break;
+	default:
+		memcpy(variable->bytes, &number, 8);
+		break;
 	}
 	return 0;
 }
@@ -199,8 +209,8 @@ static int set_fact(struct ebpf_load *load, const struct variable *variable, str
 	return result < 0 ? result : 1;
 }
 
-static int describe(struct ebpf_load *load, const struct ebpf_extern *external, uint8_t *data, size_t size, struct variable *out,
-		    struct ebpf_error *err)
+static int describe(struct ebpf_load *load, const struct ebpf_extern *external, uint8_t *data, size_t size,
+		    struct variable *out, struct ebpf_error *err)
 {
 	struct ebpf_type var;
 
@@ -211,7 +221,8 @@ static int describe(struct ebpf_load *load, const struct ebpf_extern *external, 
 	if (!load->spec->btf || !ebpf_btf_type(load->spec->btf, external->type_id, &var) || var.kind != BTF_KIND_VAR)
 		return ebpf_fail(err, EINVAL, "__kconfig variable '%s': has no type", external->name);
 	out->kind = kind_of_type(load->spec->btf, var.type, &out->is_signed);
-	if (out->kind == KIND_OTHER || (out->kind != KIND_STRING && ebpf_btf_sizeof(load->spec->btf, var.type) != out->size)) {
+	if (out->kind == KIND_OTHER ||
+	    (out->kind != KIND_STRING && ebpf_btf_sizeof(load->spec->btf, var.type) != out->size)) {
 		ebpf_fail(err, ENOTSUP, "__kconfig variable '%s': its type cannot hold an option", external->name);
 		ebpf_hint(err, "bool, char, integers of 2 to 8 bytes, enum libbpf_tristate and arrays of char can");
 		return -ENOTSUP;
@@ -227,7 +238,8 @@ static int not_set(const struct ebpf_load *load, const char *name, struct ebpf_e
 		ebpf_hint(err, "declare it __weak to get 0 then");
 	} else {
 		ebpf_fail(err, EINVAL, "__kconfig variable '%s': no such fact is known", name);
-		ebpf_hint(err, "CONFIG_..., LINUX_KERNEL_VERSION, LINUX_HAS_BPF_COOKIE and LINUX_HAS_SYSCALL_WRAPPER are known");
+		ebpf_hint(err, "CONFIG_..., LINUX_KERNEL_VERSION, LINUX_HAS_BPF_COOKIE and LINUX_HAS_SYSCALL_WRAPPER "
+			       "are known");
 	}
 	return ebpf_starts_with(name, "CONFIG_") ? -ESRCH : -EINVAL;
 }
@@ -239,7 +251,7 @@ int ebpf_load_kconfig(struct ebpf_load *load, uint8_t *data, size_t size, struct
 	for (size_t i = 0; i < spec->extern_count; i++) {
 		const struct ebpf_extern *external = spec->externs[i];
 		struct ebpf_error why = { 0 };
-		struct variable variable;
+		struct variable variable = { .bytes = data };
 		int result;
 
 		if (external->kind != EBPF_EXTERN_KCONFIG || !load->externs[i].used)

@@ -1,7 +1,8 @@
-/* linker.c -- the code of a program: its own function, then every function that it reaches, once each; all references resolved.
+/* linker.c -- the code of a program: its own function, then every function that it reaches, once each; all references
+ * resolved.
  *
- * What is the same for every program (relocations, descriptors of maps, addresses, kernel functions) is resolved once per function, in a
- * copy that load keeps; only calls between functions depend on where a program has them.
+ * What is the same for every program (relocations, descriptors of maps, addresses, kernel functions) is resolved once
+ * per function, in a copy that load keeps; only calls between functions depend on where a program has them.
  */
 #include <stdlib.h>
 
@@ -41,16 +42,19 @@ static const char *reference_name(const struct ebpf_spec_reference *reference)
 	return reference->name ? reference->name : "?";
 }
 
-static int refer_map(struct ebpf_load *load, const struct ebpf_spec_reference *reference, struct ebpf_insn *insn, struct ebpf_error *err)
+static int refer_map(struct ebpf_load *load, const struct ebpf_spec_reference *reference, struct ebpf_insn *insn,
+		     struct ebpf_error *err)
 {
 	size_t index = ebpf_load_map_index(load, reference->map);
 	const struct ebpf_load_map *map;
 
 	if (index >= load->spec->map_count)
-		return ebpf_fail(err, EINVAL, "refers to a map '%s', which this object does not have", reference_name(reference));
+		return ebpf_fail(err, EINVAL, "refers to a map '%s', which this object does not have",
+				 reference_name(reference));
 	map = &load->maps[index];
 	if (map->no_global_data) {
-		ebpf_fail(err, ENOTSUP, "uses global variables (%s), which this kernel does not have", reference->map->name);
+		ebpf_fail(err, ENOTSUP, "uses global variables (%s), which this kernel does not have",
+			  reference->map->name);
 		ebpf_hint(err, "global variables need Linux 5.2; on older kernels keep state in maps");
 		return -ENOTSUP;
 	}
@@ -63,7 +67,8 @@ static int refer_map(struct ebpf_load *load, const struct ebpf_spec_reference *r
 	return 0;
 }
 
-static int refer_kconfig(struct ebpf_load *load, const struct ebpf_spec_reference *reference, struct ebpf_insn *insn, struct ebpf_error *err)
+static int refer_kconfig(struct ebpf_load *load, const struct ebpf_spec_reference *reference, struct ebpf_insn *insn,
+			 struct ebpf_error *err)
 {
 	struct ebpf_spec_reference variable = {
 		.insn = reference->insn,
@@ -75,7 +80,8 @@ static int refer_kconfig(struct ebpf_load *load, const struct ebpf_spec_referenc
 	return refer_map(load, &variable, insn, err);
 }
 
-static int refer_extern(struct ebpf_load *load, const struct ebpf_spec_reference *reference, struct ebpf_insn *insn, struct ebpf_error *err)
+static int refer_extern(struct ebpf_load *load, const struct ebpf_spec_reference *reference, struct ebpf_insn *insn,
+			struct ebpf_error *err)
 {
 	size_t index = ebpf_load_extern_index(load, reference->external);
 	const struct ebpf_load_extern *external;
@@ -83,7 +89,8 @@ static int refer_extern(struct ebpf_load *load, const struct ebpf_spec_reference
 	uint64_t address;
 
 	if (index >= spec_impl(load->spec)->extern_count)
-		return ebpf_fail(err, EINVAL, "refers to an extern '%s', which this object does not have", reference_name(reference));
+		return ebpf_fail(err, EINVAL, "refers to an extern '%s', which this object does not have",
+				 reference_name(reference));
 	external = &load->externs[index];
 	if (call != (reference->external->kind == EBPF_EXTERN_KFUNC) && call)
 		return ebpf_fail(err, EINVAL, "calls '%s', which is not a kernel function", reference->external->name);
@@ -112,15 +119,16 @@ static int refer_extern(struct ebpf_load *load, const struct ebpf_spec_reference
 	return ebpf_fail(err, EINVAL, "extern '%s' is of an unknown kind", reference->external->name);
 }
 
-static int resolve_references(struct ebpf_load *load, const struct ebpf_function *function, struct ebpf_insn *insns, struct ebpf_error *err)
+static int resolve_references(struct ebpf_load *load, const struct ebpf_function *function, struct ebpf_insn *insns,
+			      struct ebpf_error *err)
 {
 	for (size_t i = 0; i < function->reference_count; i++) {
 		const struct ebpf_spec_reference *reference = &function->references[i];
 		int result = 0;
 
 		if (!reference_slots(function, reference))
-			return ebpf_fail(err, EINVAL, "function '%s': instruction %u cannot carry its reference", function->name,
-					 reference->insn);
+			return ebpf_fail(err, EINVAL, "function '%s': instruction %u cannot carry its reference",
+					 function->name, reference->insn);
 		if (reference->kind == EBPF_REF_MAP || reference->kind == EBPF_REF_MAP_VALUE)
 			result = refer_map(load, reference, &insns[reference->insn], err);
 		else if (reference->kind == EBPF_REF_EXTERN)
@@ -179,7 +187,8 @@ static int prepare(struct ebpf_load *load, struct ebpf_load_function *lf, struct
 	return 0;
 }
 
-/* Kernel: all records in order, none on the second slot of a wide load, and one on the first instruction of every function. */
+/* Kernel: all records in order, none on the second slot of a wide load, and one on the first instruction of every
+ * function. */
 static void append_lines(struct ebpf_linked *out, const struct ebpf_load_function *lf)
 {
 	struct bpf_line_info line = { .insn_off = lf->start };
@@ -212,7 +221,7 @@ static int join_info(struct ebpf_load *load, struct ebpf_linked *out, struct ebp
 		lines += lf->line_count;
 	}
 	if (typed) {
-		out->funcs = calloc(load->order_count, sizeof(*out->funcs));
+		out->funcs = calloc(load->order_count + 1, sizeof(*out->funcs));
 		if (!out->funcs)
 			return ebpf_fail_memory(err);
 		for (size_t i = 0; i < load->order_count; i++) {
@@ -271,7 +280,8 @@ static int join_code(struct ebpf_load *load, struct ebpf_linked *out, struct ebp
 	return 0;
 }
 
-int ebpf_load_link(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_linked *out, struct ebpf_error *err)
+int ebpf_load_link(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_linked *out,
+		   struct ebpf_error *err)
 {
 	int result;
 
@@ -298,8 +308,14 @@ void ebpf_linked_free(struct ebpf_linked *linked)
 
 size_t ebpf_linked_old_probe_read(struct ebpf_linked *linked, bool replace)
 {
-	enum { PROBE_READ = 4, PROBE_READ_STR = 45, PROBE_READ_USER = 112, PROBE_READ_KERNEL = 113, PROBE_READ_USER_STR = 114,
-	       PROBE_READ_KERNEL_STR = 115 };
+	enum {
+		PROBE_READ = 4,
+		PROBE_READ_STR = 45,
+		PROBE_READ_USER = 112,
+		PROBE_READ_KERNEL = 113,
+		PROBE_READ_USER_STR = 114,
+		PROBE_READ_KERNEL_STR = 115
+	};
 	size_t found = 0;
 
 	for (size_t i = 0; i < linked->insn_count; i++) {
@@ -309,7 +325,8 @@ size_t ebpf_linked_old_probe_read(struct ebpf_linked *linked, bool replace)
 			i++;
 			continue;
 		}
-		if (insn->code != EBPF_CALL || insn->src || insn->imm < PROBE_READ_USER || insn->imm > PROBE_READ_KERNEL_STR)
+		if (insn->code != EBPF_CALL || insn->src || insn->imm < PROBE_READ_USER ||
+		    insn->imm > PROBE_READ_KERNEL_STR)
 			continue;
 		found++;
 		if (replace)

@@ -1,19 +1,19 @@
 /* load.h -- from Spec to kernel: what the files of this room share.
  *
- * One struct ebpf_load lives for one call of ebpf_collection_load. It goes through these stages, a file each, in this order:
- *   collection.c  which programs are wanted, and with them which functions, maps' types and externs; the order of everything
+ * One struct ebpf_load lives for one call of ebpf_collection_load. It goes through these stages, each in its file:
+ *   collection.c  which programs are wanted, and with them which functions, types and externs; the order of everything
  *   btf.c         one BTF object for the whole collection: what its functions and maps refer to, and nothing else
- *   maps.c        maps: found pinned, given, or created; data sections filled and frozen before any program is verified
- *   kconfig.c     the values of __kconfig variables
  *   externs.c     kernel variables and functions by name
+ *   maps.c        maps: found pinned, given, or created; data sections filled and frozen before a program is verified
+ *   kconfig.c     the values of __kconfig variables
+ *   struct_ops.c  maps of functions that the kernel calls
  *   linker.c      a program's code: its function and all that it reaches, references resolved (core.h: CO-RE)
  *   targets.c     what a tracing program is to be attached to, by BTF id
- *   struct_ops.c  maps of functions that the kernel calls
  *   log.c         names in place of poison in the verifier's log, and where in the source it happened
  * Afterwards variable.c reads and writes globals of the running collection.
  *
- * The Spec is read only, but for function->mark, which is the function's index while a load lasts. Whatever was made before a stage fails
- * is undone by ebpf_collection_load: maps closed, pins that this load made removed.
+ * The Spec is read only, but for function->mark, which is the function's index while a load lasts. Whatever was made
+ * before a stage fails is undone by ebpf_collection_load: maps closed, pins that this load made removed.
  * Not here: attaching (link), system calls on maps and programs (map, program).
  */
 #ifndef EBPF_LOAD_LOAD_H
@@ -24,60 +24,61 @@
 #include "program/program.h"
 #include "spec/spec.h"
 
-/* Helpers that no kernel has: calls of them stand where something is missing, so that the verifier refuses the program only where it
- * would get there. The numbers are libbpf's, plus the index of map or extern, so that its users know the message. */
+/* Helpers that no kernel has: calls of them stand where something is missing, so that the verifier refuses the program
+ * only where it would get there. The numbers are libbpf's, plus the index of map or extern, so that its users know the
+ * message. */
 #define EBPF_POISON_MAP 2001000000
 #define EBPF_POISON_KFUNC 2002000000
 
 /* A function of the Spec, at index function->mark. */
 struct ebpf_load_function {
 	struct ebpf_function *function;
-	bool wanted;                    /* a program that will be loaded reaches it */
-	uint32_t type_id;               /* its FUNC in the loaded BTF, or 0 */
+	bool wanted;                   /* a program that will be loaded reaches it */
+	uint32_t type_id;              /* its FUNC in the loaded BTF, or 0 */
 	struct bpf_line_info *lines;   /* relative to the function; NULL = none */
 	size_t line_count;
-	struct ebpf_insn *insns;        /* a copy in which all but calls between functions is resolved; NULL until a program needs it */
-	uint32_t walk, start;           /* the walk that reached it last, and where that program has it */
+	struct ebpf_insn *insns;       /* a copy, all but calls between functions resolved; NULL until a program needs it */
+	uint32_t walk, start;          /* the walk that reached it last, and where that program has it */
 };
 struct ebpf_load_extern {
 	bool used, found;
-	uint64_t address;               /* KSYM */
-	uint32_t btf_id;                /* KSYM_TYPED, KFUNC: in vmlinux, or in the module of btf_fd */
-	int btf_fd;                     /* 0 = vmlinux */
-	int16_t fd_index;               /* KFUNC: of btf_fd in fd_array */
+	uint64_t address;              /* KSYM */
+	uint32_t btf_id;               /* KSYM_TYPED, KFUNC: in vmlinux, or in the module of btf_fd */
+	int btf_fd;                    /* 0 = vmlinux */
+	int16_t fd_index;              /* KFUNC: of btf_fd in fd_array */
 };
 struct ebpf_load_map {
-	struct ebpf_map *map;           /* NULL = not created; owned */
-	uint32_t key_type, value_type;  /* in the loaded BTF */
+	struct ebpf_map *map;          /* NULL = not created; owned */
+	uint32_t key_type, value_type; /* in the loaded BTF */
 	uint32_t inner_key_type, inner_value_type;
-	bool no_global_data;            /* a data section that this kernel cannot have */
-	bool pinned_now;                /* this load pinned it: undone when the load fails */
-	bool given;                     /* the caller's */
+	bool no_global_data;           /* a data section that this kernel cannot have */
+	bool pinned_now;               /* this load pinned it: undone when the load fails */
+	bool given;                    /* the caller's */
 };
 struct ebpf_load {
 	struct ebpf_spec *spec;
 	struct ebpf_kernel *kernel;
-	struct ebpf_load_options options;      /* a copy, the tail that an older caller does not know zeroed */
+	struct ebpf_load_options options;     /* a copy; the tail that an older caller does not know is zero */
 	struct ebpf_collection *collection;
-	struct ebpf_program_spec **programs;   /* to be loaded */
+	struct ebpf_program_spec **programs;  /* to be loaded */
 	size_t program_count;
-	struct ebpf_load_function *functions;  /* one per function of the Spec */
+	struct ebpf_load_function *functions; /* one per function of the Spec */
 	size_t function_count;
-	struct ebpf_function **order;          /* of the current walk: the functions of a program, its own first */
+	struct ebpf_function **order;         /* of the current walk: the functions of a program, its own first */
 	size_t order_count;
 	uint32_t walk;
-	bool has_subprograms;                  /* some program is made of more than one function */
-	struct ebpf_load_map *maps;            /* one per map of the Spec */
-	struct ebpf_load_extern *externs;      /* one per extern of the Spec */
-	int *fd_array;                         /* module BTFs for kfuncs; [0] stands for vmlinux */
+	bool has_subprograms;                 /* some program is made of more than one function */
+	struct ebpf_load_map *maps;           /* one per map of the Spec */
+	struct ebpf_load_extern *externs;     /* one per extern of the Spec */
+	int *fd_array;                        /* module BTFs for kfuncs; [0] stands for vmlinux */
 	size_t fd_count;
 	struct ebpf_core *core;
 	struct ebpf_btf *custom_btf;
 	struct ebpf_btf_builder *builder;
-	int btf_fd;                            /* 0 = no BTF in the kernel */
+	int btf_fd;                           /* 0 = no BTF in the kernel */
 	bool has_func_info;
-	char btf_problem[256];                 /* why the kernel refused our BTF; "" = it did not */
-	const char *advice;                    /* what to try against the poison that the last log shows, or NULL */
+	char btf_problem[256];                /* why the kernel refused our BTF; "" = it did not */
+	const char *advice;                   /* what to try against the poison that the last log shows, or NULL */
 };
 /* The code of one program, ready but for what the program room adds. */
 struct ebpf_linked {
@@ -86,49 +87,68 @@ struct ebpf_linked {
 	struct bpf_line_info *lines; size_t line_count;
 };
 
-/* collection.c: the functions of a program in load->order, marked with load->walk and (after ebpf_load_link) with their start. */
+/* -- collection.c -- */
+
+/* The functions of a program in load->order, marked with load->walk and (after ebpf_load_link) with their start. */
 int ebpf_load_walk(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_error *err);
 /* The function that holds instruction `insn` of the program that was linked last; `*local` gets the index within it. */
 struct ebpf_load_function *ebpf_load_function_at(struct ebpf_load *load, uint32_t insn, uint32_t *local);
 
-/* btf.c: builds and loads the BTF. A kernel that refuses it is no error: load->btf_fd stays 0 and btf_problem says why. */
+/* -- btf.c -- */
+
+/* Builds and loads the BTF. A kernel that refuses it is no error: load->btf_fd stays 0 and btf_problem says why. */
 int ebpf_load_types(struct ebpf_load *load, struct ebpf_error *err);
 /* For ebpf_core_set_local_ids: `context` is the struct ebpf_load. */
 int64_t ebpf_load_local_type(void *context, uint32_t local_id);
 
-/* maps.c */
+/* -- maps.c -- */
+
 bool ebpf_load_is_data(const struct ebpf_map_spec *spec);        /* .data, .rodata, .bss, .kconfig */
 bool ebpf_load_map_takes_types(uint32_t map_type);               /* the kernel accepts BTF for key and value */
 int ebpf_load_maps(struct ebpf_load *load, struct ebpf_error *err);
-int ebpf_load_values(struct ebpf_load *load, struct ebpf_error *err); /* of map-in-maps and prog arrays, when all programs are there */
+/* Initial elements that are maps or programs, when all of these are there. */
+int ebpf_load_values(struct ebpf_load *load, struct ebpf_error *err);
 void ebpf_load_unpin(struct ebpf_load *load);                    /* what this load has pinned */
-size_t ebpf_load_map_index(const struct ebpf_load *load, const struct ebpf_map_spec *map); /* map_count when it is not the Spec's */
+/* map_count when it is not the Spec's. */
+size_t ebpf_load_map_index(const struct ebpf_load *load, const struct ebpf_map_spec *map);
 
-/* externs.c */
+/* -- externs.c, kconfig.c -- */
+
 size_t ebpf_load_extern_index(const struct ebpf_load *load, const struct ebpf_extern *external);
 int ebpf_load_externs(struct ebpf_load *load, struct ebpf_error *err);
-/* kconfig.c: fills `data` (`size` zero bytes) with the values of all used externs of that kind. */
+/* Fills `data` (`size` zero bytes) with the values of all used externs of kind KCONFIG. */
 int ebpf_load_kconfig(struct ebpf_load *load, uint8_t *data, size_t size, struct ebpf_error *err);
 
-/* linker.c: makes load->core, when it is not there yet. */
+/* -- struct_ops.c: its part of each stage -- */
+
+/* Whether the program loads by itself: instead of autoload. */
+bool ebpf_load_struct_ops_wanted(const struct ebpf_spec *spec, const struct ebpf_program_spec *program);
+int ebpf_load_struct_ops_map(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_load_map *map,
+			     struct ebpf_error *err);
+int ebpf_load_struct_ops_target(struct ebpf_load *load, const struct ebpf_program_spec *program,
+				struct ebpf_program_load *request, struct ebpf_error *err);
+int ebpf_load_struct_ops_value(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_map *map,
+			       struct ebpf_error *err);
+
+/* -- linker.c -- */
+
+/* Makes load->core, when it is not there yet. */
 int ebpf_load_core(struct ebpf_load *load, struct ebpf_error *err);
 /* After it, load->order and starts are those of `program`. */
-int ebpf_load_link(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_linked *out, struct ebpf_error *err);
+int ebpf_load_link(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_linked *out,
+		   struct ebpf_error *err);
 void ebpf_linked_free(struct ebpf_linked *linked);
 /* Replaces bpf_probe_read_kernel and its kin (5.5) by bpf_probe_read; how many there were. */
 size_t ebpf_linked_old_probe_read(struct ebpf_linked *linked, bool replace);
 
-/* targets.c: fills attach_btf_id and its descriptor where the type of program needs one. */
-int ebpf_load_target(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_program_load *request, struct ebpf_error *err);
+/* -- targets.c: fills attach_btf_id and its descriptor where the type of program needs one -- */
 
-/* struct_ops.c: its part of each stage. */
-bool ebpf_load_struct_ops_wanted(const struct ebpf_spec *spec, const struct ebpf_program_spec *program); /* instead of autoload */
-int ebpf_load_struct_ops_map(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_load_map *map, struct ebpf_error *err);
-int ebpf_load_struct_ops_target(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_program_load *request,
-				struct ebpf_error *err);
-int ebpf_load_struct_ops_value(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_map *map, struct ebpf_error *err);
+int ebpf_load_target(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_program_load *request,
+		     struct ebpf_error *err);
 
-/* log.c: the annotate of struct ebpf_program_load; `context` is the struct ebpf_load, the program the one that was linked last. */
+/* -- log.c -- */
+
+/* The annotate of struct ebpf_program_load; `context` is the struct ebpf_load, the program the one linked last. */
 void ebpf_load_annotate(void *context, char **log);
 /* Adds object, section, source line and what to try to the error of a program that was refused. */
 void ebpf_load_explain(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_error *err);

@@ -1,4 +1,5 @@
-/* log.c -- makes a verifier's refusal readable: names where the log shows the numbers that stand for what is missing, and the place in the source. */
+/* log.c -- makes a verifier's refusal readable: names where the log shows the numbers that stand for what is missing,
+ * and the place in the source. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,14 +32,19 @@ static bool name_poison(struct ebpf_load *load, uint32_t insn, uint32_t helper, 
 	uint32_t local;
 
 	if (helper >= EBPF_POISON_MAP && helper - EBPF_POISON_MAP < load->spec->map_count) {
-		ebpf_buffer_printf(out, "%u: <use of a map that does not exist>\nmap '%s' was not created, but the program can get here\n", insn,
-				   load->spec->maps[helper - EBPF_POISON_MAP]->name);
-		load->advice = "let the map be created (autocreate), give one to use instead, or keep the code from being reached by a constant";
+		ebpf_buffer_printf(out,
+				   "%u: <use of a map that does not exist>\nmap '%s' was not created, but the program "
+				   "can get here\n",
+				   insn, load->spec->maps[helper - EBPF_POISON_MAP]->name);
+		load->advice = "let the map be created (autocreate), give one to use instead, or keep the code from "
+			       "being reached by a constant";
 		return true;
 	}
 	if (helper >= EBPF_POISON_KFUNC && helper - EBPF_POISON_KFUNC < spec->extern_count) {
-		ebpf_buffer_printf(out, "%u: <call of a kernel function that does not exist>\nkernel function '%s' was not found, but the "
-				   "program can get here\n", insn, spec->externs[helper - EBPF_POISON_KFUNC]->name);
+		ebpf_buffer_printf(out,
+				   "%u: <call of a kernel function that does not exist>\nkernel function '%s' was not "
+				   "found, but the program can get here\n",
+				   insn, spec->externs[helper - EBPF_POISON_KFUNC]->name);
 		load->advice = "test the function's address, bpf_ksym_exists(), before the call";
 		return true;
 	}
@@ -47,11 +53,13 @@ static bool name_poison(struct ebpf_load *load, uint32_t insn, uint32_t helper, 
 	if (!why)
 		return false;
 	ebpf_buffer_printf(out, "%u: <CO-RE relocation without a match>\n%s\n", insn, why);
-	load->advice = "guard the access with bpf_core_field_exists() or bpf_core_type_exists(), or declare the type as this kernel has it (a flavour)";
+	load->advice = "guard the access with bpf_core_field_exists() or bpf_core_type_exists(), or declare the type "
+		       "as this kernel has it (a flavour)";
 	return true;
 }
 
-/* The verifier shows such a call in two lines, "N: (85) call unknown#X" and "invalid func unknown#X": both give way to words. */
+/* The verifier shows such a call in two lines, "N: (85) call unknown#X" and "invalid func unknown#X": both give way to
+ * words. */
 void ebpf_load_annotate(void *context, char **log)
 {
 	struct ebpf_load *load = context;
@@ -63,7 +71,8 @@ void ebpf_load_annotate(void *context, char **log)
 
 	for (; line && *line; line = *end ? end + 1 : end) {
 		end = strchrnul(line, '\n');
-		if (ebpf_starts_with(line, "invalid func unknown#") && previous && parse_call(previous, line, &insn, &helper)) {
+		if (ebpf_starts_with(line, "invalid func unknown#") && previous &&
+		    parse_call(previous, line, &insn, &helper)) {
 			struct ebpf_buffer words = { 0 };
 
 			if (name_poison(load, insn, helper, &words) && !words.failed && !out.failed) {
@@ -102,7 +111,8 @@ static bool last_instruction(const char *log, uint32_t *insn)
 		if (*line < '0' || *line > '9')
 			continue;
 		number = strtoul(line, &after, 10);
-		if (after[0] == ':' && after[1] == ' ' && (after[2] == '(' || after[2] == '<') && number <= UINT32_MAX) {
+		if (after[0] == ':' && after[1] == ' ' && (after[2] == '(' || after[2] == '<') &&
+		    number <= UINT32_MAX) {
 			*insn = (uint32_t)number;
 			found = true;
 		}
@@ -161,5 +171,6 @@ void ebpf_load_explain(struct ebpf_load *load, const struct ebpf_program_spec *p
 	if (load->advice)
 		ebpf_hint(err, "%s", load->advice);
 	else if (!err->hint[0] && load->btf_problem[0])
-		ebpf_hint(err, "the kernel refused the object's types, so it knows none of this program's: %s", load->btf_problem);
+		ebpf_hint(err, "the kernel refused the object's types, so it knows none of this program's: %s",
+			  load->btf_problem);
 }

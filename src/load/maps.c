@@ -1,14 +1,17 @@
-/* maps.c -- the maps of a collection: given by the caller, found pinned, or created; data sections filled and frozen; initial values. */
+/* maps.c -- the maps of a collection: given by the caller, found pinned, or created; data sections filled and frozen;
+ * initial values. */
 #include <stdlib.h>
 
 #include "load/load.h"
 
 bool ebpf_load_is_data(const struct ebpf_map_spec *spec)
 {
-	return spec->type == BPF_MAP_TYPE_ARRAY && spec->section && spec->section[0] == '.' && !ebpf_starts_with(spec->section, ".maps");
+	return spec->type == BPF_MAP_TYPE_ARRAY && spec->section && spec->section[0] == '.' &&
+	       !ebpf_starts_with(spec->section, ".maps");
 }
 
-/* Types whose creation the kernel refuses when it is told the types of key or value (map_check_btf missing, or a value that is a descriptor). */
+/* Types whose creation the kernel refuses when it is told the types of key or value (map_check_btf missing, or a value
+ * that is a descriptor). */
 bool ebpf_load_map_takes_types(uint32_t map_type)
 {
 	switch (map_type) {
@@ -59,9 +62,10 @@ static struct ebpf_map_extra types_of(struct ebpf_load *load, uint32_t map_type,
 	return extra;
 }
 
-/* The template of a map-in-map: it shows the kernel how inner maps are, their types included (locks and timers in a value are part of that). */
-static int create_inner(struct ebpf_load *load, const struct ebpf_map_spec *outer, const struct ebpf_load_map *map, struct ebpf_map **out,
-			struct ebpf_error *err)
+/* The template of a map-in-map: it shows the kernel how inner maps are, their types included (locks and timers in a
+ * value are part of that). */
+static int create_inner(struct ebpf_load *load, const struct ebpf_map_spec *outer, const struct ebpf_load_map *map,
+			struct ebpf_map **out, struct ebpf_error *err)
 {
 	struct ebpf_map_extra extra;
 	int result;
@@ -72,13 +76,15 @@ static int create_inner(struct ebpf_load *load, const struct ebpf_map_spec *oute
 		return -EINVAL;
 	}
 	if (is_map_in_map(outer->inner->type))
-		return ebpf_fail(err, EINVAL, "map '%s': create: the kernel does not allow maps of maps of maps", outer->name);
+		return ebpf_fail(err, EINVAL, "map '%s': create: the kernel does not allow maps of maps of maps",
+				 outer->name);
 	extra = types_of(load, outer->inner->type, map->inner_key_type, map->inner_value_type);
 	result = ebpf_map_create_with(load->kernel, outer->inner, &extra, out, err);
 	return result < 0 ? ebpf_wrap(err, result, "map '%s': template of its inner maps", outer->name) : 0;
 }
 
-static int create_plain(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_load_map *map, struct ebpf_error *err)
+static int create_plain(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_load_map *map,
+			struct ebpf_error *err)
 {
 	struct ebpf_map_extra extra = types_of(load, spec->type, map->key_type, map->value_type);
 	struct ebpf_map *inner = NULL;
@@ -113,8 +119,10 @@ static int fill_and_freeze(struct ebpf_map *map, const struct ebpf_map_spec *spe
 	return result;
 }
 
-/* BPF_F_MMAPABLE (5.5) lets user space reach the variables in memory; where the kernel does not know it, they are copied. */
-static int create_section(struct ebpf_load *load, const struct ebpf_map_spec *asked, struct ebpf_load_map *map, struct ebpf_error *err)
+/* BPF_F_MMAPABLE (5.5) lets user space reach the variables in memory; where the kernel does not know it, they are
+ * copied. */
+static int create_section(struct ebpf_load *load, const struct ebpf_map_spec *asked, struct ebpf_load_map *map,
+			  struct ebpf_error *err)
 {
 	const struct ebpf_map_extra extra = types_of(load, asked->type, 0, map->value_type);
 	struct ebpf_map_spec spec = *asked;
@@ -138,9 +146,10 @@ static int create_section(struct ebpf_load *load, const struct ebpf_map_spec *as
 	return result;
 }
 
-/* A kernel without global data (before 5.2) refuses some part of it. That is an error for the programs that refer to the section, not for others:
- * compilers leave sections behind that nothing uses. */
-static int create_data(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_load_map *map, struct ebpf_error *err)
+/* A kernel without global data (before 5.2) refuses some part of it. That is an error for the programs that refer to
+ * the section, not for others: compilers leave sections behind that nothing uses. */
+static int create_data(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_load_map *map,
+		       struct ebpf_error *err)
 {
 	struct ebpf_error why = { 0 };
 	int result = -ENOTSUP;
@@ -159,7 +168,8 @@ static int create_data(struct ebpf_load *load, const struct ebpf_map_spec *spec,
 	return result;
 }
 
-static int create_kconfig(struct ebpf_load *load, const struct ebpf_map_spec *asked, struct ebpf_load_map *map, struct ebpf_error *err)
+static int create_kconfig(struct ebpf_load *load, const struct ebpf_map_spec *asked, struct ebpf_load_map *map,
+			  struct ebpf_error *err)
 {
 	struct ebpf_map_spec spec = *asked;
 	int result;
@@ -175,7 +185,8 @@ static int create_kconfig(struct ebpf_load *load, const struct ebpf_map_spec *as
 	return result;
 }
 
-static int create(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_load_map *map, struct ebpf_error *err)
+static int create(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_load_map *map,
+		  struct ebpf_error *err)
 {
 	if (spec == spec_impl(load->spec)->kconfig)
 		return create_kconfig(load, spec, map, err);
@@ -186,7 +197,7 @@ static int create(struct ebpf_load *load, const struct ebpf_map_spec *spec, stru
 
 /* -- maps that exist already -- */
 
-/* BPF_F_MMAPABLE is ours to add or not: a section that another loader, or an older kernel, pinned without it will do. */
+/* BPF_F_MMAPABLE is ours to add or not: a section that another loader or an older kernel pinned without it will do. */
 static int check_compatible(struct ebpf_map *map, const struct ebpf_map_spec *asked, struct ebpf_error *err)
 {
 	struct ebpf_map_spec spec = *asked;
@@ -212,8 +223,8 @@ static int adopt(struct ebpf_load *load, struct ebpf_map *map, const struct ebpf
 }
 
 /* 0 and a map, or -ENOENT (err not filled) when nothing is pinned there. */
-static int open_pinned(struct ebpf_load *load, const struct ebpf_map_spec *spec, const char *path, struct ebpf_map **out,
-		       struct ebpf_error *err)
+static int open_pinned(struct ebpf_load *load, const struct ebpf_map_spec *spec, const char *path,
+		       struct ebpf_map **out, struct ebpf_error *err)
 {
 	struct ebpf_error why = { 0 };
 	struct ebpf_map *map = NULL;
@@ -231,9 +242,11 @@ static int open_pinned(struct ebpf_load *load, const struct ebpf_map_spec *spec,
 		ebpf_map_close(map);
 		ebpf_error_move(err, &why);
 		/* what is pinned may have vanished meanwhile; ENOENT must not read as "nothing is pinned" */
-		result = ebpf_wrap(err, result == -ENOENT ? ESTALE : result, "map '%s': use what is pinned at %s", spec->name, path);
+		result = ebpf_wrap(err, result == -ENOENT ? ESTALE : result, "map '%s': use what is pinned at %s",
+				   spec->name, path);
 		if (result == -EEXIST)
-			ebpf_hint(err, "remove %s, or choose another pin directory, or make the declaration agree", path);
+			ebpf_hint(err, "remove %s, or choose another pin directory, or make the declaration agree",
+				  path);
 		return result;
 	}
 	*out = map;
@@ -241,8 +254,8 @@ static int open_pinned(struct ebpf_load *load, const struct ebpf_map_spec *spec,
 }
 
 /* One look, and a new map pinned if there is none; `raced` when another loader pinned one in between. */
-static int open_or_create(struct ebpf_load *load, const struct ebpf_map_spec *spec, const char *path, struct ebpf_load_map *map, bool *raced,
-			  struct ebpf_error *err)
+static int open_or_create(struct ebpf_load *load, const struct ebpf_map_spec *spec, const char *path,
+			  struct ebpf_load_map *map, bool *raced, struct ebpf_error *err)
 {
 	int result = open_pinned(load, spec, path, &map->map, err);
 
@@ -262,7 +275,8 @@ static int open_or_create(struct ebpf_load *load, const struct ebpf_map_spec *sp
 	return result;
 }
 
-static int create_pinned(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_load_map *map, struct ebpf_error *err)
+static int create_pinned(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_load_map *map,
+			 struct ebpf_error *err)
 {
 	char *path = ebpf_sprintf("%s/%s", load->options.pin_dir ? load->options.pin_dir : "/sys/fs/bpf", spec->name);
 	struct ebpf_error why = { 0 };
@@ -299,8 +313,8 @@ static int check_replacements(const struct ebpf_load *load, struct ebpf_error *e
 		if (!replacement->name || !replacement->map)
 			return ebpf_fail(err, EINVAL, "replacement %zu: name or map is missing", i);
 		if (!ebpf_spec_find_map(load->spec, replacement->name))
-			return ebpf_fail(err, ENOENT, "map '%s': replace: object '%s' has no such map", replacement->name,
-					 load->spec->name);
+			return ebpf_fail(err, ENOENT, "map '%s': replace: object '%s' has no such map",
+					 replacement->name, load->spec->name);
 	}
 	return 0;
 }
@@ -343,7 +357,8 @@ void ebpf_load_unpin(struct ebpf_load *load)
 
 /* -- initial elements that are maps and programs -- */
 
-static int value_fd(const struct ebpf_load *load, const struct ebpf_map_spec *spec, const char *name, struct ebpf_error *err)
+static int value_fd(const struct ebpf_load *load, const struct ebpf_map_spec *spec, const char *name,
+		    struct ebpf_error *err)
 {
 	if (spec->type == BPF_MAP_TYPE_PROG_ARRAY) {
 		const struct ebpf_program *program = ebpf_collection_program(load->collection, name);
@@ -360,8 +375,8 @@ static int value_fd(const struct ebpf_load *load, const struct ebpf_map_spec *sp
 	return ebpf_fail(err, ENOENT, "map '%s' was not created", name);
 }
 
-static int set_value(const struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_map *map, const struct ebpf_map_value *value,
-		     struct ebpf_error *err)
+static int set_value(const struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_map *map,
+		     const struct ebpf_map_value *value, struct ebpf_error *err)
 {
 	uint32_t fd32;
 	int fd = value_fd(load, spec, value->name, err);
@@ -370,10 +385,12 @@ static int set_value(const struct ebpf_load *load, const struct ebpf_map_spec *s
 		fd32 = (uint32_t)fd;
 		fd = ebpf_map_update(map, &value->index, &fd32, EBPF_ANY, err);
 	}
-	return fd < 0 ? ebpf_wrap(err, fd, "map '%s': initial element %u ('%s')", spec->name, value->index, value->name) : 0;
+	return fd < 0 ? ebpf_wrap(err, fd, "map '%s': initial element %u ('%s')", spec->name, value->index, value->name)
+		      : 0;
 }
 
-static int set_values(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_map *map, struct ebpf_error *err)
+static int set_values(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_map *map,
+		      struct ebpf_error *err)
 {
 	int result = 0;
 
@@ -393,7 +410,8 @@ int ebpf_load_values(struct ebpf_load *load, struct ebpf_error *err)
 		const struct ebpf_map_spec *spec = load->spec->maps[i];
 		struct ebpf_map *map = load->maps[i].map;
 
-		if (!map || !spec->value_count || (spec->type != BPF_MAP_TYPE_PROG_ARRAY && (map->reused || load->maps[i].given)))
+		if (!map || !spec->value_count ||
+		    (spec->type != BPF_MAP_TYPE_PROG_ARRAY && (map->reused || load->maps[i].given)))
 			continue;
 		if (spec->type == BPF_MAP_TYPE_STRUCT_OPS)
 			result = ebpf_load_struct_ops_value(load, spec, map, err);

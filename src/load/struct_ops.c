@@ -1,10 +1,11 @@
-/* struct_ops.c -- tables of functions that the kernel calls (a congestion control, a scheduler): a map whose value is the kernel's struct, with
- * programs in the place of functions.
+/* struct_ops.c -- tables of functions that the kernel calls (a congestion control, a scheduler): a map whose value is
+ * the kernel's struct, with programs in the place of functions.
  *
- * The object's struct is matched to the kernel's member by member, by name, so that an object made for another kernel version loads.
- * Here the map is made, its programs are told which member they are (they are verified by its prototype), and the value is put
- * together. Writing the value into the map is what registers the table, so only a map that is attached by a link (BPF_F_LINK, 6.4) gets it here;
- * for the others it is kept in the map's handle for whoever attaches it.
+ * The object's struct is matched to the kernel's member by member, by name, so that an object made for another kernel
+ * version loads. Here the map is made, its programs are told which member they are (they are verified by its
+ * prototype), and the value is put together. Writing the value into the map is what registers the table, so only a map
+ * that is attached by a link (BPF_F_LINK, 6.4) gets it here; for the others it is kept in the map's handle for whoever
+ * attaches it.
  */
 #include <stdlib.h>
 
@@ -14,7 +15,7 @@
 struct kernel_table {
 	struct ebpf_btf *btf;
 	struct ebpf_type value, ops;
-	uint32_t data_offset;   /* of `data` in the value */
+	uint32_t data_offset; /* of `data` in the value */
 };
 
 static int find_data(struct kernel_table *table, const char *name, struct ebpf_error *err)
@@ -34,7 +35,8 @@ static int find_data(struct kernel_table *table, const char *name, struct ebpf_e
 	return ebpf_fail(err, EINVAL, "the kernel's struct bpf_struct_ops_%s does not hold a struct %s", name, name);
 }
 
-static int find_kernel_table(struct ebpf_load *load, const char *type_name, struct kernel_table *table, struct ebpf_error *err)
+static int find_kernel_table(struct ebpf_load *load, const char *type_name, struct kernel_table *table,
+			     struct ebpf_error *err)
 {
 	char *value_name, *name = ebpf_strndup(type_name, ebpf_essential_length(type_name));
 	uint32_t id = 0;
@@ -52,7 +54,8 @@ static int find_kernel_table(struct ebpf_load *load, const char *type_name, stru
 		result = ebpf_fail(err, ENOTSUP, "struct_ops '%s' is a kernel module's, which is not supported", name);
 	if (result == 0) {
 		table->btf = ebpf_kernel_btf(load->kernel, err);
-		result = table->btf && ebpf_btf_type(table->btf, id, &table->value) ? find_data(table, name, err) : -ENOTSUP;
+		result = table->btf && ebpf_btf_type(table->btf, id, &table->value) ? find_data(table, name, err)
+										    : -ENOTSUP;
 	}
 	free(name);
 	free(value_name);
@@ -69,7 +72,8 @@ static bool find_member(const struct ebpf_type *type, const char *name, uint32_t
 	return false;
 }
 
-static int local_table(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_type *out, struct ebpf_error *err)
+static int local_table(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_type *out,
+		       struct ebpf_error *err)
 {
 	if (load->spec->btf && spec->value_type_id && ebpf_btf_type(load->spec->btf, spec->value_type_id, out) &&
 	    out->kind == BTF_KIND_STRUCT && spec->data && out->size <= spec->value_size)
@@ -94,8 +98,8 @@ static bool all_zero(const uint8_t *data, size_t size)
 
 /* -- the value, without its programs -- */
 
-static int copy_member(struct ebpf_load *load, const struct ebpf_map_spec *spec, const struct ebpf_type *local, uint32_t index,
-		       const struct kernel_table *table, uint8_t *value, struct ebpf_error *err)
+static int copy_member(struct ebpf_load *load, const struct ebpf_map_spec *spec, const struct ebpf_type *local,
+		       uint32_t index, const struct kernel_table *table, uint8_t *value, struct ebpf_error *err)
 {
 	struct ebpf_member member = ebpf_type_member(local, index), target;
 	int64_t size = ebpf_btf_sizeof(load->spec->btf, member.type);
@@ -108,15 +112,17 @@ static int copy_member(struct ebpf_load *load, const struct ebpf_map_spec *spec,
 	if (!find_member(&table->ops, member.name, &which)) {
 		if (!is_program && all_zero(spec->data + from, (size_t)size))
 			return 0;
-		return ebpf_fail(err, ENOTSUP, "this kernel's struct %s has no member '%s'", table->ops.name, member.name);
+		return ebpf_fail(err, ENOTSUP, "this kernel's struct %s has no member '%s'", table->ops.name,
+				 member.name);
 	}
 	target = ebpf_type_member(&table->ops, which);
 	if (member.bit_size || target.bit_size)
 		return ebpf_fail(err, ENOTSUP, "member '%s' is a bit field", member.name);
 	if (!ebpf_btf_type(load->spec->btf, ebpf_btf_resolve(load->spec->btf, member.type), &mine) ||
-	    !ebpf_btf_type(table->btf, ebpf_btf_resolve(table->btf, target.type), &theirs) || mine.kind != theirs.kind ||
-	    (mine.kind != BTF_KIND_PTR && ebpf_btf_sizeof(table->btf, target.type) != size))
-		return ebpf_fail(err, ENOTSUP, "this kernel's member '%s' of struct %s is of another type", member.name, table->ops.name);
+	    !ebpf_btf_type(table->btf, ebpf_btf_resolve(table->btf, target.type), &theirs) ||
+	    mine.kind != theirs.kind || (mine.kind != BTF_KIND_PTR && ebpf_btf_sizeof(table->btf, target.type) != size))
+		return ebpf_fail(err, ENOTSUP, "this kernel's member '%s' of struct %s is of another type", member.name,
+				 table->ops.name);
 	to = table->data_offset + target.bit_offset / 8;
 	if (mine.kind == BTF_KIND_PTR) /* a program, or nothing: addresses of the object mean nothing to the kernel */
 		return 0;
@@ -126,10 +132,10 @@ static int copy_member(struct ebpf_load *load, const struct ebpf_map_spec *spec,
 	return 0;
 }
 
-static int make_value(struct ebpf_load *load, const struct ebpf_map_spec *spec, const struct kernel_table *table, uint8_t **out,
-		      struct ebpf_error *err)
+static int make_value(struct ebpf_load *load, const struct ebpf_map_spec *spec, const struct kernel_table *table,
+		      uint8_t **out, struct ebpf_error *err)
 {
-	struct ebpf_type local;
+	struct ebpf_type local = { 0 };
 	uint8_t *value;
 	int result = local_table(load, spec, &local, err);
 
@@ -149,12 +155,13 @@ static int make_value(struct ebpf_load *load, const struct ebpf_map_spec *spec, 
 
 /* -- the map -- */
 
-int ebpf_load_struct_ops_map(struct ebpf_load *load, const struct ebpf_map_spec *asked, struct ebpf_load_map *map, struct ebpf_error *err)
+int ebpf_load_struct_ops_map(struct ebpf_load *load, const struct ebpf_map_spec *asked, struct ebpf_load_map *map,
+			     struct ebpf_error *err)
 {
 	struct ebpf_map_extra extra = { .btf_fd = load->btf_fd };
 	struct ebpf_map_spec spec = *asked;
 	struct kernel_table table = { 0 };
-	struct ebpf_type local;
+	struct ebpf_type local = { 0 };
 	uint8_t *value = NULL;
 	int result = local_table(load, asked, &local, err);
 
@@ -205,10 +212,11 @@ bool ebpf_load_struct_ops_wanted(const struct ebpf_spec *spec, const struct ebpf
 	return !used && program->autoload;
 }
 
-static int target_in(struct ebpf_load *load, const struct ebpf_map_spec *spec, uint32_t member, uint32_t *type, uint32_t *index, struct ebpf_error *err)
+static int target_in(struct ebpf_load *load, const struct ebpf_map_spec *spec, uint32_t member, uint32_t *type,
+		     uint32_t *index, struct ebpf_error *err)
 {
 	struct kernel_table table = { 0 };
-	struct ebpf_type local;
+	struct ebpf_type local = { 0 };
 	int result = local_table(load, spec, &local, err);
 
 	if (result == 0)
@@ -221,8 +229,8 @@ static int target_in(struct ebpf_load *load, const struct ebpf_map_spec *spec, u
 	return 0;
 }
 
-int ebpf_load_struct_ops_target(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_program_load *request,
-				struct ebpf_error *err)
+int ebpf_load_struct_ops_target(struct ebpf_load *load, const struct ebpf_program_spec *program,
+				struct ebpf_program_load *request, struct ebpf_error *err)
 {
 	for (size_t i = 0; i < load->spec->map_count; i++) {
 		const struct ebpf_map_spec *spec = load->spec->maps[i];
@@ -242,15 +250,17 @@ int ebpf_load_struct_ops_target(struct ebpf_load *load, const struct ebpf_progra
 	if (request->attach_btf_id)
 		return 0;
 	ebpf_fail(err, EINVAL, "no struct_ops map that is created refers to it");
-	ebpf_hint(err, "assign it to a member of a variable in SEC(\".struct_ops.link\") or SEC(\".struct_ops\"), or set its autoload to false");
+	ebpf_hint(err, "assign it to a member of a variable in SEC(\".struct_ops.link\") or SEC(\".struct_ops\"), or "
+		       "set its autoload to false");
 	return -EINVAL;
 }
 
 /* Puts the descriptors of the programs into the value. */
-int ebpf_load_struct_ops_value(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_map *map, struct ebpf_error *err)
+int ebpf_load_struct_ops_value(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_map *map,
+			       struct ebpf_error *err)
 {
 	struct kernel_table table = { 0 };
-	struct ebpf_type local;
+	struct ebpf_type local = { 0 };
 	const uint32_t zero = 0;
 	int result = local_table(load, spec, &local, err);
 
@@ -261,12 +271,15 @@ int ebpf_load_struct_ops_value(struct ebpf_load *load, const struct ebpf_map_spe
 		uint32_t index, to;
 
 		if (!program)
-			return ebpf_fail(err, ENOENT, "map '%s': program '%s' was not loaded", spec->name, spec->values[i].name);
-		if (spec->values[i].index >= local.vlen || !find_member(&table.ops, ebpf_type_member(&local, spec->values[i].index).name, &index))
+			return ebpf_fail(err, ENOENT, "map '%s': program '%s' was not loaded", spec->name,
+					 spec->values[i].name);
+		if (spec->values[i].index >= local.vlen ||
+		    !find_member(&table.ops, ebpf_type_member(&local, spec->values[i].index).name, &index))
 			continue;
 		to = table.data_offset + ebpf_type_member(&table.ops, index).bit_offset / 8;
 		if (to <= map->value_size && sizeof(unsigned long) <= map->value_size - to)
-			memcpy(map->struct_ops_value + to, &(unsigned long){ (unsigned long)ebpf_program_fd(program) }, sizeof(unsigned long));
+			memcpy(map->struct_ops_value + to, &(unsigned long){ (unsigned long)ebpf_program_fd(program) },
+			       sizeof(unsigned long));
 	}
 	if (result == 0 && (spec->flags & BPF_F_LINK))
 		result = ebpf_map_update(map, &zero, map->struct_ops_value, EBPF_ANY, err);

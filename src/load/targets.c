@@ -1,5 +1,6 @@
-/* targets.c -- what a program that is attached by BTF is for: the id of a kernel function, hook, tracepoint or iterator, or of a function
- * in another BPF program. The kernel wants to know at load, since it verifies the program's arguments by the target's prototype.
+/* targets.c -- what a program that is attached by BTF is for: the id of a kernel function, hook, tracepoint or
+ * iterator, or of a function in another BPF program. The kernel wants to know at load, since it verifies the program's
+ * arguments by the target's prototype.
  */
 #include <stdlib.h>
 
@@ -92,8 +93,8 @@ static int read_program_types(struct ebpf_load *load, int program_fd, struct ebp
 	return result;
 }
 
-static int find_in_program(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_program_load *request,
-			   struct ebpf_error *err)
+static int find_in_program(struct ebpf_load *load, const struct ebpf_program_spec *program,
+			   struct ebpf_program_load *request, struct ebpf_error *err)
 {
 	struct ebpf_btf *btf = NULL;
 	int64_t id;
@@ -111,8 +112,8 @@ static int find_in_program(struct ebpf_load *load, const struct ebpf_program_spe
 }
 
 /* "func" or "module:func", the prefix going before func. */
-static int find_in_kernel(struct ebpf_load *load, const struct ebpf_program_spec *program, const struct target_kind *kind,
-			  struct ebpf_program_load *request, struct ebpf_error *err)
+static int find_in_kernel(struct ebpf_load *load, const struct ebpf_program_spec *program,
+			  const struct target_kind *kind, struct ebpf_program_load *request, struct ebpf_error *err)
 {
 	const char *colon = strchr(program->attach_to, ':');
 	int result, module = colon ? (int)(colon + 1 - program->attach_to) : 0;
@@ -120,10 +121,12 @@ static int find_in_kernel(struct ebpf_load *load, const struct ebpf_program_spec
 
 	if (!name)
 		return ebpf_fail_memory(err);
-	result = ebpf_kernel_find_type(load->kernel, name, kind->btf_kind, &request->attach_btf_id, &request->attach_btf_fd, err);
+	result = ebpf_kernel_find_type(load->kernel, name, kind->btf_kind, &request->attach_btf_id,
+				       &request->attach_btf_fd, err);
 	free(name);
 	if (result == -ENOENT) {
-		ebpf_fail(err, ENOENT, "this kernel has no %s '%s' that it has types for", kind->what, program->attach_to);
+		ebpf_fail(err, ENOENT, "this kernel has no %s '%s' that it has types for", kind->what,
+			  program->attach_to);
 		if (kind->btf_kind == BTF_KIND_FUNC && !*kind->prefix)
 			ebpf_hint(err, "it may be inlined or not built in; look for it with: ebpf btf dump vmlinux");
 		else
@@ -132,7 +135,8 @@ static int find_in_kernel(struct ebpf_load *load, const struct ebpf_program_spec
 	return result;
 }
 
-int ebpf_load_target(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_program_load *request, struct ebpf_error *err)
+int ebpf_load_target(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_program_load *request,
+		     struct ebpf_error *err)
 {
 	const struct target_kind *kind = kind_of(program);
 
