@@ -87,11 +87,11 @@ int ebpf_kernel_config(struct ebpf_kernel *kernel, const char *option, char *val
 		value[0] = '\0';
 	at = kernel->config;
 	end = at + kernel->config_size;
-	while ((at = memmem(at, (size_t)(end - at), option, length)) != NULL) {
+	while (length && (at = memmem(at, (size_t)(end - at), option, length)) != NULL) {
 		const char *from = at + length + 1;
 		bool starts_line = at == kernel->config || at[-1] == '\n';
 
-		at += length ? length : 1;
+		at += length;
 		if (!starts_line || *at != '=')
 			continue;
 		length = strcspn(from, "\n");
