@@ -172,10 +172,10 @@ describe("a collection", function()
   it("leaves no descriptor behind, closed, collected or refused", function()
     assert.equal(0, handles.leaked(function()
       local coll = assert(ebpf.load(records))
-      local _ = coll.maps.events, coll.programs.fill
+      assert(coll.maps.events and coll.programs.fill)
       coll:close()
       local collected = assert(ebpf.load(records))
-      _ = collected.maps.events, collected.programs.fill:run { data = ("\0"):rep(14) }
+      assert(collected.maps.events and collected.programs.fill:run { data = ("\0"):rep(14) })
       local links = assert(assert(ebpf.load "build/examples/opensnoop.bpf.o"):attach())
       assert.equal(2, #links)
       assert.is_nil((ebpf.load(types, { programs = { "none" } })))

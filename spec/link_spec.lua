@@ -66,11 +66,13 @@ describe("ebpf.link", function()
 
   it("attaches to a tracepoint, named in one word or two", function()
     need { kernel = "4.17" }
-    for _, arguments in ipairs { { "syscalls", "sys_enter_getpgid" }, { "syscalls:sys_enter_getpgid" }, { "syscalls/sys_enter_getpgid" },
-      { { category = "syscalls", name = "sys_enter_getpgid" } } } do
+    for _, arguments in ipairs {
+      { "syscalls", "sys_enter_openat" }, { "syscalls:sys_enter_openat" }, { "syscalls/sys_enter_openat" },
+      { { category = "syscalls", name = "sys_enter_openat" } },
+    } do
       local program, counts = counter { type = "tracepoint" }
       local link = assert(ebpf.link.tracepoint(program, table.unpack(arguments)))
-      behaves_as_link(link, program, counts, "tracepoint", function() process.run "ps -o pgid= -p 1 >/dev/null; perl -e 'getpgrp(1)'" end)
+      behaves_as_link(link, program, counts, "tracepoint", function() io.open("/"):close() end)
     end
   end)
 
@@ -84,8 +86,8 @@ describe("ebpf.link", function()
   it("attaches to a library's function", function()
     need { kernel = "4.17" }
     local program, counts = counter { type = "kprobe" }
-    local link = assert(ebpf.link.uprobe(program, "libc.so.6", "strtoull"))
-    behaves_as_link(link, program, counts, "uprobe", function() process.run "sleep 0.001; timeout 1 true" end)
+    local link = assert(ebpf.link.uprobe(program, "libc.so.6", "getenv"))
+    behaves_as_link(link, program, counts, "uprobe", function() os.getenv "HOME" end)
   end)
 
   it("attaches to a kernel function", function()
@@ -105,7 +107,7 @@ describe("ebpf.link", function()
     local busy, err = ebpf.link.xdp(program, "lo", { mode = "generic" })
     assert.is_nil(busy)
     assert.equal("EBUSY", err.code)
-    behaves_as_link(link, program, counts, "xdp", function() process.run "build/spec/support/send 1 10 || ping -c 1 -W 1 127.0.0.1" end)
+    behaves_as_link(link, program, counts, "xdp", function() process.run "build/spec/support/send 1 10" end)
   end)
 
   it("attaches to a cgroup", function()
@@ -144,20 +146,19 @@ describe("ebpf.link", function()
     need { kernel = "5.8" }
     local program, counts = counter { type = "raw_tracepoint" }
     local link = assert(ebpf.link.raw_tracepoint(program, "sys_enter"))
-    program = nil
+    program = nil -- luacheck: ignore 311
     collectgarbage()
     collectgarbage()
     local before = counts[0]
     io.open("/"):close()
     assert.is_true(counts[0] > before)
-    link = nil
-    coroutine.wrap(function() end)()
+    assert.equal("raw_tracepoint", link.kind)
+    link = nil -- luacheck: ignore 311
     collectgarbage()
     collectgarbage()
     before = counts[0]
     io.open("/"):close()
     assert.equal(before, counts[0])
-    assert.is_nil(program or link)
   end)
 
   it("replaces the program of a link where the kind allows it", function()

@@ -81,7 +81,9 @@ describe("a map", function()
     local left = 0
     for _ in pairs(m) do left = left + 1 end
     assert.equal(2000, left)
-    for _ in m:entries() do break end
+    local iterate, state, control, walk = m:entries()
+    assert.is_number((iterate(state, control)))
+    getmetatable(walk).__close(walk) -- what a `for` does when it is left early
   end)
 
   it("is walked key by key", function()

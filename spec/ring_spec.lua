@@ -72,8 +72,9 @@ describe("a ring buffer", function()
     local list = {}
     ring:consume(function(...) list[#list + 1] = table.pack(...) end)
     assert.same({ { n = 3, 0, false, 0 }, { n = 3, -1, true, 1 } }, list)
-    assert.error_matches(function() ebpf.ringbuf(coll.maps.events, { fields = { "nmber" } }) end, "struct event has no field 'nmber'")
-    assert.error_matches(function() ebpf.ringbuf(coll.maps.plain, { fields = { "number" } }) end, "not known to be a struct")
+    local events, plain = coll.maps.events, coll.maps.plain
+    assert.error_matches(function() ebpf.ringbuf(events, { fields = { "nmber" } }) end, "struct event has no field 'nmber'")
+    assert.error_matches(function() ebpf.ringbuf(plain, { fields = { "number" } }) end, "not known to be a struct")
   end)
 
   it("gives a view that is good until the callback returns", function()

@@ -32,6 +32,21 @@ function report.rows(rows)
   end
 end
 
+local function is_root()
+  local status = io.open "/proc/self/status"
+  if not status then return true end
+  local text = status:read "a"
+  status:close()
+  return text:match "\nUid:%s+%d+%s+(%d+)" == "0"
+end
+
+local function advice(err)
+  if is_error(err) and (err.code == "EPERM" or err.code == "EACCES") and not is_root() then
+    return "; run it as root, for example with sudo"
+  end
+  return ""
+end
+
 local shown_lines = 20
 
 local function print_log(log)
@@ -54,7 +69,7 @@ function report.finish(arguments, document, err, rest)
     report.print(document)
   end
   io.stdout:flush()
-  io.stderr:write("ebpf: ", tostring(err), "\n")
+  io.stderr:write("ebpf: ", tostring(err), advice(err), "\n")
   if is_error(err) and err.log and not arguments.json then print_log(err.log) end
   return 1
 end
