@@ -87,6 +87,119 @@ static void check_tracing(const char *kind, uint32_t type, uint32_t attach_type,
 	ebpf_program_close(program);
 }
 
+/* -- freplace: an XDP program calls `target`, which returns 1 until it is replaced by one that counts and returns 2 -- */
+
+#define BTF_INFO(kind, vlen) ((uint32_t)(kind) << 24 | (vlen))
+
+/* [1] int, [2] int (int), [3] target, [4] void *, [5] int (void *), [6] main */
+static int load_types(void)
+{
+	static const char strings[] = "\0int\0target\0main\0a";
+	static const uint32_t types[] = {
+		1, BTF_INFO(BTF_KIND_INT, 0), 4, (uint32_t)BTF_INT_SIGNED << 24 | 32,
+		0, BTF_INFO(BTF_KIND_FUNC_PROTO, 1), 1, 17, 1,
+		5, BTF_INFO(BTF_KIND_FUNC, BTF_VAR_GLOBAL), 2,
+		0, BTF_INFO(BTF_KIND_PTR, 0), 0,
+		0, BTF_INFO(BTF_KIND_FUNC_PROTO, 1), 1, 17, 4,
+		12, BTF_INFO(BTF_KIND_FUNC, BTF_VAR_GLOBAL), 5,
+	};
+	struct {
+		uint16_t magic;
+		uint8_t version, flags;
+		uint32_t header, type_offset, type_size, string_offset, string_size;
+		uint8_t bytes[sizeof types + sizeof strings];
+	} raw = { .magic = 0xeb9f, .version = 1, .header = 24, .type_size = sizeof types, .string_offset = sizeof types,
+		  .string_size = sizeof strings };
+	union bpf_attr attr;
+
+	memcpy(raw.bytes, types, sizeof types);
+	memcpy(raw.bytes + sizeof types, strings, sizeof strings);
+	memset(&attr, 0, sizeof attr);
+	attr.btf = ebpf_ptr(&raw);
+	attr.btf_size = 24 + sizeof types + sizeof strings;
+	return ebpf_kernel_sys(kernel)->bpf(BPF_BTF_LOAD, &attr, sizeof attr);
+}
+
+static struct ebpf_program *load_target(int types)
+{
+	static const struct bpf_func_info functions[] = { { 0, 6 }, { 3, 3 } };
+	const struct ebpf_insn insns[] = {
+		INSN(EBPF_ALU64 | 0xb0 | EBPF_K, 1, 0, 0, 7),
+		INSN(EBPF_CALL, 0, EBPF_PSEUDO_CALL, 0, 1),
+		INSN(EBPF_EXIT, 0, 0, 0, 0),
+		INSN(EBPF_ALU64 | 0xb0 | EBPF_K, 0, 0, 0, 1),
+		INSN(EBPF_EXIT, 0, 0, 0, 0),
+	};
+	struct ebpf_program_load load = { .name = "main", .license = "GPL", .type = BPF_PROG_TYPE_XDP, .insns = insns, .insn_count = 5,
+					  .btf_fd = types, .func_info = functions, .func_info_count = 2 };
+	struct ebpf_program *program = NULL;
+
+	CHECK_INT(ebpf_program_load(kernel, &load, &program, &error), 0);
+	ebpf_error_clear(&error);
+	return program;
+}
+
+static struct ebpf_program *load_replacement(int types, struct ebpf_program *target)
+{
+	static const struct bpf_func_info function = { 0, 3 };
+	struct ebpf_insn insns[MAX_INSNS];
+	struct ebpf_program_load load = { .name = "replacement", .license = "GPL", .type = BPF_PROG_TYPE_EXT, .insns = insns, .btf_fd = types,
+					  .func_info = &function, .func_info_count = 1, .attach_btf_id = 3, .attach_program_fd = target->fd,
+					  .section = "freplace/target", .attach_to = "target" };
+	struct ebpf_program *program = NULL;
+
+	load.insn_count = assemble(insns, false, 2, 1);
+	if (ebpf_program_load(kernel, &load, &program, &error))
+		printf("note: freplace: not tried: %s\n", error.message);
+	ebpf_error_clear(&error);
+	return program;
+}
+
+static uint32_t run(struct ebpf_program *program)
+{
+	uint8_t packet[64] = { 0 };
+	struct ebpf_run_options options = { .size = sizeof options, .data = packet, .data_size = sizeof packet };
+
+	CHECK_INT(ebpf_program_run(program, &options, &error), 0);
+	ebpf_error_clear(&error);
+	return options.retval;
+}
+
+static void test_freplace(void)
+{
+	int types = load_types(), fds = open_fds();
+	struct ebpf_program *first, *second, *replacement;
+	struct ebpf_link *link = NULL;
+
+	CHECK(types >= 0);
+	first = load_target(types);
+	second = load_target(types);
+	replacement = first && second ? load_replacement(types, first) : NULL;
+	if (replacement) {
+		reset();
+		CHECK_INT(run(first), 1);
+		CHECK_INT(ebpf_link_attach("freplace", replacement, NULL, &link, &error), 0);
+		CHECK_INT(run(first), 2);
+		CHECK_INT(count(), 1);
+		ebpf_link_close(link);
+		CHECK_INT(run(first), 1);
+		link = NULL;
+		/* and in another program than it was loaded for */
+		CHECK_INT(ebpf_link_attach("freplace", replacement, OPTIONS(.target_fd = second->fd, .symbol = "target"), &link, &error), 0);
+		CHECK_INT(run(second), 2);
+		CHECK_INT(run(first), 1);
+		ebpf_link_close(link);
+		CHECK_INT(run(second), 1);
+		check_fails("freplace", replacement, OPTIONS(.target_fd = second->fd, .symbol = "nowhere"), ENOENT, "no function 'nowhere'", "");
+		check_fails("freplace", replacement, OPTIONS(.target_fd = map_fd, .symbol = "target"), EINVAL, "target_fd", "");
+	}
+	ebpf_program_close(first);
+	ebpf_program_close(second);
+	ebpf_program_close(replacement);
+	CHECK_INT(open_fds(), fds);
+	close(types);
+}
+
 /* Is BPF among the security modules that were chosen at boot? */
 static bool lsm_is_active(void)
 {
@@ -402,6 +515,7 @@ int main(void)
 	test_tracepoint();
 	test_raw_tracepoint();
 	test_tracing();
+	test_freplace();
 	test_kprobe();
 	test_uprobe();
 	test_xdp();
