@@ -1,5 +1,6 @@
 -- A busted output handler: one line per spec file, the failures and skips with their reasons, and last of all
--- "N passed, N failed, N skipped" alone on a line.
+-- "N passed, N failed, N skipped" alone on a line. EBPF_NAME_TESTS=1 names each test as it starts: where a machine stops, the last
+-- line tells in which.
 local busted = require "busted"
 local base = require "busted.outputHandlers.base"
 
@@ -15,6 +16,14 @@ return function()
 
   function handler.file_start()
     before, started = { count() }, os.time()
+    return nil, true
+  end
+
+  function handler.test_start(test)
+    if os.getenv "EBPF_NAME_TESTS" == "1" then
+      print("  " .. handler.getFullName(test))
+      io.stdout:flush()
+    end
     return nil, true
   end
 
@@ -50,6 +59,7 @@ return function()
   end
 
   busted.subscribe({ "file", "start" }, handler.file_start)
+  busted.subscribe({ "test", "start" }, handler.test_start)
   busted.subscribe({ "file", "end" }, handler.file_end)
   busted.subscribe({ "suite", "end" }, handler.suite_end)
   return handler
