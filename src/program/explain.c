@@ -92,8 +92,8 @@ static void explain_silent(struct ebpf_kernel *kernel, const struct ebpf_program
 
 static void explain_log(const struct ebpf_program_load *load, int code, const char *log, struct ebpf_error *err)
 {
-	const char *name = load->name ? load->name : "", *hint = ebpf_verifier_hint(log);
-	char reason[640], source[256];
+	const char *name = load->name ? load->name : "";
+	char reason[640], source[256], hint[512];
 
 	ebpf_verifier_summary(log, reason, sizeof reason, source, sizeof source);
 	if (reason[0])
@@ -101,9 +101,10 @@ static void explain_log(const struct ebpf_program_load *load, int code, const ch
 			  source[0] ? " (at " : "", source, source[0] ? ")" : "");
 	else
 		ebpf_fail_errno(err, code, "program '%s': load: refused by the verifier", name);
+	ebpf_verifier_hint(log, hint, sizeof hint);
 	if (code == -EFAULT)
-		hint = "the verifier stumbled over a bug of its own: the kernel's log (dmesg) tells more";
-	if (hint)
+		ebpf_hint(err, "the verifier stumbled over a bug of its own: the kernel's log (dmesg) tells more");
+	else if (hint[0])
 		ebpf_hint(err, "%s", hint);
 }
 

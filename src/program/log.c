@@ -143,10 +143,23 @@ static void find_source(const char *log, const char *at, char *source, size_t si
 	}
 }
 
+/* Linux 7.3 writes a report for people behind the cause: "Verification failed: <what>: <what>", then paragraphs with
+ * headings. Its place, or the log's end. */
+static const char *find_report(const char *log)
+{
+	static const char heading[] = "Verification failed: ";
+	const char *report = ebpf_starts_with(log, heading) ? log : NULL;
+
+	for (const char *at = log; !report && (at = strstr(at, heading)); at++)
+		if (at[-1] == '\n')
+			report = at;
+	return report ? report : log + strlen(log);
+}
+
 void ebpf_verifier_summary(const char *log, char *reason, size_t reason_size, char *source, size_t source_size)
 {
+	const char *report = find_report(log), *at = report;
 	struct line lines[CAUSE_LINES];
-	const char *at = log + strlen(log);
 	size_t count;
 
 	if (reason_size)
@@ -154,6 +167,10 @@ void ebpf_verifier_summary(const char *log, char *reason, size_t reason_size, ch
 	if (source_size)
 		source[0] = '\0';
 	count = find_cause(log, &at, lines);
+	if (!count && *report) { /* nothing but the report: its heading */
+		at = report;
+		lines[count++] = (struct line){ report, strcspn(report, "\n") };
+	}
 	for (size_t i = count; reason_size && i-- > 0;)
 		copy(reason, reason_size, lines[i], ": ");
 	if (count && source_size)
@@ -237,11 +254,11 @@ static const struct hint hints[] = {
 	{ "min value is negative", NULL,
 	  "the length or index may be negative: make it unsigned, or check it against 0" },
 	{ "unbounded min value", NULL, "the value may be negative: make it unsigned, or check it against 0" },
+	{ "invalid access to packet", NULL, packet },
+	{ "outside of the packet", NULL, packet },
 	{ "max value is outside", NULL, outside },
 	{ "min value is outside", NULL, "check the index or size against both ends of the memory before the access" },
 	{ "outside of the allowed memory range", NULL, outside },
-	{ "invalid access to packet", NULL, packet },
-	{ "outside of the packet", NULL, packet },
 	{ "invalid access to map value", NULL,
 	  "the access goes beyond the map's value: check the index or size before it" },
 	{ "write into map forbidden", NULL, "the map is read-only for programs (.rodata, or BPF_F_RDONLY_PROG)" },
@@ -288,15 +305,41 @@ static const struct hint hints[] = {
 	  "without -g" },
 };
 
-const char *ebpf_verifier_hint(const char *log)
+static const char *find_hint(const struct line *lines, size_t count)
 {
-	struct line lines[CAUSE_LINES];
-	const char *at = log + strlen(log);
-	size_t count = find_cause(log, &at, lines);
-
 	for (size_t i = 0; i < EBPF_COUNT(hints); i++)
 		for (size_t j = 0; j < count; j++)
 			if (has(lines[j], hints[i].first) && (!hints[i].second || has(lines[j], hints[i].second)))
 				return hints[i].text;
 	return NULL;
+}
+
+/* The paragraph of the report under "Suggestion:", on one line. */
+static void copy_suggestion(const char *report, char *text, size_t size)
+{
+	const char *at = strstr(report, "\nSuggestion:\n");
+
+	if (!at)
+		return;
+	for (at += strlen("\nSuggestion:\n"); *at == ' '; at += *at == '\n') {
+		struct line line = { at, strcspn(at, "\n") };
+
+		copy(text, size, line, " ");
+		at += line.size;
+	}
+}
+
+void ebpf_verifier_hint(const char *log, char *text, size_t size)
+{
+	const char *report = find_report(log), *at = report, *hint;
+	struct line lines[CAUSE_LINES];
+
+	if (!size)
+		return;
+	text[0] = '\0';
+	hint = find_hint(lines, find_cause(log, &at, lines));
+	if (hint)
+		snprintf(text, size, "%s", hint);
+	else
+		copy_suggestion(report, text, size);
 }

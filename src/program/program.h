@@ -54,8 +54,9 @@ int ebpf_program_load(struct ebpf_kernel *kernel, const struct ebpf_program_load
 /* The line or lines (joined by ": ") of a log that say why, without "processed ..." and state dumps, and the source
  * line that the verifier was at ("x = y @ f.c:3", without its leading "; "). Either may come out "". */
 void ebpf_verifier_summary(const char *log, char *reason, size_t reason_size, char *source, size_t source_size);
-/* What to try against the cause of a log, or NULL when it is none of the common ones. Static memory. */
-const char *ebpf_verifier_hint(const char *log);
+/* What to try against the cause of a log: our advice for the common ones, else what the kernel itself suggests (7.3);
+ * "" when there is neither. */
+void ebpf_verifier_hint(const char *log, char *text, size_t size);
 
 /* -- what the files of this room share -- */
 
