@@ -375,7 +375,7 @@ static void test_signals(void)
 	struct ebpf_loop *loop = new_loop();
 	struct probe usr1 = { .loop = loop, .stop_at = 1 }, usr2 = { .loop = loop };
 	struct sigaction action = { .sa_handler = handle };
-	struct itimerval alarm_in = { .it_value.tv_usec = 20000 };
+	struct itimerval alarms = { .it_value.tv_usec = 20000, .it_interval.tv_usec = 20000 }, no_alarms = { .it_value.tv_sec = 0 };
 	sigset_t set;
 
 	OK(ebpf_loop_add_signal(loop, SIGUSR1, count_call, &usr1, &usr1.source, &err));
@@ -415,16 +415,16 @@ static void test_signals(void)
 	CHECK_INT(ebpf_loop_add_signal(loop, 999, count_call, &usr1, NULL, &err), -EINVAL);
 	/* a handler of the program's runs, and the loop goes on; a step returns */
 	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &alarm_in, NULL);
+	setitimer(ITIMER_REAL, &alarms, NULL);
 	usr1 = (struct probe){ .loop = loop };
 	OK(ebpf_loop_add_timer(loop, 60 * MS, 0, count_call, &usr1, NULL, &err));
 	OK(ebpf_loop_run(loop, &err));
-	CHECK_INT(handled, 1);
+	CHECK(handled >= 1);
 	CHECK_INT(usr1.calls, 1);
-	setitimer(ITIMER_REAL, &alarm_in, NULL);
 	OK(ebpf_loop_add_timer(loop, 10000 * MS, 0, count_call, &usr1, NULL, &err));
 	CHECK_INT(ebpf_loop_step(loop, -1, &err), 0);
-	CHECK_INT(handled, 2);
+	CHECK(handled >= 2);
+	setitimer(ITIMER_REAL, &no_alarms, NULL);
 	ebpf_loop_free(loop);
 	ebpf_error_clear(&err);
 }
@@ -482,6 +482,8 @@ static void test_rings(void)
 	OK(ebpf_map_create(kernel, &spec, &map, &err));
 	OK(ebpf_ring_open(map, &drain.ring, &err));
 	drain.program = ring_program_load(ebpf_map_fd(map));
+	if (drain.program < 0)
+		exit(1);
 	OK(ebpf_loop_add_ring(drain.loop, drain.ring, drain_ring, &drain, &source, &err));
 	CHECK_INT(ebpf_loop_add_ring(drain.loop, drain.ring, drain_ring, &drain, NULL, &err), -EEXIST);
 	CHECK(strstr(err.message, "events") != NULL);

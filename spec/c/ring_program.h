@@ -56,7 +56,7 @@ static inline int ring_program_load(int map_fd)
 	INSN(EBPF_JMP | EBPF_JLE | EBPF_K, 7, 0, 1, RING_PROGRAM_MAX);
 	EXIT();
 	INSN(EBPF_JMP | EBPF_JEQ | EBPF_K, 8, 0, 13, 1); /* to the discard */
-	INSN(EBPF_JMP | EBPF_JEQ | EBPF_K, 7, 0, 5, 0);
+	INSN(EBPF_JMP | EBPF_JLT | EBPF_K, 7, 0, 5, 1); /* not "== 0": verifiers before 6.8 learn nothing of it */
 	MOVE(1, 6); SET(2, 8); MOVE(3, 10); ADD(3, -408); MOVE(4, 7);
 	insns[n - 6].off = 6;
 	CALL(HELPER_SKB_LOAD_BYTES);

@@ -405,7 +405,8 @@ static void test_kernel_ring(void)
 	size_t size;
 	bool failed;
 
-	CHECK(program >= 0);
+	if (program < 0)
+		exit(1);
 	OK(ebpf_ring_open(map, &ring, &err));
 	CHECK(ebpf_ring_map(ring) == map);
 	CHECK_INT(ebpf_ring_fd(ring), ebpf_map_fd(map));
@@ -516,7 +517,7 @@ static void test_wait(void)
 {
 	struct ebpf_map *map = make(BPF_MAP_TYPE_RINGBUF, 0, 4096);
 	int program = ring_program_load(ebpf_map_fd(map));
-	struct itimerval alarm_in = { .it_value.tv_usec = 30000 };
+	struct itimerval alarms = { .it_value.tv_usec = 20000, .it_interval.tv_usec = 20000 }, no_alarms = { .it_value.tv_sec = 0 };
 	struct sigaction action = { .sa_handler = on_alarm };
 	struct ebpf_ring *ring = NULL;
 	const void *data;
@@ -527,7 +528,7 @@ static void test_wait(void)
 	CHECK_INT(ebpf_ring_wait(ring, 0, &err), 0);
 	start = now_ms();
 	CHECK_INT(ebpf_ring_wait(ring, 40, &err), 0);
-	CHECK(now_ms() - start >= 39 && now_ms() - start < 2000);
+	CHECK(now_ms() - start >= 39);
 	/* a discarded record makes the descriptor readable, but is no record */
 	CHECK_INT(discard(program), 0);
 	start = now_ms();
@@ -541,8 +542,9 @@ static void test_wait(void)
 	CHECK_INT(ebpf_ring_wait(ring, 0, &err), 0);
 	CHECK_INT(*ring->consumer, *ring->producer);
 	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &alarm_in, NULL);
+	setitimer(ITIMER_REAL, &alarms, NULL);
 	CHECK_INT(ebpf_ring_wait(ring, -1, &err), -EINTR);
+	setitimer(ITIMER_REAL, &no_alarms, NULL);
 	ebpf_error_clear(&err);
 	ebpf_ring_close(ring);
 	ebpf_map_close(map);
