@@ -117,9 +117,10 @@ static struct ebpf_kernel *fake_kernel(const char *path, const char *text)
 
 static void test_cpus(struct ebpf_kernel *kernel)
 {
-	static const struct { const char *text; int count; } lists[] = {
-		{ "0-3\n", 4 }, { "0\n", 1 }, { "0,2-3", 3 }, { "", -EINVAL }, { "x", -EINVAL }, { "3-1", -EINVAL }, { "0-", -EINVAL },
-		{ "0-99999999999", -EINVAL },
+	static const struct { const char *text; int count;
+	} lists[] = {
+		{ "0-3\n", 4 },	  { "0\n", 1 },	      { "0,2-3", 3 },	 { "", -EINVAL },
+		{ "x", -EINVAL }, { "3-1", -EINVAL }, { "0-", -EINVAL }, { "0-99999999999", -EINVAL },
 	};
 
 	CHECK_INT(ebpf_kernel_cpu_count(kernel, NULL), sysconf(_SC_NPROCESSORS_CONF));
@@ -140,8 +141,9 @@ static void test_cpus(struct ebpf_kernel *kernel)
 /* Those that depend on how the kernel was built, or on its architecture. */
 static bool may_be_missing(const char *name)
 {
-	static const char *const names[] = { "kprobe", "perf_kprobe", "perf_uprobe", "uprobe_ref_ctr", "trampoline", "vmlinux_btf", "module_btf",
-					     "syscall_wrapper", "tracing_link", "cgroup_link", "cgroup_multi" };
+	static const char *const names[] = { "kprobe",	     "perf_kprobe", "perf_uprobe", "uprobe_ref_ctr",
+					     "trampoline",   "vmlinux_btf", "module_btf",  "syscall_wrapper",
+					     "tracing_link", "cgroup_link", "cgroup_multi" };
 
 	for (size_t i = 0; i < EBPF_COUNT(names); i++)
 		if (!strcmp(names[i], name))
@@ -339,7 +341,8 @@ static void test_no_types(void)
 
 /* -- symbols -- */
 
-static void check_symbols(const char *text, int result, const char *const *names, size_t count, const uint64_t *expected)
+static void check_symbols(const char *text, int result, const char *const *names, size_t count,
+			  const uint64_t *expected)
 {
 	struct ebpf_kernel *kernel = fake_kernel("/proc/kallsyms", text);
 	uint64_t addresses[8];
@@ -360,8 +363,10 @@ static void test_symbols(struct ebpf_kernel *kernel)
 	uint64_t addresses[2];
 	int result;
 
-	check_symbols("ffffffff81000000 T vfs_rea\nffffffff81000010 T vfs_read\nffffffff81000020 t vfs_reads\n"
-		      "ffffffffc0000000 t in_module\t[module]\nrubbish\n\nffffffff81000010 W vfs_read\nffffffff81000030 T last", 0, names, 4, expected);
+	check_symbols(
+		"ffffffff81000000 T vfs_rea\nffffffff81000010 T vfs_read\nffffffff81000020 t vfs_reads\n"
+		"ffffffffc0000000 t in_module\t[module]\nrubbish\n\nffffffff81000010 W vfs_read\nffffffff81000030 T last",
+		0, names, 4, expected);
 	check_symbols("ffffffff81000000 T other\n", 0, names, 4, nothing);
 	check_symbols("", 0, names, 4, nothing);
 	check_symbols("0000000000000000 T vfs_read\n0000000000000000 T other\n", -EPERM, names, 4, nothing);

@@ -3,7 +3,8 @@
 
 /* -- by section -- */
 
-static void check_auto(struct ebpf_program *program, const struct ebpf_link_options *options, int expected, const char *text, void (*fire)(void))
+static void check_auto(struct ebpf_program *program, const struct ebpf_link_options *options, int expected,
+		       const char *text, void (*fire)(void))
 {
 	struct ebpf_link *link = NULL;
 	int fds = open_fds(), result;
@@ -33,7 +34,8 @@ static struct ebpf_program *sectioned(uint32_t type, uint32_t attach_type, const
 {
 	int result = type == BPF_PROG_TYPE_XDP ? 2 : type == BPF_PROG_TYPE_CGROUP_SKB ? 1 : 0;
 
-	return LOAD(.type = type, .attach_type = attach_type, .section = section, .attach_to = attach_to, .result = result);
+	return LOAD(.type = type, .attach_type = attach_type, .section = section, .attach_to = attach_to,
+		    .result = result);
 }
 
 static void test_sections(void)
@@ -41,22 +43,30 @@ static void test_sections(void)
 	const struct ebpf_link_options *lo = OPTIONS(.interface = "lo", .cookie = 0);
 	const uint32_t kprobe = BPF_PROG_TYPE_KPROBE, tracepoint = BPF_PROG_TYPE_TRACEPOINT;
 
-	check_auto(sectioned(tracepoint, 0, "tracepoint/syscalls/sys_enter_getppid", "syscalls/sys_enter_getppid"), lo, 1,
-		   "tracepoint syscalls:sys_enter_getppid", call_getppid);
+	check_auto(sectioned(tracepoint, 0, "tracepoint/syscalls/sys_enter_getppid", "syscalls/sys_enter_getppid"), lo,
+		   1, "tracepoint syscalls:sys_enter_getppid", call_getppid);
 	check_auto(sectioned(tracepoint, 0, "tp", NULL), NULL, 0, "names no tracepoint", NULL);
-	check_auto(sectioned(tracepoint, 0, "tp", NULL), OPTIONS(.category = "syscalls", .name = "sys_enter_getppid"), 1, "sys_enter_getppid", call_getppid);
-	check_auto(sectioned(tracepoint, 0, "tp/syscalls", "syscalls"), NULL, -EINVAL, "tracepoint/category/name", NULL);
+	check_auto(sectioned(tracepoint, 0, "tp", NULL), OPTIONS(.category = "syscalls", .name = "sys_enter_getppid"),
+		   1, "sys_enter_getppid", call_getppid);
+	check_auto(sectioned(tracepoint, 0, "tp/syscalls", "syscalls"), NULL, -EINVAL, "tracepoint/category/name",
+		   NULL);
 	check_auto(sectioned(tracepoint, 0, "tp/a/nope", "a/nope"), NULL, -ENOENT, "a:nope", NULL);
-	check_auto(sectioned(BPF_PROG_TYPE_RAW_TRACEPOINT, 0, "raw_tp/sys_enter", "sys_enter"), NULL, 1, "raw_tracepoint sys_enter", call_getppid);
-	check_auto(sectioned(BPF_PROG_TYPE_RAW_TRACEPOINT, 0, "raw_tp", NULL), NULL, 0, "names no raw tracepoint", NULL);
-	check_auto(sectioned(kprobe, 0, "uprobe//proc/self/exe:link_test_probed", "/proc/self/exe:link_test_probed"), lo, 1, "uprobe /proc/self/exe",
-		   call_probed);
-	check_auto(sectioned(kprobe, 0, "uretprobe/libc.so.6:confstr", "libc.so.6:confstr"), NULL, 1, "uretprobe /", call_libc);
-	check_auto(sectioned(kprobe, 0, "uprobe/libc.so.6:confstr+0x0", "libc.so.6:confstr+0x0"), NULL, 1, "uprobe /", call_libc);
+	check_auto(sectioned(BPF_PROG_TYPE_RAW_TRACEPOINT, 0, "raw_tp/sys_enter", "sys_enter"), NULL, 1,
+		   "raw_tracepoint sys_enter", call_getppid);
+	check_auto(sectioned(BPF_PROG_TYPE_RAW_TRACEPOINT, 0, "raw_tp", NULL), NULL, 0, "names no raw tracepoint",
+		   NULL);
+	check_auto(sectioned(kprobe, 0, "uprobe//proc/self/exe:link_test_probed", "/proc/self/exe:link_test_probed"),
+		   lo, 1, "uprobe /proc/self/exe", call_probed);
+	check_auto(sectioned(kprobe, 0, "uretprobe/libc.so.6:confstr", "libc.so.6:confstr"), NULL, 1, "uretprobe /",
+		   call_libc);
+	check_auto(sectioned(kprobe, 0, "uprobe/libc.so.6:confstr+0x0", "libc.so.6:confstr+0x0"), NULL, 1, "uprobe /",
+		   call_libc);
 	check_auto(sectioned(kprobe, 0, "uprobe/libc.so.6", "libc.so.6"), NULL, -EINVAL, "after a colon", NULL);
-	check_auto(sectioned(kprobe, 0, "uprobe/libc.so.6:confstr+x", "libc.so.6:confstr+x"), NULL, -EINVAL, "'x' is no offset", NULL);
+	check_auto(sectioned(kprobe, 0, "uprobe/libc.so.6:confstr+x", "libc.so.6:confstr+x"), NULL, -EINVAL,
+		   "'x' is no offset", NULL);
 	check_auto(sectioned(kprobe, 0, "uprobe", NULL), NULL, 0, "names no function", NULL);
-	check_auto(sectioned(kprobe, 0, "uprobe", NULL), OPTIONS(.path = "/proc/self/exe", .symbol = "link_test_probed"), 1, "uprobe", call_probed);
+	check_auto(sectioned(kprobe, 0, "uprobe", NULL),
+		   OPTIONS(.path = "/proc/self/exe", .symbol = "link_test_probed"), 1, "uprobe", call_probed);
 	check_auto(sectioned(kprobe, 0, "kprobe/vfs_read+-1", "vfs_read+-1"), NULL, -EINVAL, "no offset", NULL);
 	check_auto(sectioned(kprobe, 0, "kprobe/vfs read", "vfs read"), NULL, -EINVAL, "no name of a function", NULL);
 	check_auto(sectioned(kprobe, 0, "kprobe", NULL), NULL, 0, "names no function", NULL);
@@ -64,9 +74,12 @@ static void test_sections(void)
 	check_auto(sectioned(kprobe, 0, NULL, NULL), NULL, 0, "no section", NULL);
 	if (has("kprobe"))
 		check_auto(sectioned(kprobe, 0, "ksyscall/getppid", "getppid"), NULL, 1, "getppid", call_getppid);
-	check_auto(sectioned(BPF_PROG_TYPE_XDP, has("xdp_link") ? BPF_XDP : 0, "xdp", NULL), NULL, 0, "interface", NULL);
-	check_auto(sectioned(BPF_PROG_TYPE_XDP, has("xdp_link") ? BPF_XDP : 0, "xdp", NULL), lo, 1, "xdp lo", send_packet);
-	check_auto(sectioned(BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS, "cgroup_skb/egress", NULL), lo, 0, "path", NULL);
+	check_auto(sectioned(BPF_PROG_TYPE_XDP, has("xdp_link") ? BPF_XDP : 0, "xdp", NULL), NULL, 0, "interface",
+		   NULL);
+	check_auto(sectioned(BPF_PROG_TYPE_XDP, has("xdp_link") ? BPF_XDP : 0, "xdp", NULL), lo, 1, "xdp lo",
+		   send_packet);
+	check_auto(sectioned(BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS, "cgroup_skb/egress", NULL), lo, 0,
+		   "path", NULL);
 	check_auto(sectioned(BPF_PROG_TYPE_SOCKET_FILTER, 0, "socket", NULL), lo, 0, "section 'socket'", NULL);
 	check_auto(sectioned(BPF_PROG_TYPE_SCHED_CLS, 0, "tc", NULL), lo, 0, "sched_cls", NULL);
 }
@@ -146,7 +159,10 @@ static void test_pin(void)
 	CHECK_INT(open_fds(), fds);
 	ebpf_program_close(program);
 	program = LOAD(.type = BPF_PROG_TYPE_TRACEPOINT);
-	CHECK_INT(ebpf_link_attach("tp", program, OPTIONS(.category = "syscalls", .name = "sys_enter_getppid", .attach_mode = "perf"), &link, &error), 0);
+	CHECK_INT(ebpf_link_attach("tp", program,
+				   OPTIONS(.category = "syscalls", .name = "sys_enter_getppid", .attach_mode = "perf"),
+				   &link, &error),
+		  0);
 	CHECK_INT(ebpf_link_pin(link, path, &error), -ENOTSUP);
 	CHECK_INT(ebpf_link_update(link, program, &error), -ENOTSUP);
 	ebpf_link_close(link);
@@ -210,7 +226,8 @@ static ssize_t fail_recv(int fd, void *data, size_t size, int flags)
 }
 
 /* In a context of its own for each n, so that nothing is known yet. Nothing may be left of what failed. */
-static void sweep(const char *kind, struct ebpf_program *program, const struct ebpf_link_options *options, const char *masked)
+static void sweep(const char *kind, struct ebpf_program *program, const struct ebpf_link_options *options,
+		  const char *masked)
 {
 	struct ebpf_kernel *own = program->kernel;
 	int fds = open_fds();
@@ -250,9 +267,12 @@ static void sweep(const char *kind, struct ebpf_program *program, const struct e
 
 static void test_broken_calls(void)
 {
-	struct ebpf_program *tracepoint = LOAD(.type = BPF_PROG_TYPE_TRACEPOINT), *probe = LOAD(.type = BPF_PROG_TYPE_KPROBE);
-	struct ebpf_program *xdp = LOAD(.type = BPF_PROG_TYPE_XDP, .attach_type = has("xdp_link") ? BPF_XDP : 0, .result = 2);
-	struct ebpf_program *egress = LOAD(.type = BPF_PROG_TYPE_CGROUP_SKB, .attach_type = BPF_CGROUP_INET_EGRESS, .result = 1);
+	struct ebpf_program *tracepoint = LOAD(.type = BPF_PROG_TYPE_TRACEPOINT),
+			    *probe = LOAD(.type = BPF_PROG_TYPE_KPROBE);
+	struct ebpf_program *xdp =
+		LOAD(.type = BPF_PROG_TYPE_XDP, .attach_type = has("xdp_link") ? BPF_XDP : 0, .result = 2);
+	struct ebpf_program *egress =
+		LOAD(.type = BPF_PROG_TYPE_CGROUP_SKB, .attach_type = BPF_CGROUP_INET_EGRESS, .result = 1);
 	const struct ebpf_link_options *event = OPTIONS(.category = "syscalls", .name = "sys_enter_getppid");
 	const struct ebpf_link_options *function = OPTIONS(.path = "/proc/self/exe", .symbol = "link_test_probed");
 
@@ -290,9 +310,13 @@ static void test_broken_calls(void)
 
 static void test_kinds(void)
 {
-	static const char *const aliases[] = { "kretprobe", "uretprobe", "fentry", "fexit", "fmod_ret", "tp_btf", "lsm", "raw_tp", "tp", "ksyscall" };
+	static const char *const aliases[] = { "kretprobe", "uretprobe", "fentry", "fexit", "fmod_ret",
+					       "tp_btf",    "lsm",	 "raw_tp", "tp",    "ksyscall" };
 	struct ebpf_program *program = LOAD(.type = BPF_PROG_TYPE_TRACEPOINT);
-	struct { struct ebpf_link_options options; uint64_t more; } newer = { .options = { .size = sizeof newer, .category = "a", .name = "b" }, .more = 1 };
+	struct {
+		struct ebpf_link_options options;
+		uint64_t more;
+	} newer = { .options = { .size = sizeof newer, .category = "a", .name = "b" }, .more = 1 };
 	const char *name, *since;
 	size_t total = 0;
 

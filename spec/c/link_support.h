@@ -1,4 +1,5 @@
-/* link_support.h -- what the tests of links share: a counter, programs that write it, things that make them fire, and namespaces of the test's own. */
+/* link_support.h -- what the tests of links share: a counter, programs that write it, things that make them fire, and
+ * namespaces of the test's own. */
 #ifndef EBPF_SPEC_LINK_SUPPORT_H
 #define EBPF_SPEC_LINK_SUPPORT_H
 
@@ -24,7 +25,8 @@
 static struct ebpf_kernel *kernel;
 static struct ebpf_error error;
 static int map_fd = -1;
-static char scratch[] = "/tmp/ebpf_link_test_XXXXXX"; /* a bpffs and, where there is none, a cgroup2 are mounted below it, for this process alone */
+static char scratch[] = "/tmp/ebpf_link_test_XXXXXX"; /* a bpffs and, where there is none, a cgroup2 are mounted below
+							 it, for this process alone */
 
 /* -- the counter that all programs write: value = { count, cookie } -- */
 
@@ -117,8 +119,15 @@ static UNUSED struct ebpf_program *load_program(const struct program_options *op
 {
 	struct ebpf_insn insns[MAX_INSNS];
 	struct ebpf_program_load load = {
-		.name = "counter", .license = "GPL", .type = options->type, .attach_type = options->attach_type, .attach_btf_id = options->btf_id,
-		.section = options->section, .attach_to = options->attach_to, .insns = insns, .autoattach = true,
+		.name = "counter",
+		.license = "GPL",
+		.type = options->type,
+		.attach_type = options->attach_type,
+		.attach_btf_id = options->btf_id,
+		.section = options->section,
+		.attach_to = options->attach_to,
+		.insns = insns,
+		.autoattach = true,
 	};
 	struct ebpf_program *program = NULL;
 
@@ -181,7 +190,9 @@ static UNUSED void bring_up_lo(void)
 
 static UNUSED void send_packet(void)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons(9),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof to) < 0)
@@ -248,8 +259,8 @@ static UNUSED void mask(const char *feature, bool masked)
 }
 
 /* Attaches, fires, asks, detaches twice, fires in vain; and the same again with a mere close. */
-static UNUSED void check_link(const char *kind, struct ebpf_program *program, const struct ebpf_link_options *options, const char *interface,
-		       void (*fire)(void))
+static UNUSED void check_link(const char *kind, struct ebpf_program *program, const struct ebpf_link_options *options,
+			      const char *interface, void (*fire)(void))
 {
 	struct ebpf_program_info program_info;
 	struct ebpf_link *link = NULL;
@@ -278,7 +289,8 @@ static UNUSED void check_link(const char *kind, struct ebpf_program *program, co
 		CHECK(count() >= 2);
 		if (options->cookie)
 			CHECK_INT(cookie(), options->cookie);
-		if (has("perf_link") || ebpf_link_fd(link) < 0) { /* old kernels tell less; the info of links is of 5.8 */
+		if (has("perf_link") ||
+		    ebpf_link_fd(link) < 0) { /* old kernels tell less; the info of links is of 5.8 */
 			CHECK_INT(ebpf_link_info(link, &info, &error), 0);
 			CHECK_INT(ebpf_program_info(program, &program_info, &error), 0);
 			CHECK_INT(info.program_id, program_info.id);
@@ -301,8 +313,8 @@ static UNUSED void check_link(const char *kind, struct ebpf_program *program, co
 
 #define OPTIONS(...) (&(struct ebpf_link_options){ .size = sizeof(struct ebpf_link_options), __VA_ARGS__ })
 
-static UNUSED void check_fails(const char *kind, struct ebpf_program *program, const struct ebpf_link_options *options, int code, const char *message,
-			const char *hint)
+static UNUSED void check_fails(const char *kind, struct ebpf_program *program, const struct ebpf_link_options *options,
+			       int code, const char *message, const char *hint)
 {
 	struct ebpf_link *link = NULL;
 	int fds = open_fds();

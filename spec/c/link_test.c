@@ -1,4 +1,5 @@
-/* link_test.c -- every kind of link, by every interface that the kernel has: what it attaches fires, and fires no more once it is detached. */
+/* link_test.c -- every kind of link, by every interface that the kernel has: what it attaches fires, and fires no more
+ * once it is detached. */
 #include "link_support.h"
 
 /* -- tracepoints -- */
@@ -9,23 +10,33 @@ static void test_tracepoint(void)
 	struct ebpf_link_options *options = OPTIONS(.category = "syscalls", .name = "sys_enter_getppid");
 
 	check_link("tracepoint", program, options, has("perf_link") ? "link" : "perf", call_getppid);
-	check_link("tp", program, OPTIONS(.category = "syscalls", .name = "sys_exit_getppid", .attach_mode = "perf"), "perf", call_getppid);
+	check_link("tp", program, OPTIONS(.category = "syscalls", .name = "sys_exit_getppid", .attach_mode = "perf"),
+		   "perf", call_getppid);
 	mask("perf_link", true);
 	check_link("tracepoint", program, options, "perf", call_getppid);
-	check_fails("tracepoint", program, OPTIONS(.category = "syscalls", .name = "sys_enter_getppid", .cookie = 7), ENOTSUP, "cookie", "5.15");
-	check_fails("tracepoint", program, OPTIONS(.category = "syscalls", .name = "sys_enter_getppid", .attach_mode = "link"), ENOTSUP, "5.15", "");
+	check_fails("tracepoint", program, OPTIONS(.category = "syscalls", .name = "sys_enter_getppid", .cookie = 7),
+		    ENOTSUP, "cookie", "5.15");
+	check_fails("tracepoint", program,
+		    OPTIONS(.category = "syscalls", .name = "sys_enter_getppid", .attach_mode = "link"), ENOTSUP,
+		    "5.15", "");
 	mask("perf_link", false);
-	check_fails("tracepoint", program, OPTIONS(.category = "syscalls", .name = "sys_enter_getppit"), ENOENT, "tracepoint syscalls:sys_enter_getppit",
-		    "sys_enter_getp");
-	check_fails("tracepoint", program, OPTIONS(.category = "syscals", .name = "sys_enter_getppid"), ENOENT, "no such event", "syscalls");
-	check_fails("tracepoint", program, OPTIONS(.category = "syscalls", .name = "../sys_enter"), EINVAL, "not the name of an event", "");
+	check_fails("tracepoint", program, OPTIONS(.category = "syscalls", .name = "sys_enter_getppit"), ENOENT,
+		    "tracepoint syscalls:sys_enter_getppit", "sys_enter_getp");
+	check_fails("tracepoint", program, OPTIONS(.category = "syscals", .name = "sys_enter_getppid"), ENOENT,
+		    "no such event", "syscalls");
+	check_fails("tracepoint", program, OPTIONS(.category = "syscalls", .name = "../sys_enter"), EINVAL,
+		    "not the name of an event", "");
 	check_fails("tracepoint", program, OPTIONS(.category = "syscalls"), EINVAL, "category and name are needed", "");
-	check_fails("tracepoint", program, OPTIONS(.category = "a", .name = "b", .attach_mode = "legacy"), ENOTSUP, "legacy", "");
-	check_fails("tracepoint", program, OPTIONS(.category = "a", .name = "b", .attach_mode = "nope"), EINVAL, "nope", "");
-	check_fails("tracepoint", program, OPTIONS(.category = "a", .name = "b", .interface = "lo"), EINVAL, "no option 'interface'", "category, name");
+	check_fails("tracepoint", program, OPTIONS(.category = "a", .name = "b", .attach_mode = "legacy"), ENOTSUP,
+		    "legacy", "");
+	check_fails("tracepoint", program, OPTIONS(.category = "a", .name = "b", .attach_mode = "nope"), EINVAL, "nope",
+		    "");
+	check_fails("tracepoint", program, OPTIONS(.category = "a", .name = "b", .interface = "lo"), EINVAL,
+		    "no option 'interface'", "category, name");
 	if (has("bpf_cookie")) {
 		with_cookie = LOAD(.type = BPF_PROG_TYPE_TRACEPOINT, .cookie = true);
-		check_link("tracepoint", with_cookie, OPTIONS(.category = "syscalls", .name = "sys_enter_getppid", .cookie = 0x1122334455667788),
+		check_link("tracepoint", with_cookie,
+			   OPTIONS(.category = "syscalls", .name = "sys_enter_getppid", .cookie = 0x1122334455667788),
 			   "link", call_getppid);
 		ebpf_program_close(with_cookie);
 	}
@@ -38,11 +49,14 @@ static void test_raw_tracepoint(void)
 
 	check_link("raw_tracepoint", program, OPTIONS(.name = "sys_enter"), "raw", call_getppid);
 	check_link("raw_tp", program, OPTIONS(.name = "sys_exit"), "raw", call_getppid);
-	check_fails("raw_tp", program, OPTIONS(.name = "sys_entre"), ENOENT, "raw_tracepoint sys_entre", has("vmlinux_btf") ? "sys_enter" : "");
-	check_fails("raw_tp", program, &(struct ebpf_link_options){ .size = sizeof(struct ebpf_link_options) }, EINVAL, "a name is needed", "");
+	check_fails("raw_tp", program, OPTIONS(.name = "sys_entre"), ENOENT, "raw_tracepoint sys_entre",
+		    has("vmlinux_btf") ? "sys_enter" : "");
+	check_fails("raw_tp", program, &(struct ebpf_link_options){ .size = sizeof(struct ebpf_link_options) }, EINVAL,
+		    "a name is needed", "");
 	if (has("raw_tp_cookie")) {
 		with_cookie = LOAD(.type = BPF_PROG_TYPE_RAW_TRACEPOINT, .cookie = true);
-		check_link("raw_tracepoint", with_cookie, OPTIONS(.name = "sys_enter", .cookie = 99), "raw", call_getppid);
+		check_link("raw_tracepoint", with_cookie, OPTIONS(.name = "sys_enter", .cookie = 99), "raw",
+			   call_getppid);
 		ebpf_program_close(with_cookie);
 	}
 	mask("raw_tp_cookie", true);
@@ -76,7 +90,8 @@ static void check_tracing(const char *kind, uint32_t type, uint32_t attach_type,
 	if (!cookies || attach_type != BPF_TRACE_RAW_TP)
 		check_fails(kind, program, OPTIONS(.cookie = 5), ENOTSUP, "cookie", "");
 	mask("tracing_link", false);
-	check_fails(strcmp(kind, "fentry") ? "fentry" : "fexit", program, OPTIONS(.cookie = 0), EINVAL, "loaded for", "");
+	check_fails(strcmp(kind, "fentry") ? "fentry" : "fexit", program, OPTIONS(.cookie = 0), EINVAL, "loaded for",
+		    "");
 	check_fails(kind, program, OPTIONS(.target_fd = 3), EINVAL, "freplace", "");
 	ebpf_program_close(program);
 	if (!cookies)
@@ -87,7 +102,8 @@ static void check_tracing(const char *kind, uint32_t type, uint32_t attach_type,
 	ebpf_program_close(program);
 }
 
-/* -- freplace: an XDP program calls `target`, which returns 1 until it is replaced by one that counts and returns 2 -- */
+/* -- freplace: an XDP program calls `target`, which returns 1 until it is replaced by one that counts and returns 2 --
+ */
 
 #define BTF_INFO(kind, vlen) ((uint32_t)(kind) << 24 | (vlen))
 
@@ -130,8 +146,14 @@ static struct ebpf_program *load_target(int types)
 		INSN(EBPF_ALU64 | 0xb0 | EBPF_K, 0, 0, 0, 1),
 		INSN(EBPF_EXIT, 0, 0, 0, 0),
 	};
-	struct ebpf_program_load load = { .name = "main", .license = "GPL", .type = BPF_PROG_TYPE_XDP, .insns = insns, .insn_count = 5,
-					  .btf_fd = types, .func_info = functions, .func_info_count = 2 };
+	struct ebpf_program_load load = { .name = "main",
+					  .license = "GPL",
+					  .type = BPF_PROG_TYPE_XDP,
+					  .insns = insns,
+					  .insn_count = 5,
+					  .btf_fd = types,
+					  .func_info = functions,
+					  .func_info_count = 2 };
 	struct ebpf_program *program = NULL;
 
 	CHECK_INT(ebpf_program_load(kernel, &load, &program, &error), 0);
@@ -143,9 +165,17 @@ static struct ebpf_program *load_replacement(int types, struct ebpf_program *tar
 {
 	static const struct bpf_func_info function = { 0, 3 };
 	struct ebpf_insn insns[MAX_INSNS];
-	struct ebpf_program_load load = { .name = "replacement", .license = "GPL", .type = BPF_PROG_TYPE_EXT, .insns = insns, .btf_fd = types,
-					  .func_info = &function, .func_info_count = 1, .attach_btf_id = 3, .attach_program_fd = target->fd,
-					  .section = "freplace/target", .attach_to = "target" };
+	struct ebpf_program_load load = { .name = "replacement",
+					  .license = "GPL",
+					  .type = BPF_PROG_TYPE_EXT,
+					  .insns = insns,
+					  .btf_fd = types,
+					  .func_info = &function,
+					  .func_info_count = 1,
+					  .attach_btf_id = 3,
+					  .attach_program_fd = target->fd,
+					  .section = "freplace/target",
+					  .attach_to = "target" };
 	struct ebpf_program *program = NULL;
 
 	load.insn_count = assemble(insns, false, 2, 1);
@@ -185,13 +215,17 @@ static void test_freplace(void)
 		CHECK_INT(run(first), 1);
 		link = NULL;
 		/* and in another program than it was loaded for */
-		CHECK_INT(ebpf_link_attach("freplace", replacement, OPTIONS(.target_fd = second->fd, .symbol = "target"), &link, &error), 0);
+		CHECK_INT(ebpf_link_attach("freplace", replacement,
+					   OPTIONS(.target_fd = second->fd, .symbol = "target"), &link, &error),
+			  0);
 		CHECK_INT(run(second), 2);
 		CHECK_INT(run(first), 1);
 		ebpf_link_close(link);
 		CHECK_INT(run(second), 1);
-		check_fails("freplace", replacement, OPTIONS(.target_fd = second->fd, .symbol = "nowhere"), ENOENT, "no function 'nowhere'", "");
-		check_fails("freplace", replacement, OPTIONS(.target_fd = map_fd, .symbol = "target"), EINVAL, "target_fd", "");
+		check_fails("freplace", replacement, OPTIONS(.target_fd = second->fd, .symbol = "nowhere"), ENOENT,
+			    "no function 'nowhere'", "");
+		check_fails("freplace", replacement, OPTIONS(.target_fd = map_fd, .symbol = "target"), EINVAL,
+			    "target_fd", "");
 	}
 	ebpf_program_close(first);
 	ebpf_program_close(second);
@@ -223,15 +257,19 @@ static void test_tracing(void)
 {
 	if (!has("vmlinux_btf"))
 		return;
-	check_tracing("tp_btf", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, type_id("btf_trace_sys_enter", BTF_KIND_TYPEDEF), has("raw_tp_cookie"));
+	check_tracing("tp_btf", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP,
+		      type_id("btf_trace_sys_enter", BTF_KIND_TYPEDEF), has("raw_tp_cookie"));
 	if (!has("trampoline")) {
 		printf("note: fentry, fexit: not tried: no trampolines here\n");
 		return;
 	}
-	check_tracing("fentry", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, type_id("vfs_read", BTF_KIND_FUNC), has("tracing_link"));
-	check_tracing("fexit", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, type_id("vfs_read", BTF_KIND_FUNC), has("tracing_link"));
+	check_tracing("fentry", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, type_id("vfs_read", BTF_KIND_FUNC),
+		      has("tracing_link"));
+	check_tracing("fexit", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, type_id("vfs_read", BTF_KIND_FUNC),
+		      has("tracing_link"));
 	if (lsm_is_active())
-		check_tracing("lsm", BPF_PROG_TYPE_LSM, BPF_LSM_MAC, type_id("bpf_lsm_file_permission", BTF_KIND_FUNC), has("tracing_link"));
+		check_tracing("lsm", BPF_PROG_TYPE_LSM, BPF_LSM_MAC, type_id("bpf_lsm_file_permission", BTF_KIND_FUNC),
+			      has("tracing_link"));
 	else
 		printf("note: lsm: not tried: BPF is not among the active security modules\n");
 }
@@ -246,7 +284,8 @@ static void test_kprobe(void)
 	char name[64];
 
 	if (!has("kprobe")) {
-		check_fails("kprobe", program, OPTIONS(.symbol = "vfs_read"), ENOTSUP, "kprobes are not in this kernel", "tracepoint");
+		check_fails("kprobe", program, OPTIONS(.symbol = "vfs_read"), ENOTSUP, "kprobes are not in this kernel",
+			    "tracepoint");
 		printf("note: kprobe: only the message was tried: no kprobes here\n");
 		ebpf_program_close(program);
 		return;
@@ -254,7 +293,8 @@ static void test_kprobe(void)
 	ebpf_kernel_syscall_name(kernel, "getppid", name, sizeof name);
 	check_link("kprobe", program, OPTIONS(.symbol = name), has("perf_link") ? "link" : "perf", call_getppid);
 	check_link("ksyscall", program, OPTIONS(.symbol = "getppid"), has("perf_link") ? "link" : "perf", call_getppid);
-	check_link("kretsyscall", program, OPTIONS(.symbol = "getppid"), has("perf_link") ? "link" : "perf", call_getppid);
+	check_link("kretsyscall", program, OPTIONS(.symbol = "getppid"), has("perf_link") ? "link" : "perf",
+		   call_getppid);
 	check_link("kretprobe", program, OPTIONS(.symbol = name, .attach_mode = "perf"), "perf", call_getppid);
 	check_link("kprobe", program, OPTIONS(.symbol = name, .attach_mode = "legacy"), "legacy", call_getppid);
 	check_link("kprobe", program, OPTIONS(.symbol = name, .ret = true, .max_active = 16), "legacy", call_getppid);
@@ -263,15 +303,21 @@ static void test_kprobe(void)
 	mask("perf_kprobe", false);
 	names[0] = name;
 	if (ebpf_kernel_symbols(kernel, names, &address, 1, NULL) == 0 && address) {
-		check_link("kprobe", program, OPTIONS(.address = address), has("perf_link") ? "link" : "perf", call_getppid);
-		check_link("kprobe", program, OPTIONS(.address = address, .attach_mode = "legacy"), "legacy", call_getppid);
+		check_link("kprobe", program, OPTIONS(.address = address), has("perf_link") ? "link" : "perf",
+			   call_getppid);
+		check_link("kprobe", program, OPTIONS(.address = address, .attach_mode = "legacy"), "legacy",
+			   call_getppid);
 	}
 	CHECK_INT(left_events("kprobe_events"), 0);
-	check_fails("kprobe", program, OPTIONS(.symbol = "vfs_reed"), ENOENT, "no such function", has("vmlinux_btf") ? "vfs_read" : "");
-	check_fails("kprobe", program, OPTIONS(.symbol = "vfs_reed", .attach_mode = "legacy"), ENOENT, "no such function", "");
+	check_fails("kprobe", program, OPTIONS(.symbol = "vfs_reed"), ENOENT, "no such function",
+		    has("vmlinux_btf") ? "vfs_read" : "");
+	check_fails("kprobe", program, OPTIONS(.symbol = "vfs_reed", .attach_mode = "legacy"), ENOENT,
+		    "no such function", "");
 	check_fails("kretprobe", program, OPTIONS(.symbol = "vfs_read", .offset = 1), EINVAL, "no offset", "");
 	check_fails("kprobe", program, OPTIONS(.symbol = "vfs read"), EINVAL, "no name of a function", "");
-	check_fails("kprobe", program, OPTIONS(.symbol = "vfs_read", .ret = true, .max_active = 4, .attach_mode = "link"), ENOTSUP, "max_active", "");
+	check_fails("kprobe", program,
+		    OPTIONS(.symbol = "vfs_read", .ret = true, .max_active = 4, .attach_mode = "link"), ENOTSUP,
+		    "max_active", "");
 	CHECK_INT(left_events("kprobe_events"), 0);
 	ebpf_program_close(program);
 }
@@ -283,7 +329,10 @@ static void check_other_process(struct ebpf_program *program)
 	pid_t child;
 
 	reset();
-	CHECK_INT(ebpf_link_attach("uprobe", program, OPTIONS(.path = "/proc/self/exe", .symbol = "link_test_probed", .pid = -1), &link, &error), 0);
+	CHECK_INT(ebpf_link_attach("uprobe", program,
+				   OPTIONS(.path = "/proc/self/exe", .symbol = "link_test_probed", .pid = -1), &link,
+				   &error),
+		  0);
 	child = fork();
 	if (child == 0) {
 		call_probed();
@@ -311,7 +360,8 @@ static void test_uprobe(void)
 	}
 	check_link("uprobe", program, OPTIONS(.path = own, .symbol = name), newest, call_probed);
 	check_link("uretprobe", program, OPTIONS(.path = own, .symbol = name), newest, call_probed);
-	check_link("uprobe", program, OPTIONS(.path = own, .symbol = name, .ret = true, .pid = -1), newest, call_probed);
+	check_link("uprobe", program, OPTIONS(.path = own, .symbol = name, .ret = true, .pid = -1), newest,
+		   call_probed);
 	check_link("uprobe", program, OPTIONS(.path = own, .symbol = name, .pid = getpid()), newest, call_probed);
 	check_link("uprobe", program, OPTIONS(.path = "libc.so.6", .symbol = "confstr"), newest, call_libc);
 	CHECK_INT(ebpf_binary_symbol(own, name, &offset, NULL, &error), 0);
@@ -319,35 +369,47 @@ static void test_uprobe(void)
 	snprintf(path, sizeof path, "/proc/%d/root/proc/%d/exe", (int)getpid(), (int)getpid());
 	check_link("uprobe", program, OPTIONS(.path = path, .symbol = name), newest, call_probed);
 	if (has("perf_uprobe"))
-		check_link("uprobe", program, OPTIONS(.path = own, .symbol = name, .attach_mode = "perf"), "perf", call_probed);
-	check_link("uprobe", program, OPTIONS(.path = own, .symbol = name, .attach_mode = "legacy"), "legacy", call_probed);
+		check_link("uprobe", program, OPTIONS(.path = own, .symbol = name, .attach_mode = "perf"), "perf",
+			   call_probed);
+	check_link("uprobe", program, OPTIONS(.path = own, .symbol = name, .attach_mode = "legacy"), "legacy",
+		   call_probed);
 	CHECK_INT(left_events("uprobe_events"), 0);
 	mask("perf_uprobe", true);
 	check_link("uretprobe", program, OPTIONS(.path = own, .symbol = name), "legacy", call_probed);
-	check_link("uprobe", program, OPTIONS(.path = "libc.so.6", .symbol = "confstr", .pid = -1), "legacy", call_libc);
-	check_fails("uprobe", program, OPTIONS(.path = own, .symbol = name, .attach_mode = "perf"), ENOTSUP, "uprobe events", "");
+	check_link("uprobe", program, OPTIONS(.path = "libc.so.6", .symbol = "confstr", .pid = -1), "legacy",
+		   call_libc);
+	check_fails("uprobe", program, OPTIONS(.path = own, .symbol = name, .attach_mode = "perf"), ENOTSUP,
+		    "uprobe events", "");
 	mask("perf_link", true);
 	check_link("uprobe", program, OPTIONS(.path = own, .symbol = name), "legacy", call_probed);
 	mask("perf_uprobe", false);
-	check_link("uprobe", program, OPTIONS(.path = own, .symbol = name), has("perf_uprobe") ? "perf" : "legacy", call_probed);
+	check_link("uprobe", program, OPTIONS(.path = own, .symbol = name), has("perf_uprobe") ? "perf" : "legacy",
+		   call_probed);
 	mask("perf_link", false);
 	CHECK_INT(left_events("uprobe_events"), 0);
 	check_other_process(program);
 	if (has("bpf_cookie")) {
 		with_cookie = LOAD(.type = BPF_PROG_TYPE_KPROBE, .cookie = true);
-		check_link("uprobe", with_cookie, OPTIONS(.path = own, .symbol = name, .cookie = 4711), "link", call_probed);
+		check_link("uprobe", with_cookie, OPTIONS(.path = own, .symbol = name, .cookie = 4711), "link",
+			   call_probed);
 		mask("perf_uprobe", true);
-		check_link("uprobe", with_cookie, OPTIONS(.path = own, .symbol = name, .cookie = 4711), "legacy", call_probed);
+		check_link("uprobe", with_cookie, OPTIONS(.path = own, .symbol = name, .cookie = 4711), "legacy",
+			   call_probed);
 		mask("perf_uprobe", false);
 		ebpf_program_close(with_cookie);
 	}
-	check_fails("uprobe", program, OPTIONS(.path = own, .symbol = "link_test_probet"), ENOENT, "no function 'link_test_probet'", "link_test_probed");
-	check_fails("uprobe", program, OPTIONS(.path = "/nonexistent/file", .symbol = "f"), ENOENT, "/nonexistent/file", "");
-	check_fails("uprobe", program, OPTIONS(.path = "nonexistent.so", .symbol = "f"), ENOENT, "nonexistent.so", "LD_LIBRARY_PATH");
-	check_fails("uprobe", program, OPTIONS(.path = own, .symbol = name, .offset = 1 << 20), ERANGE, "beyond the end", "");
+	check_fails("uprobe", program, OPTIONS(.path = own, .symbol = "link_test_probet"), ENOENT,
+		    "no function 'link_test_probet'", "link_test_probed");
+	check_fails("uprobe", program, OPTIONS(.path = "/nonexistent/file", .symbol = "f"), ENOENT, "/nonexistent/file",
+		    "");
+	check_fails("uprobe", program, OPTIONS(.path = "nonexistent.so", .symbol = "f"), ENOENT, "nonexistent.so",
+		    "LD_LIBRARY_PATH");
+	check_fails("uprobe", program, OPTIONS(.path = own, .symbol = name, .offset = 1 << 20), ERANGE,
+		    "beyond the end", "");
 	check_fails("uretprobe", program, OPTIONS(.path = own, .symbol = name, .offset = 1), EINVAL, "no offset", "");
 	check_fails("uprobe", program, OPTIONS(.path = own), EINVAL, "symbol or an offset", "");
-	check_fails("uprobe", program, OPTIONS(.path = own, .symbol = name, .pid = 0x7ffffff0), ESRCH, "no process", "");
+	check_fails("uprobe", program, OPTIONS(.path = own, .symbol = name, .pid = 0x7ffffff0), ESRCH, "no process",
+		    "");
 	ebpf_program_close(program);
 }
 
@@ -356,7 +418,8 @@ static void test_uprobe(void)
 /* Two links do not fit; the first one stays. Then another program takes its place. */
 static void check_xdp_update(struct ebpf_program *program, const char *interface)
 {
-	struct ebpf_program *other = LOAD(.type = BPF_PROG_TYPE_XDP, .attach_type = has("xdp_link") ? BPF_XDP : 0, .result = 2, .add = 1000);
+	struct ebpf_program *other =
+		LOAD(.type = BPF_PROG_TYPE_XDP, .attach_type = has("xdp_link") ? BPF_XDP : 0, .result = 2, .add = 1000);
 	struct ebpf_link *link = NULL;
 	int fds = open_fds();
 
@@ -382,7 +445,8 @@ static void check_xdp_update(struct ebpf_program *program, const char *interface
 /* Somebody else's program that came after ours stays when our link goes. */
 static void check_xdp_not_ours(struct ebpf_program *program)
 {
-	struct ebpf_program *other = LOAD(.type = BPF_PROG_TYPE_XDP, .attach_type = has("xdp_link") ? BPF_XDP : 0, .result = 2, .add = 1000);
+	struct ebpf_program *other =
+		LOAD(.type = BPF_PROG_TYPE_XDP, .attach_type = has("xdp_link") ? BPF_XDP : 0, .result = 2, .add = 1000);
 	struct ebpf_link *first = NULL, *second = NULL;
 
 	CHECK_INT(ebpf_link_attach("xdp", program, OPTIONS(.interface = "lo"), &first, &error), 0);
@@ -400,7 +464,8 @@ static void check_xdp_not_ours(struct ebpf_program *program)
 
 static void test_xdp(void)
 {
-	struct ebpf_program *program = LOAD(.type = BPF_PROG_TYPE_XDP, .attach_type = has("xdp_link") ? BPF_XDP : 0, .result = 2);
+	struct ebpf_program *program =
+		LOAD(.type = BPF_PROG_TYPE_XDP, .attach_type = has("xdp_link") ? BPF_XDP : 0, .result = 2);
 	const char *newest = has("xdp_link") ? "link" : "netlink";
 
 	check_link("xdp", program, OPTIONS(.interface = "lo"), newest, send_packet);
@@ -445,7 +510,8 @@ static void send_from_cgroup(void)
 
 static void check_cgroup_update(struct ebpf_program *program, const char *interface)
 {
-	struct ebpf_program *other = LOAD(.type = BPF_PROG_TYPE_CGROUP_SKB, .attach_type = BPF_CGROUP_INET_EGRESS, .result = 1, .add = 1000);
+	struct ebpf_program *other =
+		LOAD(.type = BPF_PROG_TYPE_CGROUP_SKB, .attach_type = BPF_CGROUP_INET_EGRESS, .result = 1, .add = 1000);
 	struct ebpf_link *link = NULL;
 	int fds = open_fds();
 
@@ -467,7 +533,8 @@ static void check_cgroup_update(struct ebpf_program *program, const char *interf
 
 static void test_cgroup(void)
 {
-	struct ebpf_program *program = LOAD(.type = BPF_PROG_TYPE_CGROUP_SKB, .attach_type = BPF_CGROUP_INET_EGRESS, .result = 1);
+	struct ebpf_program *program =
+		LOAD(.type = BPF_PROG_TYPE_CGROUP_SKB, .attach_type = BPF_CGROUP_INET_EGRESS, .result = 1);
 	const char *newest = has("cgroup_link") ? "link" : "attach", *name;
 	int fd;
 
@@ -480,8 +547,11 @@ static void test_cgroup(void)
 	name = strrchr(cgroup_path, '/') + 1;
 	check_link("cgroup", program, OPTIONS(.path = cgroup_path), newest, send_from_cgroup);
 	check_link("cgroup", program, OPTIONS(.path = name), newest, send_from_cgroup);
-	check_link("cgroup", program, OPTIONS(.path = cgroup_path, .attach_type = "cgroup_inet_egress", .attach_mode = "legacy"), "attach", send_from_cgroup);
-	check_link("cgroup", program, OPTIONS(.path = cgroup_path, .flags = BPF_F_ALLOW_MULTI), "attach", send_from_cgroup);
+	check_link("cgroup", program,
+		   OPTIONS(.path = cgroup_path, .attach_type = "cgroup_inet_egress", .attach_mode = "legacy"), "attach",
+		   send_from_cgroup);
+	check_link("cgroup", program, OPTIONS(.path = cgroup_path, .flags = BPF_F_ALLOW_MULTI), "attach",
+		   send_from_cgroup);
 	fd = open(cgroup_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	check_link("cgroup", program, OPTIONS(.cgroup_fd = fd), newest, send_from_cgroup);
 	close(fd);
@@ -499,8 +569,10 @@ static void test_cgroup(void)
 	close(fd);
 	check_fails("cgroup", program, OPTIONS(.path = "/tmp"), EINVAL, "not a folder of cgroup v2", "unified");
 	check_fails("cgroup", program, OPTIONS(.path = "no_such_group"), ENOENT, "no_such_group", "");
-	check_fails("cgroup", program, OPTIONS(.path = cgroup_path, .attach_type = "egress"), EINVAL, "no attach type", "");
-	check_fails("cgroup", program, OPTIONS(.path = cgroup_path, .attach_type = "cgroup_device"), EINVAL, "does not go with", "");
+	check_fails("cgroup", program, OPTIONS(.path = cgroup_path, .attach_type = "egress"), EINVAL, "no attach type",
+		    "");
+	check_fails("cgroup", program, OPTIONS(.path = cgroup_path, .attach_type = "cgroup_device"), EINVAL,
+		    "does not go with", "");
 	check_fails("cgroup", program, OPTIONS(.flags = 0), EINVAL, "a path is needed", "");
 	CHECK_INT(rmdir(cgroup_path), 0);
 	ebpf_program_close(program);

@@ -13,7 +13,8 @@ static struct ebpf_error error;
 static char folder[] = "/tmp/ebpf_symbol_test_XXXXXX";
 static char path[128];
 
-/* -- a shared library of bytes: code at address 0x401000 is at offset 0x1000 of the file; versions V1 (2) and V2 (3) -- */
+/* -- a shared library of bytes: code at address 0x401000 is at offset 0x1000 of the file; versions V1 (2) and V2 (3) --
+ */
 
 #define HOST_DATA (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB)
 enum { CODE_ADDRESS = 0x401000, CODE_OFFSET = 0x1000, CODE_SIZE = 0x1000 };
@@ -64,10 +65,15 @@ static size_t append(struct image *image, const void *data, size_t size)
 	return at;
 }
 
-static void add_section(struct image *image, int index, uint32_t type, const void *data, size_t size, uint32_t link, uint64_t entry)
+static void add_section(struct image *image, int index, uint32_t type, const void *data, size_t size, uint32_t link,
+			uint64_t entry)
 {
-	image->sections[index] = (Elf64_Shdr){ .sh_type = type, .sh_offset = append(image, data, size), .sh_size = size, .sh_link = link,
-					       .sh_entsize = entry, .sh_addralign = 1 };
+	image->sections[index] = (Elf64_Shdr){ .sh_type = type,
+					       .sh_offset = append(image, data, size),
+					       .sh_size = size,
+					       .sh_link = link,
+					       .sh_entsize = entry,
+					       .sh_addralign = 1 };
 }
 
 static void add_symbols(struct image *image, int index, uint32_t type, const struct symbol *symbols, size_t count)
@@ -77,8 +83,11 @@ static void add_symbols(struct image *image, int index, uint32_t type, const str
 	size_t end = 1;
 
 	for (size_t i = 0; i < count; i++) {
-		table[i + 1] = (Elf64_Sym){ .st_name = (uint32_t)end, .st_info = ELF64_ST_INFO(symbols[i].binding, symbols[i].type),
-					    .st_shndx = symbols[i].defined ? TEXT : SHN_UNDEF, .st_value = symbols[i].value, .st_size = symbols[i].size };
+		table[i + 1] = (Elf64_Sym){ .st_name = (uint32_t)end,
+					    .st_info = ELF64_ST_INFO(symbols[i].binding, symbols[i].type),
+					    .st_shndx = symbols[i].defined ? TEXT : SHN_UNDEF,
+					    .st_value = symbols[i].value,
+					    .st_size = symbols[i].size };
 		strcpy(strings + end, symbols[i].name);
 		end += strlen(symbols[i].name) + 1;
 	}
@@ -101,7 +110,10 @@ static void add_versions(struct image *image)
 		versions[i + 1] = dynamic_symbols[i].version;
 	add_section(image, VERSYM, SHT_GNU_versym, versions, (EBPF_COUNT(dynamic_symbols) + 1) * 2, DYNSYM, 2);
 	for (uint16_t i = 0; i < 2; i++) {
-		definitions[i].definition = (Elf64_Verdef){ .vd_version = 1, .vd_ndx = i + 2, .vd_cnt = 1, .vd_aux = sizeof(Elf64_Verdef),
+		definitions[i].definition = (Elf64_Verdef){ .vd_version = 1,
+							    .vd_ndx = i + 2,
+							    .vd_cnt = 1,
+							    .vd_aux = sizeof(Elf64_Verdef),
 							    .vd_next = i == 0 ? sizeof definitions[0] : 0 };
 		definitions[i].name = (Elf64_Verdaux){ .vda_name = names + i * 3U };
 	}
@@ -113,21 +125,34 @@ static void make_image(struct image *image)
 	Elf64_Ehdr *head = (void *)image->bytes;
 	Elf64_Phdr segments[] = {
 		{ .p_type = PT_LOAD, .p_flags = PF_R, .p_vaddr = 0x400000, .p_filesz = 0x1000, .p_memsz = 0x1000 },
-		{ .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_offset = CODE_OFFSET, .p_vaddr = CODE_ADDRESS, .p_filesz = CODE_SIZE, .p_memsz = CODE_SIZE },
+		{ .p_type = PT_LOAD,
+		  .p_flags = PF_R | PF_X,
+		  .p_offset = CODE_OFFSET,
+		  .p_vaddr = CODE_ADDRESS,
+		  .p_filesz = CODE_SIZE,
+		  .p_memsz = CODE_SIZE },
 	};
 	size_t at;
 
 	memset(image, 0, sizeof *image);
 	image->size = sizeof *head;
-	*head = (Elf64_Ehdr){ .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, HOST_DATA, EV_CURRENT }, .e_type = ET_DYN,
-			      .e_machine = EM_X86_64, .e_version = EV_CURRENT, .e_ehsize = sizeof *head, .e_phentsize = sizeof(Elf64_Phdr),
-			      .e_phnum = 2, .e_shentsize = sizeof(Elf64_Shdr), .e_shnum = SECTIONS };
+	*head = (Elf64_Ehdr){ .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, HOST_DATA, EV_CURRENT },
+			      .e_type = ET_DYN,
+			      .e_machine = EM_X86_64,
+			      .e_version = EV_CURRENT,
+			      .e_ehsize = sizeof *head,
+			      .e_phentsize = sizeof(Elf64_Phdr),
+			      .e_phnum = 2,
+			      .e_shentsize = sizeof(Elf64_Shdr),
+			      .e_shnum = SECTIONS };
 	at = append(image, segments, sizeof segments);
 	head->e_phoff = at;
 	add_symbols(image, DYNSYM, SHT_DYNSYM, dynamic_symbols, EBPF_COUNT(dynamic_symbols));
 	add_versions(image);
 	add_symbols(image, SYMTAB, SHT_SYMTAB, static_symbols, EBPF_COUNT(static_symbols));
-	image->sections[TEXT] = (Elf64_Shdr){ .sh_type = SHT_NOBITS, .sh_addr = CODE_ADDRESS, .sh_size = CODE_SIZE, .sh_offset = CODE_OFFSET };
+	image->sections[TEXT] = (Elf64_Shdr){
+		.sh_type = SHT_NOBITS, .sh_addr = CODE_ADDRESS, .sh_size = CODE_SIZE, .sh_offset = CODE_OFFSET
+	};
 	at = append(image, image->sections, sizeof image->sections);
 	head->e_shoff = at;
 }
@@ -237,7 +262,8 @@ static void test_bad_files(const struct image *good)
 		struct image bad = *good;
 
 		for (uint32_t n = next_random(&state) % 6 + 1; n; n--)
-			bad.bytes[next_random(&state) % bad.size] = (uint8_t)(next_random(&state) % 3 ? next_random(&state) : 0xff);
+			bad.bytes[next_random(&state) % bad.size] =
+				(uint8_t)(next_random(&state) % 3 ? next_random(&state) : 0xff);
 		write_file(path, bad.bytes, bad.size);
 		ebpf_binary_symbol(path, symbols[i % 4], &offset, NULL, &error);
 		ebpf_error_clear(&error);

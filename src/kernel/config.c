@@ -96,7 +96,8 @@ int ebpf_kernel_config(struct ebpf_kernel *kernel, const char *option, char *val
 			continue;
 		length = strcspn(from, "\n");
 		if (length >= size)
-			return ebpf_fail(err, ERANGE, "kernel configuration: the value of %s does not fit %zu bytes", option, size);
+			return ebpf_fail(err, ERANGE, "kernel configuration: the value of %s does not fit %zu bytes",
+					 option, size);
 		memcpy(value, from, length);
 		value[length] = '\0';
 		return 0;

@@ -1,4 +1,4 @@
-/* context.c -- the context itself: making, sharing and freeing it, the version, CPUs, and the limit on locked memory. */
+/* context.c -- the context itself: making, sharing and freeing it, the version, CPUs, the limit on locked memory. */
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
@@ -56,7 +56,8 @@ const struct ebpf_sys *ebpf_kernel_sys(const struct ebpf_kernel *kernel)
 
 /* -- files of /proc and /sys -- */
 
-int ebpf_kernel_read_file(const struct ebpf_sys *sys, int dir_fd, const char *path, size_t limit, char **data, size_t *size)
+int ebpf_kernel_read_file(const struct ebpf_sys *sys, int dir_fd, const char *path, size_t limit, char **data,
+			  size_t *size)
 {
 	struct ebpf_buffer buffer = { 0 };
 	size_t room = 64 << 10;
@@ -127,19 +128,21 @@ static uint32_t version_in_notes(struct ebpf_span notes)
 	uint64_t at = 0;
 	uint32_t name_size, size, type, version;
 
-	while (ebpf_span_u32(notes, at, &name_size) && ebpf_span_u32(notes, at + 4, &size) && ebpf_span_u32(notes, at + 8, &type)) {
+	while (ebpf_span_u32(notes, at, &name_size) && ebpf_span_u32(notes, at + 4, &size) &&
+	       ebpf_span_u32(notes, at + 8, &type)) {
 		uint64_t name = at + 12, desc = name + (((uint64_t)name_size + 3) & ~3ULL);
 		struct ebpf_span text;
 
-		if (type == 0 && name_size == 6 && size == 4 && ebpf_span_sub(notes, name, 6, &text) && !memcmp(text.data, "Linux", 6) &&
-		    ebpf_span_u32(notes, desc, &version))
+		if (type == 0 && name_size == 6 && size == 4 && ebpf_span_sub(notes, name, 6, &text) &&
+		    !memcmp(text.data, "Linux", 6) && ebpf_span_u32(notes, desc, &version))
 			return version;
 		at = desc + (((uint64_t)size + 3) & ~3ULL);
 	}
 	return 0;
 }
 
-/* uname(2) gives what a personality or a distribution's naming makes of the version; the vDSO holds what the kernel was built as. */
+/* uname(2) gives what a personality or a distribution's naming makes of the version; the vDSO holds what the kernel was
+ * built as. */
 static uint32_t version_from_vdso(void)
 {
 	const uint8_t *base = (const uint8_t *)(uintptr_t)getauxval(AT_SYSINFO_EHDR);
@@ -157,7 +160,8 @@ static uint32_t version_from_vdso(void)
 		if (!ebpf_span_sub(head, (uint64_t)ehdr.e_phoff + i * sizeof phdr, sizeof phdr, &part))
 			return 0;
 		memcpy(&phdr, part.data, sizeof phdr);
-		if (phdr.p_type == PT_LOAD && phdr.p_offset == 0 && phdr.p_memsz > size && phdr.p_memsz <= VDSO_MAX_SIZE)
+		if (phdr.p_type == PT_LOAD && phdr.p_offset == 0 && phdr.p_memsz > size &&
+		    phdr.p_memsz <= VDSO_MAX_SIZE)
 			size = phdr.p_memsz;
 	}
 	image = (struct ebpf_span){ .data = base, .size = size };
@@ -210,7 +214,8 @@ void ebpf_kernel_release(char *text, size_t size)
 
 /* -- CPUs -- */
 
-/* "0-3,6" counts 5; -EINVAL for anything else. The kernel's per-CPU values have one piece per possible CPU, without gaps. */
+/* "0-3,6" counts 5; -EINVAL for anything else. The kernel's per-CPU values have one piece per possible CPU, without
+ * gaps. */
 static int count_cpus(const char *list)
 {
 	int count = 0;
@@ -251,7 +256,8 @@ int ebpf_kernel_cpu_count(struct ebpf_kernel *kernel, struct ebpf_error *err)
 		return ebpf_fail_errno(err, result, "number of possible CPUs: read %s", path);
 	result = count_cpus(text);
 	if (result <= 0)
-		return ebpf_fail(err, EINVAL, "number of possible CPUs: %s says '%s', which is no list of CPUs", path, text);
+		return ebpf_fail(err, EINVAL, "number of possible CPUs: %s says '%s', which is no list of CPUs", path,
+				 text);
 	kernel->cpu_count = result;
 	return result;
 }

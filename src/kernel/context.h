@@ -1,7 +1,7 @@
 /* context.h -- what a struct ebpf_kernel remembers; for the files of this room alone.
  *
- * Everything starts unknown (zero, NULL or -1) and is filled by the file that owns it. Nothing is forgotten before the context goes,
- * except that an answer which was not conclusive is not kept at all.
+ * Everything starts unknown (zero, NULL or -1) and is filled by the file that owns it. Nothing is forgotten before the
+ * context goes, except that an answer which was not conclusive is not kept at all.
  */
 #ifndef EBPF_KERNEL_CONTEXT_H
 #define EBPF_KERNEL_CONTEXT_H
@@ -40,8 +40,10 @@ struct ebpf_kernel {
 	bool masked[EBPF_FEATURE_COUNT];
 };
 
-/* The whole of a file (from `dir_fd`, or AT_FDCWD), NUL-terminated, at most `limit` bytes; malloc'ed. -errno, and err is not filled. */
-int ebpf_kernel_read_file(const struct ebpf_sys *sys, int dir_fd, const char *path, size_t limit, char **data, size_t *size);
+/* The whole of a file (from `dir_fd`, or AT_FDCWD), NUL-terminated, at most `limit` bytes; malloc'ed. -errno, and err
+ * is not filled. */
+int ebpf_kernel_read_file(const struct ebpf_sys *sys, int dir_fd, const char *path, size_t limit, char **data,
+			  size_t *size);
 /* The first bytes of a small file, NUL-terminated, without trailing white space. -errno. */
 int ebpf_kernel_read_text(const struct ebpf_sys *sys, int dir_fd, const char *path, char *text, size_t size);
 /* uname -r; "" when even that fails. */

@@ -1,9 +1,11 @@
 /* feature.c -- what the running kernel can do: a table of rows {name, since, probe}.
  *
- * A probe asks the kernel by doing the thing on a small scale (or on a descriptor that does not exist, where the error tells) and undoes it at
- * once. It returns 1 (present), 0 (absent), or -errno when it could not tell, as without privileges. Conclusive answers are kept.
+ * A probe asks the kernel by doing the thing on a small scale (or on a descriptor that does not exist, where the error
+ * tells) and undoes it at once. It returns 1 (present), 0 (absent), or -errno when it could not tell, as without
+ * privileges. Conclusive answers are kept.
  *
- * To add a feature: (1) a line in enum ebpf_feature (kernel.h); (2) its row in `features` below; (3) its probe above that.
+ * To add a feature: (1) a line in enum ebpf_feature (kernel.h); (2) its row in `features` below; (3) its probe above
+ * that.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -169,7 +171,8 @@ static int probe_prog_bind_map(struct ebpf_kernel *kernel)
 	return result;
 }
 
-/* bpf_ktime_get_coarse_ns came with the same release; changing the process's limit to find out would not be free of effects. */
+/* bpf_ktime_get_coarse_ns came with the same release; changing the process's limit to find out would not be free of
+ * effects. */
 static int probe_memcg_account(struct ebpf_kernel *kernel)
 {
 	static const struct ebpf_insn insns[] = { HELPER(160), MOV_IMM(0, 0), EXIT };
@@ -202,7 +205,12 @@ static int load_btf(struct ebpf_kernel *kernel, const uint32_t *types, size_t si
 		uint8_t version, flags;
 		uint32_t hdr_len, type_off, type_len, str_off, str_len;
 		uint8_t bytes[128];
-	} raw = { .magic = 0xeb9f, .version = 1, .hdr_len = 24, .type_len = (uint32_t)size, .str_off = (uint32_t)size, .str_len = sizeof strings };
+	} raw = { .magic = 0xeb9f,
+		  .version = 1,
+		  .hdr_len = 24,
+		  .type_len = (uint32_t)size,
+		  .str_off = (uint32_t)size,
+		  .str_len = sizeof strings };
 	union bpf_attr attr;
 
 	memcpy(raw.bytes, types, size);
@@ -241,7 +249,8 @@ static int probe_btf_global_func(struct ebpf_kernel *kernel)
 	return probe_function(kernel, BTF_VAR_GLOBAL);
 }
 
-#define TYPES_INT_AND_VAR TYPE_INT(0, BTF_INT_SIGNED), 5, INFO(BTF_KIND_VAR, 0), 1, BTF_VAR_STATIC /* [1] int, [2] static int x */
+#define TYPES_INT_AND_VAR                                                                                              \
+	TYPE_INT(0, BTF_INT_SIGNED), 5, INFO(BTF_KIND_VAR, 0), 1, BTF_VAR_STATIC /* [1] int, [2] static int x */
 
 static int probe_btf_datasec(struct ebpf_kernel *kernel)
 {
@@ -266,7 +275,8 @@ static int probe_btf_decl_tag(struct ebpf_kernel *kernel)
 
 static int probe_btf_type_tag(struct ebpf_kernel *kernel)
 {
-	static const uint32_t types[] = { TYPE_INT(0, BTF_INT_SIGNED), 7, INFO(BTF_KIND_TYPE_TAG, 0), 1, 0, INFO(BTF_KIND_PTR, 0), 2 };
+	static const uint32_t types[] = { TYPE_INT(0, BTF_INT_SIGNED), 7, INFO(BTF_KIND_TYPE_TAG, 0), 1, 0,
+					  INFO(BTF_KIND_PTR, 0),       2 };
 
 	return verdict(kernel, load_btf(kernel, types, sizeof types));
 }
@@ -327,7 +337,8 @@ static int probe_module_btf(struct ebpf_kernel *kernel)
 	return result == 0 ? 1 : verdict(kernel, result);
 }
 
-/* -- links: the kernel knows an attachment when it complains of the descriptor (EBADF), not of the request (EINVAL, E2BIG) -- */
+/* -- links: the kernel knows an attachment when it complains of the descriptor (EBADF), not of the request (EINVAL,
+ * E2BIG) -- */
 
 static int complains_of_descriptor(struct ebpf_kernel *kernel, int result)
 {
@@ -363,7 +374,8 @@ static int probe_cgroup_multi(struct ebpf_kernel *kernel)
 	attr.attach_bpf_fd = (uint32_t)-1;
 	attr.attach_type = BPF_CGROUP_INET_EGRESS;
 	attr.attach_flags = BPF_F_ALLOW_MULTI;
-	return complains_of_descriptor(kernel, kernel->sys->bpf(BPF_PROG_ATTACH, &attr, EBPF_ATTR_SIZE(replace_bpf_fd)));
+	return complains_of_descriptor(kernel,
+				       kernel->sys->bpf(BPF_PROG_ATTACH, &attr, EBPF_ATTR_SIZE(replace_bpf_fd)));
 }
 
 static int probe_cgroup_link(struct ebpf_kernel *kernel)
@@ -371,8 +383,8 @@ static int probe_cgroup_link(struct ebpf_kernel *kernel)
 	return try_link(kernel, BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS, BPF_CGROUP_INET_EGRESS);
 }
 
-/* A device that does not exist gives EINVAL, as does an unknown attach type; but the kernels that do not know BPF_XDP (5.7, 5.8) look at the
- * attach type before they look at the program. */
+/* A device that does not exist gives EINVAL, as does an unknown attach type; but the kernels that do not know BPF_XDP
+ * (5.7, 5.8) look at the attach type before they look at the program. */
 static int probe_xdp_link(struct ebpf_kernel *kernel)
 {
 	union bpf_attr attr;
@@ -395,7 +407,8 @@ static int probe_raw_tp_cookie(struct ebpf_kernel *kernel)
 	memset(&attr, 0, sizeof attr);
 	attr.raw_tracepoint.prog_fd = (uint32_t)-1;
 	attr.raw_tracepoint.cookie = 1;
-	return complains_of_descriptor(kernel, kernel->sys->bpf(BPF_RAW_TRACEPOINT_OPEN, &attr, EBPF_ATTR_SIZE(raw_tracepoint)));
+	return complains_of_descriptor(
+		kernel, kernel->sys->bpf(BPF_RAW_TRACEPOINT_OPEN, &attr, EBPF_ATTR_SIZE(raw_tracepoint)));
 }
 
 static int probe_bpf_cookie(struct ebpf_kernel *kernel)
@@ -425,7 +438,8 @@ static int load_tracing(struct ebpf_kernel *kernel, uint32_t attach_type, uint32
 }
 
 /* Tracepoints that hardly ever fire. */
-static const char *const quiet_tracepoints[] = { "btf_trace_oom_score_adj_update", "btf_trace_task_rename", "btf_trace_sched_process_exit", NULL };
+static const char *const quiet_tracepoints[] = { "btf_trace_oom_score_adj_update", "btf_trace_task_rename",
+						 "btf_trace_sched_process_exit", NULL };
 
 /* Here no descriptor can be wrong: a program that does nothing is attached for a moment. */
 static int probe_tracing_link(struct ebpf_kernel *kernel)
@@ -443,11 +457,12 @@ static int probe_tracing_link(struct ebpf_kernel *kernel)
 	return result;
 }
 
-/* Some kernels refuse such programs at load, with EPERM also for root; some architectures load but do not attach them (arm64 before 6.0). The
- * functions are those of the kernel's own test run, called by nobody else. */
+/* Some kernels refuse such programs at load, with EPERM also for root; some architectures load but do not attach them
+ * (arm64 before 6.0). The functions are those of the kernel's own test run, called by nobody else. */
 static int probe_trampoline(struct ebpf_kernel *kernel)
 {
-	static const char *const functions[] = { "bpf_fentry_test1", "bpf_modify_return_test", "bpf_fentry_test2", NULL };
+	static const char *const functions[] = { "bpf_fentry_test1", "bpf_modify_return_test", "bpf_fentry_test2",
+						 NULL };
 	int result, program = load_tracing(kernel, BPF_TRACE_FENTRY, BTF_KIND_FUNC, functions);
 	union bpf_attr attr;
 

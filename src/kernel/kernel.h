@@ -1,8 +1,8 @@
 /* kernel.h -- what is known of the running kernel.
  *
- * One context; everything in it is found when first asked for and kept until the context goes. Behaviour is never chosen by comparing
- * versions: features are probed, and a mask can pretend that one is missing. Nothing is mounted: where tracefs is not, a
- * detached mount (fsopen, 5.2) gives a directory descriptor that vanishes with the context.
+ * One context; everything in it is found when first asked for and kept until the context goes. Behaviour is never
+ * chosen by comparing versions: features are probed, and a mask can pretend that one is missing. Nothing is mounted:
+ * where tracefs is not, a detached mount (fsopen, 5.2) gives a directory descriptor that vanishes with the context.
  * Not here: kernel objects of ours (map, program, link).
  */
 #ifndef EBPF_KERNEL_H
@@ -13,39 +13,40 @@
 
 /* ORDER FEATURE: rows of the table in feature.c */
 enum ebpf_feature {
-	EBPF_FEATURE_PROG_NAME,         /* 4.15 object names */
-	EBPF_FEATURE_NAME_DOTS,         /* 5.2: dots in them */
-	EBPF_FEATURE_GLOBAL_DATA,       /* 5.2 */
-	EBPF_FEATURE_BTF,               /* 4.18 BPF_BTF_LOAD */
-	EBPF_FEATURE_BTF_FUNC,          /* 5.0 */
-	EBPF_FEATURE_BTF_DATASEC,       /* 5.2 */
-	EBPF_FEATURE_BTF_GLOBAL_FUNC,   /* 5.6 */
-	EBPF_FEATURE_BTF_FLOAT,         /* 5.13 */
-	EBPF_FEATURE_BTF_DECL_TAG,      /* 5.16 */
-	EBPF_FEATURE_BTF_TYPE_TAG,      /* 5.17 */
-	EBPF_FEATURE_BTF_ENUM64,        /* 6.0 */
-	EBPF_FEATURE_VMLINUX_BTF,       /* 5.4, a kernel built with it */
-	EBPF_FEATURE_MODULE_BTF,        /* 5.11 */
-	EBPF_FEATURE_MMAP,              /* 5.5 BPF_F_MMAPABLE arrays */
-	EBPF_FEATURE_MAP_BATCH,         /* 5.6 */
+	EBPF_FEATURE_PROG_NAME, /* 4.15 object names */
+	EBPF_FEATURE_NAME_DOTS, /* 5.2: dots in them */
+	EBPF_FEATURE_GLOBAL_DATA, /* 5.2 */
+	EBPF_FEATURE_BTF, /* 4.18 BPF_BTF_LOAD */
+	EBPF_FEATURE_BTF_FUNC, /* 5.0 */
+	EBPF_FEATURE_BTF_DATASEC, /* 5.2 */
+	EBPF_FEATURE_BTF_GLOBAL_FUNC, /* 5.6 */
+	EBPF_FEATURE_BTF_FLOAT, /* 5.13 */
+	EBPF_FEATURE_BTF_DECL_TAG, /* 5.16 */
+	EBPF_FEATURE_BTF_TYPE_TAG, /* 5.17 */
+	EBPF_FEATURE_BTF_ENUM64, /* 6.0 */
+	EBPF_FEATURE_VMLINUX_BTF, /* 5.4, a kernel built with it */
+	EBPF_FEATURE_MODULE_BTF, /* 5.11 */
+	EBPF_FEATURE_MMAP, /* 5.5 BPF_F_MMAPABLE arrays */
+	EBPF_FEATURE_MAP_BATCH, /* 5.6 */
 	EBPF_FEATURE_EXPECTED_ATTACH_TYPE, /* 4.17 */
 	EBPF_FEATURE_PROBE_READ_KERNEL, /* 5.5 bpf_probe_read_kernel and its kin */
-	EBPF_FEATURE_PROG_BIND_MAP,     /* 5.10 */
-	EBPF_FEATURE_MEMCG_ACCOUNT,     /* 5.11: memory is accounted to the cgroup, not to RLIMIT_MEMLOCK */
-	EBPF_FEATURE_RINGBUF,           /* 5.8 */
-	EBPF_FEATURE_CGROUP_MULTI,      /* 4.15: several programs at one cgroup (BPF_F_ALLOW_MULTI) */
-	EBPF_FEATURE_CGROUP_LINK,       /* 5.7 */
-	EBPF_FEATURE_XDP_LINK,          /* 5.9 */
-	EBPF_FEATURE_PERF_LINK,         /* 5.15 */
-	EBPF_FEATURE_TRACING_LINK,      /* 5.19: BPF_LINK_CREATE for tracing and LSM programs (with a cookie); else BPF_RAW_TRACEPOINT_OPEN */
-	EBPF_FEATURE_RAW_TP_COOKIE,     /* 6.10: a cookie for raw tracepoints and tp_btf */
-	EBPF_FEATURE_BPF_COOKIE,        /* 5.15 bpf_get_attach_cookie */
-	EBPF_FEATURE_KPROBE,            /* a kernel built with kprobes */
-	EBPF_FEATURE_PERF_KPROBE,       /* 4.17: the kprobe PMU, else tracefs */
-	EBPF_FEATURE_PERF_UPROBE,       /* 4.17: the uprobe PMU, else tracefs */
-	EBPF_FEATURE_UPROBE_REF_CTR,    /* 4.20: a reference counter (USDT semaphore) in it */
-	EBPF_FEATURE_TRAMPOLINE,        /* 5.5: fentry, fexit; absent where the kernel refuses them */
-	EBPF_FEATURE_SYSCALL_WRAPPER,   /* 4.17: __x64_sys_ names */
+	EBPF_FEATURE_PROG_BIND_MAP, /* 5.10 */
+	EBPF_FEATURE_MEMCG_ACCOUNT, /* 5.11: memory is accounted to the cgroup, not to RLIMIT_MEMLOCK */
+	EBPF_FEATURE_RINGBUF, /* 5.8 */
+	EBPF_FEATURE_CGROUP_MULTI, /* 4.15: several programs at one cgroup (BPF_F_ALLOW_MULTI) */
+	EBPF_FEATURE_CGROUP_LINK, /* 5.7 */
+	EBPF_FEATURE_XDP_LINK, /* 5.9 */
+	EBPF_FEATURE_PERF_LINK, /* 5.15 */
+	EBPF_FEATURE_TRACING_LINK, /* 5.19: BPF_LINK_CREATE for tracing and LSM programs; else BPF_RAW_TRACEPOINT_OPEN
+				    */
+	EBPF_FEATURE_RAW_TP_COOKIE, /* 6.10: a cookie for raw tracepoints and tp_btf */
+	EBPF_FEATURE_BPF_COOKIE, /* 5.15 bpf_get_attach_cookie */
+	EBPF_FEATURE_KPROBE, /* a kernel built with kprobes */
+	EBPF_FEATURE_PERF_KPROBE, /* 4.17: the kprobe PMU, else tracefs */
+	EBPF_FEATURE_PERF_UPROBE, /* 4.17: the uprobe PMU, else tracefs */
+	EBPF_FEATURE_UPROBE_REF_CTR, /* 4.20: a reference counter (USDT semaphore) in it */
+	EBPF_FEATURE_TRAMPOLINE, /* 5.5: fentry, fexit; absent where the kernel refuses them */
+	EBPF_FEATURE_SYSCALL_WRAPPER, /* 4.17: __x64_sys_ names */
 	EBPF_FEATURE_COUNT
 };
 /* Row of a feature: "perf_link", "5.15". For messages. */
@@ -55,9 +56,11 @@ const char *ebpf_feature_since(enum ebpf_feature feature);
 bool ebpf_kernel_supports(struct ebpf_kernel *kernel, enum ebpf_feature feature);
 /* True when it is to be taken as missing: what is tried before it is probed asks this first. */
 bool ebpf_kernel_masked(const struct ebpf_kernel *kernel, enum ebpf_feature feature);
-/* The name most like `name` among vmlinux's types of a kind, `prefix` ("btf_trace_" or "") left off, for "did you mean". NULL when none is near. */
+/* The name most like `name` among vmlinux's types of a kind, `prefix` ("btf_trace_" or "") left off, for "did you
+ * mean". NULL when none is near. */
 const char *ebpf_kernel_nearest_type(struct ebpf_kernel *kernel, const char *prefix, const char *name, uint32_t kind);
-/* True when it is already known to be absent (masked, or probed before). Asks the kernel nothing: for a way that is tried first and explained later. */
+/* True when it is already known to be absent (masked, or probed before). Asks the kernel nothing: for a way that is
+ * tried first and explained later. */
 bool ebpf_kernel_lacks(const struct ebpf_kernel *kernel, enum ebpf_feature feature);
 
 const struct ebpf_sys *ebpf_kernel_sys(const struct ebpf_kernel *kernel);
@@ -75,30 +78,40 @@ struct ebpf_module {
 	char name[64];
 	uint32_t btf_id;
 };
-int ebpf_kernel_modules(struct ebpf_kernel *kernel, const struct ebpf_module **out, size_t *count, struct ebpf_error *err);
-struct ebpf_btf *ebpf_kernel_module_btf(struct ebpf_kernel *kernel, size_t index, struct ebpf_error *err); /* borrowed */
-int ebpf_kernel_module_btf_fd(struct ebpf_kernel *kernel, size_t index, struct ebpf_error *err);           /* borrowed */
-/* The types of any BTF object that is loaded, as a program's: a new reference. Those of a module are split on vmlinux. */
+int ebpf_kernel_modules(struct ebpf_kernel *kernel, const struct ebpf_module **out, size_t *count,
+			struct ebpf_error *err);
+struct ebpf_btf *ebpf_kernel_module_btf(struct ebpf_kernel *kernel, size_t index,
+					struct ebpf_error *err); /* borrowed */
+int ebpf_kernel_module_btf_fd(struct ebpf_kernel *kernel, size_t index, struct ebpf_error *err); /* borrowed */
+/* The types of any BTF object that is loaded, as a program's: a new reference. Those of a module are split on
+ * vmlinux. */
 int ebpf_kernel_btf_by_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_btf **out, struct ebpf_error *err);
-/* "func" or "module:func": looked up in vmlinux, then in the modules. `btf_fd` is 0 for vmlinux. ENOENT names what was looked for. */
+/* "func" or "module:func": looked up in vmlinux, then in the modules. `btf_fd` is 0 for vmlinux. ENOENT names what was
+ * looked for. */
 int ebpf_kernel_find_type(struct ebpf_kernel *kernel, const char *name, uint32_t kind, uint32_t *type_id, int *btf_fd,
 			  struct ebpf_error *err);
 
-/* Addresses by name from /proc/kallsyms, for a whole batch in one pass; an address stays 0 when the symbol is not there.
- * EPERM when the kernel hides addresses (kptr_restrict). */
-int ebpf_kernel_symbols(struct ebpf_kernel *kernel, const char *const *names, uint64_t *addresses, size_t count, struct ebpf_error *err);
+/* Addresses by name from /proc/kallsyms, for a whole batch in one pass; an address stays 0 when the symbol is not
+ * there. EPERM when the kernel hides addresses (kptr_restrict). */
+int ebpf_kernel_symbols(struct ebpf_kernel *kernel, const char *const *names, uint64_t *addresses, size_t count,
+			struct ebpf_error *err);
 
-/* The function that enters a system call: "openat" -> "__x64_sys_openat", or "__se_sys_openat" where calls have no wrapper of the architecture. */
+/* The function that enters a system call: "openat" -> "__x64_sys_openat", or "__se_sys_openat" where calls have no
+ * wrapper of the architecture. */
 void ebpf_kernel_syscall_name(struct ebpf_kernel *kernel, const char *call, char *name, size_t size);
 
 /* A descriptor of tracefs's root, borrowed: /sys/kernel/tracing, /sys/kernel/debug/tracing, or a detached mount. */
 int ebpf_kernel_tracefs(struct ebpf_kernel *kernel, struct ebpf_error *err);
 /* The number of a tracepoint; ENOENT names the nearest event of the category. */
-int64_t ebpf_kernel_tracepoint(struct ebpf_kernel *kernel, const char *category, const char *name, struct ebpf_error *err);
-/* The perf type of a PMU ("kprobe", "uprobe") from /sys/bus/event_source/devices; -ENOENT. `ret_bit` gets the config bit of a return probe. */
+int64_t ebpf_kernel_tracepoint(struct ebpf_kernel *kernel, const char *category, const char *name,
+			       struct ebpf_error *err);
+/* The perf type of a PMU ("kprobe", "uprobe") from /sys/bus/event_source/devices; -ENOENT. `ret_bit` gets the config
+ * bit of a return probe. */
 int ebpf_kernel_pmu(struct ebpf_kernel *kernel, const char *name, int *ret_bit, struct ebpf_error *err);
-/* The value of a CONFIG_ option as text ("y", "m", "\"str\"", "250") from /boot/config-* or /proc/config.gz; 0 and "" when it is not set. */
-int ebpf_kernel_config(struct ebpf_kernel *kernel, const char *option, char *value, size_t size, struct ebpf_error *err);
+/* The value of a CONFIG_ option as text ("y", "m", "\"str\"", "250") from /boot/config-* or /proc/config.gz; 0 and ""
+ * when it is not set. */
+int ebpf_kernel_config(struct ebpf_kernel *kernel, const char *option, char *value, size_t size,
+		       struct ebpf_error *err);
 /* A word on why this process may not do it, for hints: capabilities, unprivileged_bpf_disabled, lockdown. */
 void ebpf_kernel_explain_eperm(struct ebpf_kernel *kernel, char *text, size_t size);
 

@@ -31,7 +31,8 @@ static bool effective_capabilities(const struct ebpf_sys *sys, uint64_t *out)
 	return true;
 }
 
-/* In another user namespace than the first, capabilities do not count for bpf(2); there the map of ids is not the whole identity. */
+/* In another user namespace than the first, capabilities do not count for bpf(2); there the map of ids is not the whole
+ * identity. */
 static bool in_user_namespace(const struct ebpf_sys *sys)
 {
 	unsigned long inside, outside, count;
@@ -39,7 +40,8 @@ static bool in_user_namespace(const struct ebpf_sys *sys)
 
 	if (ebpf_kernel_read_text(sys, AT_FDCWD, "/proc/self/uid_map", map, sizeof map))
 		return false;
-	return sscanf(map, "%lu %lu %lu", &inside, &outside, &count) == 3 && !(inside == 0 && outside == 0 && count == 4294967295UL);
+	return sscanf(map, "%lu %lu %lu", &inside, &outside, &count) == 3 &&
+	       !(inside == 0 && outside == 0 && count == 4294967295UL);
 }
 
 static void explain_capabilities(const struct ebpf_sys *sys, char *text, size_t size)
@@ -65,7 +67,8 @@ static void explain_sysctl(const struct ebpf_sys *sys, char *text, size_t size)
 {
 	char value[16], part[96];
 
-	if (ebpf_kernel_read_text(sys, AT_FDCWD, "/proc/sys/kernel/unprivileged_bpf_disabled", value, sizeof value) || !strcmp(value, "0"))
+	if (ebpf_kernel_read_text(sys, AT_FDCWD, "/proc/sys/kernel/unprivileged_bpf_disabled", value, sizeof value) ||
+	    !strcmp(value, "0"))
 		return;
 	snprintf(part, sizeof part, "kernel.unprivileged_bpf_disabled is %s", value);
 	add_part(text, size, part);
@@ -93,8 +96,8 @@ static void explain_memlock(struct ebpf_kernel *kernel, char *text, size_t size)
 	uint64_t soft, hard;
 	char part[96];
 
-	if (ebpf_kernel_has(kernel, "memcg_account", NULL) != 0 || kernel->sys->getrlimit(RLIMIT_MEMLOCK, &soft, &hard) ||
-	    soft == RLIM_INFINITY)
+	if (ebpf_kernel_has(kernel, "memcg_account", NULL) != 0 ||
+	    kernel->sys->getrlimit(RLIMIT_MEMLOCK, &soft, &hard) || soft == RLIM_INFINITY)
 		return;
 	snprintf(part, sizeof part, "RLIMIT_MEMLOCK is %llu KiB (ulimit -l)", (unsigned long long)soft >> 10);
 	add_part(text, size, part);
@@ -117,5 +120,6 @@ void ebpf_kernel_explain_eperm(struct ebpf_kernel *kernel, char *text, size_t si
 	explain_lockdown(kernel->sys, text, size);
 	explain_memlock(kernel, text, size);
 	if (!text[0])
-		snprintf(text, size, "this process has the capabilities; a security module, seccomp or the kernel's configuration refuses it");
+		snprintf(text, size, "this process has the capabilities; a security module, seccomp or the kernel's "
+			 "configuration refuses it");
 }

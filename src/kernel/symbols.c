@@ -1,7 +1,7 @@
 /* symbols.c -- addresses of kernel symbols: /proc/kallsyms in one pass for a batch of names.
  *
- * The file has some 200,000 lines and the kernel makes it afresh for each reader, so it is read once per batch, in large pieces, and the
- * address of a line is looked at only when its name is wanted.
+ * The file has some 200,000 lines and the kernel makes it afresh for each reader, so it is read once per batch, in
+ * large pieces, and the address of a line is looked at only when its name is wanted.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -54,8 +54,8 @@ static int look_at(struct search *search, char *line, char *end)
 	} else if (!search->addresses[index]) {
 		search->addresses[index] = address;
 	} else if (search->addresses[index] != address) {
-		return ebpf_fail(search->err, EEXIST, "kernel symbol '%s': ambiguous: it is at 0x%llx and at 0x%llx", name,
-				 (unsigned long long)search->addresses[index], (unsigned long long)address);
+		return ebpf_fail(search->err, EEXIST, "kernel symbol '%s': ambiguous: it is at 0x%llx and at 0x%llx",
+				 name, (unsigned long long)search->addresses[index], (unsigned long long)address);
 	}
 	return 0;
 }
@@ -91,7 +91,8 @@ static int read_lines(struct search *search, const struct ebpf_sys *sys, int fd,
 		if (used < 0)
 			return (int)used;
 		if (used == 0 && kept == CHUNK)
-			return ebpf_fail(search->err, EINVAL, "kernel symbols: /proc/kallsyms has a line of more than %u bytes", CHUNK);
+			return ebpf_fail(search->err, EINVAL,
+					 "kernel symbols: /proc/kallsyms has a line of more than %u bytes", CHUNK);
 		kept -= (size_t)used;
 		memmove(buffer, buffer + used, kept);
 	}
@@ -115,7 +116,8 @@ static int prepare(struct search *search, size_t count)
 	return 0;
 }
 
-int ebpf_kernel_symbols(struct ebpf_kernel *kernel, const char *const *names, uint64_t *addresses, size_t count, struct ebpf_error *err)
+int ebpf_kernel_symbols(struct ebpf_kernel *kernel, const char *const *names, uint64_t *addresses, size_t count,
+			struct ebpf_error *err)
 {
 	struct search search = { .names = names, .addresses = addresses, .err = err };
 	const struct ebpf_sys *sys = kernel->sys;
@@ -136,7 +138,8 @@ int ebpf_kernel_symbols(struct ebpf_kernel *kernel, const char *const *names, ui
 	}
 	result = read_lines(&search, sys, fd, buffer);
 	if (!result && search.hidden && !search.visible) {
-		result = ebpf_fail(err, EPERM, "kernel symbols: the kernel hides their addresses (all are 0 in /proc/kallsyms)");
+		result = ebpf_fail(err, EPERM,
+				   "kernel symbols: the kernel hides their addresses (all are 0 in /proc/kallsyms)");
 		ebpf_hint(err, "run with CAP_SYSLOG, or set kernel.kptr_restrict to 0 or 1");
 	}
 	/* A name that was asked for twice. */

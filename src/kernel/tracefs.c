@@ -1,6 +1,7 @@
 /* tracefs.c -- the tracing file system and the probes' PMUs: where tracepoints have their numbers.
  *
- * Nothing is mounted where others would see it. Where tracefs is not mounted, a detached mount gives the same directory.
+ * Nothing is mounted where others would see it. Where tracefs is not mounted, a detached mount gives the same
+ * directory.
  */
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -68,11 +69,13 @@ int ebpf_kernel_tracefs(struct ebpf_kernel *kernel, struct ebpf_error *err)
 		return mounted;
 	}
 	if (detached == -EPERM) {
-		ebpf_fail(err, EPERM, "tracefs: it is not mounted, and this process may not mount it (needs CAP_SYS_ADMIN)");
+		ebpf_fail(err, EPERM,
+			  "tracefs: it is not mounted, and this process may not mount it (needs CAP_SYS_ADMIN)");
 		ebpf_hint(err, "run as root, or let root mount it: mount -t tracefs tracefs /sys/kernel/tracing");
 		return -EPERM;
 	}
-	ebpf_fail_errno(err, detached, "tracefs: it is not mounted at /sys/kernel/tracing, and a detached mount failed");
+	ebpf_fail_errno(err, detached,
+			"tracefs: it is not mounted at /sys/kernel/tracing, and a detached mount failed");
 	ebpf_hint(err, "mount -t tracefs tracefs /sys/kernel/tracing");
 	return detached;
 }
@@ -87,7 +90,8 @@ void ebpf_kernel_tracefs_free(struct ebpf_kernel *kernel)
 /* -- tracepoints -- */
 
 /* Explains why there is no such tracepoint, with the nearest event of the category, or the nearest category. */
-static int explain_missing(struct ebpf_kernel *kernel, int tracefs, const char *category, const char *name, struct ebpf_error *err)
+static int explain_missing(struct ebpf_kernel *kernel, int tracefs, const char *category, const char *name,
+			   struct ebpf_error *err)
 {
 	const char **names = NULL, *nearest;
 	size_t count = 0, size, length = strlen(category);
@@ -132,14 +136,16 @@ static bool plain_name(const char *name)
 	return name && name[0] && name[0] != '.' && !strchr(name, '/') && strlen(name) < 128;
 }
 
-int64_t ebpf_kernel_tracepoint(struct ebpf_kernel *kernel, const char *category, const char *name, struct ebpf_error *err)
+int64_t ebpf_kernel_tracepoint(struct ebpf_kernel *kernel, const char *category, const char *name,
+			       struct ebpf_error *err)
 {
 	char path[288], text[32], *end;
 	long long id;
 	int result, tracefs;
 
 	if (!plain_name(category) || !plain_name(name))
-		return ebpf_fail(err, EINVAL, "tracepoint '%s:%s': not the name of an event", category ? category : "", name ? name : "");
+		return ebpf_fail(err, EINVAL, "tracepoint '%s:%s': not the name of an event", category ? category : "",
+				 name ? name : "");
 	tracefs = ebpf_kernel_tracefs(kernel, err);
 	if (tracefs < 0)
 		return ebpf_wrap(err, tracefs, "tracepoint %s:%s", category, name);

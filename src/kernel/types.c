@@ -43,7 +43,8 @@ static size_t size_in_header(const uint8_t header[24])
 	return size <= BTF_LIMIT ? (size_t)size : 0;
 }
 
-/* Linux 6.16 lets the file be mapped, private and read-only: the kernel's own pages instead of a copy of 5 MB. Older ones refuse (ENODEV). */
+/* Linux 6.16 lets the file be mapped, private and read-only: the kernel's own pages instead of a copy of 5 MB. Older
+ * ones refuse (ENODEV). */
 static int map_vmlinux(struct ebpf_kernel *kernel)
 {
 	const struct ebpf_sys *sys = kernel->sys;
@@ -66,7 +67,8 @@ static int map_vmlinux(struct ebpf_kernel *kernel)
 	return result;
 }
 
-static int read_sysfs(struct ebpf_kernel *kernel, const char *name, struct ebpf_btf *base, struct ebpf_btf **out, struct ebpf_error *err)
+static int read_sysfs(struct ebpf_kernel *kernel, const char *name, struct ebpf_btf *base, struct ebpf_btf **out,
+		      struct ebpf_error *err)
 {
 	char path[128];
 	char *data;
@@ -89,8 +91,13 @@ static int read_sysfs(struct ebpf_kernel *kernel, const char *name, struct ebpf_
 static int read_elf(struct ebpf_kernel *kernel)
 {
 	static const char *const places[] = {
-		"/boot/vmlinux-%s", "/lib/modules/%s/vmlinux-%s", "/lib/modules/%s/build/vmlinux", "/usr/lib/modules/%s/kernel/vmlinux",
-		"/usr/lib/debug/boot/vmlinux-%s", "/usr/lib/debug/boot/vmlinux-%s.debug", "/usr/lib/debug/lib/modules/%s/vmlinux",
+		"/boot/vmlinux-%s",
+		"/lib/modules/%s/vmlinux-%s",
+		"/lib/modules/%s/build/vmlinux",
+		"/usr/lib/modules/%s/kernel/vmlinux",
+		"/usr/lib/debug/boot/vmlinux-%s",
+		"/usr/lib/debug/boot/vmlinux-%s.debug",
+		"/usr/lib/debug/lib/modules/%s/vmlinux",
 	};
 	char release[128];
 
@@ -127,7 +134,8 @@ struct ebpf_btf *ebpf_kernel_btf(struct ebpf_kernel *kernel, struct ebpf_error *
 		result = 0;
 	if (result == -ENOENT) {
 		ebpf_fail(err, ENOTSUP, "kernel types: this kernel has no BTF (" SYSFS_BTF "/vmlinux is not there)");
-		ebpf_hint(err, "use a kernel built with CONFIG_DEBUG_INFO_BTF (5.4 or newer), or give the types of this kernel as a file");
+		ebpf_hint(err, "use a kernel built with CONFIG_DEBUG_INFO_BTF (5.4 or newer), or give the types of "
+			  "this kernel as a file");
 	} else if (result) {
 		ebpf_error_move(err, &why);
 	}
@@ -250,7 +258,8 @@ static void forget_modules(struct ebpf_kernel *kernel)
 	kernel->modules_known = false;
 }
 
-int ebpf_kernel_modules(struct ebpf_kernel *kernel, const struct ebpf_module **out, size_t *count, struct ebpf_error *err)
+int ebpf_kernel_modules(struct ebpf_kernel *kernel, const struct ebpf_module **out, size_t *count,
+			struct ebpf_error *err)
 {
 	if (!kernel->modules_known) {
 		/* Linux before 5.11 knows no types of modules: nothing of kernel_btf in the info, so none is found. */
@@ -336,7 +345,8 @@ struct ebpf_btf *ebpf_kernel_module_btf(struct ebpf_kernel *kernel, size_t index
 	base = ebpf_kernel_btf(kernel, err);
 	if (!base)
 		return NULL;
-	if (read_sysfs(kernel, kernel->modules[index].name, base, &types->btf, &why) && read_by_fd(kernel, types->fd, base, &types->btf))
+	if (read_sysfs(kernel, kernel->modules[index].name, base, &types->btf, &why) &&
+	    read_by_fd(kernel, types->fd, base, &types->btf))
 		ebpf_error_move(err, &why);
 	ebpf_error_clear(&why);
 	return types->btf;
@@ -347,7 +357,8 @@ int ebpf_kernel_module_btf_fd(struct ebpf_kernel *kernel, size_t index, struct e
 	if (!kernel->modules_known || index >= kernel->module_count)
 		return ebpf_fail(err, EINVAL, "types of kernel modules: no module %zu", index);
 	if (kernel->module_types[index].fd < 0) {
-		ebpf_fail(err, EPERM, "types of module '%s': their descriptor cannot be had", kernel->modules[index].name);
+		ebpf_fail(err, EPERM, "types of module '%s': their descriptor cannot be had",
+			  kernel->modules[index].name);
 		ebpf_hint(err, "descriptors by id need CAP_SYS_ADMIN");
 		return -EPERM;
 	}
@@ -357,7 +368,8 @@ int ebpf_kernel_module_btf_fd(struct ebpf_kernel *kernel, size_t index, struct e
 /* -- finding -- */
 
 /* True when found among the module's own types. */
-static bool find_in_module(struct ebpf_kernel *kernel, size_t index, const char *name, uint32_t kind, uint32_t *type_id, struct ebpf_error *err)
+static bool find_in_module(struct ebpf_kernel *kernel, size_t index, const char *name, uint32_t kind, uint32_t *type_id,
+			   struct ebpf_error *err)
 {
 	struct ebpf_btf *btf = ebpf_kernel_module_btf(kernel, index, err);
 	int64_t id = btf ? ebpf_btf_find_kind(btf, name, kind) : -1;
@@ -368,8 +380,8 @@ static bool find_in_module(struct ebpf_kernel *kernel, size_t index, const char 
 	return true;
 }
 
-static int find_in_named_module(struct ebpf_kernel *kernel, const char *name, const char *colon, uint32_t kind, uint32_t *type_id, int *btf_fd,
-				struct ebpf_error *err)
+static int find_in_named_module(struct ebpf_kernel *kernel, const char *name, const char *colon, uint32_t kind,
+				uint32_t *type_id, int *btf_fd, struct ebpf_error *err)
 {
 	const struct ebpf_module *modules;
 	struct ebpf_error why = { 0 };
@@ -389,18 +401,22 @@ static int find_in_named_module(struct ebpf_kernel *kernel, const char *name, co
 			return 0;
 		}
 		if (!why.code)
-			return ebpf_fail(err, ENOENT, "kernel types: no '%s' in module '%s'", colon + 1, modules[i].name);
+			return ebpf_fail(err, ENOENT, "kernel types: no '%s' in module '%s'", colon + 1,
+					 modules[i].name);
 		result = -why.code;
 		ebpf_error_move(err, &why);
 		ebpf_error_clear(&why);
 		return result;
 	}
 	ebpf_fail(err, ENOENT, "kernel types: '%s': no module '%.*s' with types is loaded", name, (int)length, name);
-	ebpf_hint(err, "load the module first (modprobe %.*s); one that is built in belongs to vmlinux and needs no prefix", (int)length, name);
+	ebpf_hint(err,
+		  "load the module first (modprobe %.*s); one that is built in belongs to vmlinux and needs no prefix",
+		  (int)length, name);
 	return -ENOENT;
 }
 
-int ebpf_kernel_find_type(struct ebpf_kernel *kernel, const char *name, uint32_t kind, uint32_t *type_id, int *btf_fd, struct ebpf_error *err)
+int ebpf_kernel_find_type(struct ebpf_kernel *kernel, const char *name, uint32_t kind, uint32_t *type_id, int *btf_fd,
+			  struct ebpf_error *err)
 {
 	const struct ebpf_module *modules;
 	const char *colon = strchr(name, ':');

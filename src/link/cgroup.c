@@ -1,6 +1,7 @@
 /* cgroup.c -- programs of all cgroup types on a cgroup (version 2) and what is below it.
  *
- * Chain: BPF_LINK_CREATE (5.7) -> BPF_PROG_ATTACH beside others (BPF_F_ALLOW_MULTI, 4.15) -> BPF_PROG_ATTACH that a lower cgroup may override (4.10).
+ * Chain: BPF_LINK_CREATE (5.7) -> BPF_PROG_ATTACH beside others (BPF_F_ALLOW_MULTI, 4.15) -> BPF_PROG_ATTACH that a
+ * lower cgroup may override (4.10).
  */
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -24,8 +25,8 @@ static const struct ebpf_option options[] = {
 	{ 0 },
 };
 
-static int parse(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *out, char *storage, size_t size,
-		 struct ebpf_error *err)
+static int parse(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *out, char *storage,
+		 size_t size, struct ebpf_error *err)
 {
 	(void)program, (void)extra, (void)storage, (void)size;
 	if (out->path || out->cgroup_fd)
@@ -44,7 +45,8 @@ static bool is_cgroup2(const char *path)
 	return statfs(path, &info) == 0 && (unsigned long)info.f_type == CGROUP2_SUPER_MAGIC;
 }
 
-/* Where cgroup v2 is mounted: alone, beside version 1 (hybrid), or wherever /proc/self/mounts says. malloc'ed; NULL = nowhere. */
+/* Where cgroup v2 is mounted: alone, beside version 1 (hybrid), or wherever /proc/self/mounts says. malloc'ed; NULL =
+ * nowhere. */
 static char *find_mount(void)
 {
 	static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
@@ -66,7 +68,8 @@ static char *find_mount(void)
 
 static bool is_below_here(const char *path)
 {
-	return !strcmp(path, ".") || !strcmp(path, "..") || ebpf_starts_with(path, "./") || ebpf_starts_with(path, "../");
+	return !strcmp(path, ".") || !strcmp(path, "..") || ebpf_starts_with(path, "./") ||
+	       ebpf_starts_with(path, "../");
 }
 
 /* "/sys/fs/cgroup/x" and "./x" as they are, "x" below the mount of cgroup v2. */
@@ -95,7 +98,8 @@ static int open_folder(struct ebpf_link *link, const char *path, struct ebpf_err
 	} else if (!is_cgroup2(full)) {
 		ebpf_kernel_sys(link->kernel)->close(fd);
 		fd = ebpf_fail(err, EINVAL, "%s: not a folder of cgroup v2", link->target);
-		ebpf_hint(err, "version 2 is mounted at /sys/fs/cgroup, or beside version 1 at /sys/fs/cgroup/unified; programs attach to it alone");
+		ebpf_hint(err, "version 2 is mounted at /sys/fs/cgroup, or beside version 1 at /sys/fs/cgroup/unified; "
+			  "programs attach to it alone");
 	}
 	free(full);
 	return fd;
@@ -135,7 +139,8 @@ static int take_off(struct ebpf_link *link, struct ebpf_error *err)
 	return result && result != -ENOENT ? ebpf_link_fail(link, result, err) : 0;
 }
 
-/* In place since 5.6; before, the new one is put beside the old one, which then goes. Where programs override each other, attaching replaces. */
+/* In place since 5.6; before, the new one is put beside the old one, which then goes. Where programs override each
+ * other, attaching replaces. */
 static int replace_ours(struct ebpf_link *link, int program_fd)
 {
 	int result;
@@ -200,14 +205,16 @@ static int explain(struct ebpf_link *link, const struct ebpf_program *program, i
 	case -EINVAL:
 		ebpf_fail(err, code, "%s: a program of type %s does not go with attach type %s here", link->target,
 			  ebpf_enum_name(EBPF_PROGRAM_TYPE, program->type), type ? type : "unknown");
-		ebpf_hint(err, "the program must have been loaded for this attach type, and the kernel have CONFIG_CGROUP_BPF");
+		ebpf_hint(err, "the program must have been loaded for this attach type, and the kernel have "
+			  "CONFIG_CGROUP_BPF");
 		break;
 	case -EBADF:
 		ebpf_fail(err, code, "%s: the descriptor is not that of a folder of cgroup v2", link->target);
 		break;
 	case -EPERM:
 		if (err && strstr(err->hint, "security module"))
-			ebpf_hint(err, "a cgroup above or below has a program that allows no other (attached without \"multi\")");
+			ebpf_hint(err, "a cgroup above or below has a program that allows no other (attached without "
+				  "\"multi\")");
 		break;
 	case -E2BIG:
 		ebpf_hint(err, "the cgroup has as many programs of this attach type as it can take (64)");
@@ -217,8 +224,8 @@ static int explain(struct ebpf_link *link, const struct ebpf_program *program, i
 }
 
 /* The program's own, unless the option says otherwise; types that have only one need none. */
-static int choose_attach_type(struct ebpf_link *link, const struct ebpf_program *program, const struct ebpf_link_options *given,
-			      struct ebpf_error *err)
+static int choose_attach_type(struct ebpf_link *link, const struct ebpf_program *program,
+			      const struct ebpf_link_options *given, struct ebpf_error *err)
 {
 	int value;
 
@@ -226,7 +233,8 @@ static int choose_attach_type(struct ebpf_link *link, const struct ebpf_program 
 	if (given->attach_type) {
 		value = ebpf_enum_value(EBPF_ATTACH_TYPE, given->attach_type);
 		if (value < 0)
-			return ebpf_fail(err, EINVAL, "cgroup: '%s' is no attach type (as \"cgroup_inet_egress\")", given->attach_type);
+			return ebpf_fail(err, EINVAL, "cgroup: '%s' is no attach type (as \"cgroup_inet_egress\")",
+					 given->attach_type);
 		link->attach_type = (uint32_t)value;
 	} else if (!link->attach_type && program->type == BPF_PROG_TYPE_SOCK_OPS) {
 		link->attach_type = BPF_CGROUP_SOCK_OPS;
@@ -280,10 +288,11 @@ static int attach_by_link(struct ebpf_link *link, const struct ebpf_program *pro
 	return 0;
 }
 
-static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given, struct ebpf_link *link,
-		  struct ebpf_error *err)
+static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given,
+		  struct ebpf_link *link, struct ebpf_error *err)
 {
-	bool by_program = given->flags & (BPF_F_ALLOW_MULTI | BPF_F_ALLOW_OVERRIDE); /* flags that a link does not know */
+	bool by_program =
+		given->flags & (BPF_F_ALLOW_MULTI | BPF_F_ALLOW_OVERRIDE); /* flags that a link does not know */
 	enum ebpf_attach_mode mode;
 	int result;
 
@@ -296,16 +305,19 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	if (result)
 		return result;
 	if (mode == EBPF_ATTACH_PERF)
-		return ebpf_fail(err, ENOTSUP, "%s: attach_mode 'perf': cgroups have \"link\" and \"legacy\"", link->target);
+		return ebpf_fail(err, ENOTSUP, "%s: attach_mode 'perf': cgroups have \"link\" and \"legacy\"",
+				 link->target);
 	if (mode == EBPF_ATTACH_LINK || (mode == EBPF_ATTACH_ANY && !by_program)) {
-		result = ebpf_kernel_masked(link->kernel, EBPF_FEATURE_CGROUP_LINK) ? -EOPNOTSUPP : attach_by_link(link, program, given->flags);
+		result = ebpf_kernel_masked(link->kernel, EBPF_FEATURE_CGROUP_LINK)
+				 ? -EOPNOTSUPP
+				 : attach_by_link(link, program, given->flags);
 		if (!result)
 			return 0;
 		if (ebpf_kernel_supports(link->kernel, EBPF_FEATURE_CGROUP_LINK))
 			return explain(link, program, result, err);
 		if (mode == EBPF_ATTACH_LINK)
-			return ebpf_fail(err, ENOTSUP, "%s: attach_mode 'link': cgroup links need Linux %s", link->target,
-					 ebpf_feature_since(EBPF_FEATURE_CGROUP_LINK));
+			return ebpf_fail(err, ENOTSUP, "%s: attach_mode 'link': cgroup links need Linux %s",
+					 link->target, ebpf_feature_since(EBPF_FEATURE_CGROUP_LINK));
 	}
 	result = attach_by_program(link, program, given->flags);
 	return result ? explain(link, program, result, err) : 0;

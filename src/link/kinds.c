@@ -1,14 +1,15 @@
 /* kinds.c -- the table of kinds, and attaching by kind or by section.
  *
- * A program's kind follows from its type, its expected attach type, and, for the one type that kprobes and uprobes share, its section.
+ * A program's kind follows from its type, its expected attach type, and, for the one type that kprobes and uprobes
+ * share, its section.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "link/link.h"
 
-extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_kprobe, ebpf_kind_uprobe,
-	ebpf_kind_xdp, ebpf_kind_cgroup;
+extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_kprobe,
+	ebpf_kind_uprobe, ebpf_kind_xdp, ebpf_kind_cgroup;
 
 const struct ebpf_link_kind *const ebpf_link_kinds[] = {
 	&ebpf_kind_tracepoint,
@@ -121,7 +122,8 @@ static int copy_options(const struct ebpf_link_options *given, struct ebpf_link_
 	if (!given)
 		return 0;
 	if (given->size < sizeof given->size)
-		return ebpf_fail(err, EINVAL, "options: size is %zu: set it to sizeof(struct ebpf_link_options)", given->size);
+		return ebpf_fail(err, EINVAL, "options: size is %zu: set it to sizeof(struct ebpf_link_options)",
+				 given->size);
 	size = given->size < sizeof *out ? given->size : sizeof *out;
 	if (given->size > size && !is_zero((const uint8_t *)given + size, given->size - size))
 		return ebpf_fail(err, E2BIG, "options: they have members that this version does not know");
@@ -143,10 +145,12 @@ static int refuse_option(const struct ebpf_link_kind *kind, const struct ebpf_op
 	return -EINVAL;
 }
 
-static int check_options(const struct ebpf_link_kind *kind, const struct ebpf_link_options *options, struct ebpf_error *err)
+static int check_options(const struct ebpf_link_kind *kind, const struct ebpf_link_options *options,
+			 struct ebpf_error *err)
 {
 	for (size_t i = 0; i < EBPF_COUNT(every); i++)
-		if (!is_zero((const uint8_t *)options + every[i].offset, size_of(every[i].type)) && !takes(kind, &every[i]))
+		if (!is_zero((const uint8_t *)options + every[i].offset, size_of(every[i].type)) &&
+		    !takes(kind, &every[i]))
 			return refuse_option(kind, &every[i], err);
 	return 0;
 }
@@ -179,8 +183,8 @@ static const char *name_of(const struct ebpf_program *program)
 	return program->name ? program->name : "";
 }
 
-static int attach(const struct ebpf_link_kind *kind, const char *alias, struct ebpf_program *program, const struct ebpf_link_options *options,
-		  struct ebpf_link **out, struct ebpf_error *err)
+static int attach(const struct ebpf_link_kind *kind, const char *alias, struct ebpf_program *program,
+		  const struct ebpf_link_options *options, struct ebpf_link **out, struct ebpf_error *err)
 {
 	struct ebpf_link *link = new_link(kind, program);
 	int result;
@@ -196,8 +200,8 @@ static int attach(const struct ebpf_link_kind *kind, const char *alias, struct e
 	return 0;
 }
 
-int ebpf_link_attach(const char *name, struct ebpf_program *program, const struct ebpf_link_options *given, struct ebpf_link **out,
-		     struct ebpf_error *err)
+int ebpf_link_attach(const char *name, struct ebpf_program *program, const struct ebpf_link_options *given,
+		     struct ebpf_link **out, struct ebpf_error *err)
 {
 	const struct ebpf_link_kind *kind = find_kind(name);
 	struct ebpf_link_options options;
@@ -239,9 +243,13 @@ static void section_word(const struct ebpf_program *program, char *word, size_t 
 
 static const struct ebpf_link_kind *kind_of_probe(const char *word)
 {
-	static const struct { const char *word; const struct ebpf_link_kind *kind; } words[] = {
-		{ "kprobe", &ebpf_kind_kprobe }, { "kretprobe", &ebpf_kind_kprobe }, { "ksyscall", &ebpf_kind_kprobe },
-		{ "kretsyscall", &ebpf_kind_kprobe }, { "uprobe", &ebpf_kind_uprobe }, { "uretprobe", &ebpf_kind_uprobe },
+	static const struct {
+		const char *word;
+		const struct ebpf_link_kind *kind;
+	} words[] = {
+		{ "kprobe", &ebpf_kind_kprobe },   { "kretprobe", &ebpf_kind_kprobe },
+		{ "ksyscall", &ebpf_kind_kprobe }, { "kretsyscall", &ebpf_kind_kprobe },
+		{ "uprobe", &ebpf_kind_uprobe },   { "uretprobe", &ebpf_kind_uprobe },
 	};
 
 	for (size_t i = 0; i < EBPF_COUNT(words); i++)
@@ -253,7 +261,11 @@ static const struct ebpf_link_kind *kind_of_probe(const char *word)
 static const struct ebpf_link_kind *kind_of_tracing(uint32_t attach_type)
 {
 	switch (attach_type) {
-	case BPF_TRACE_FENTRY: case BPF_TRACE_FEXIT: case BPF_MODIFY_RETURN: case BPF_TRACE_FSESSION: case BPF_TRACE_RAW_TP:
+	case BPF_TRACE_FENTRY:
+	case BPF_TRACE_FEXIT:
+	case BPF_MODIFY_RETURN:
+	case BPF_TRACE_FSESSION:
+	case BPF_TRACE_RAW_TP:
 		return &ebpf_kind_tracing;
 	default:
 		return NULL;
@@ -277,7 +289,10 @@ static const struct ebpf_link_kind *kind_of(const struct ebpf_program *program, 
 		return &ebpf_kind_tracing;
 	case BPF_PROG_TYPE_XDP:
 		return &ebpf_kind_xdp;
-	case BPF_PROG_TYPE_CGROUP_SKB: case BPF_PROG_TYPE_CGROUP_SOCK: case BPF_PROG_TYPE_CGROUP_SOCK_ADDR: case BPF_PROG_TYPE_CGROUP_DEVICE:
+	case BPF_PROG_TYPE_CGROUP_SKB:
+	case BPF_PROG_TYPE_CGROUP_SOCK:
+	case BPF_PROG_TYPE_CGROUP_SOCK_ADDR:
+	case BPF_PROG_TYPE_CGROUP_DEVICE:
 	case BPF_PROG_TYPE_CGROUP_SYSCTL: case BPF_PROG_TYPE_CGROUP_SOCKOPT: case BPF_PROG_TYPE_SOCK_OPS:
 		return &ebpf_kind_cgroup;
 	default:
@@ -292,7 +307,8 @@ static void explain_none(const struct ebpf_program *program, struct ebpf_error *
 
 	type = type ? type : "unknown";
 	if (!program->section && program->type == BPF_PROG_TYPE_KPROBE)
-		ebpf_fail(err, ENOTSUP, "it has no section to say whether it is a kprobe or a uprobe: attach it by kind");
+		ebpf_fail(err, ENOTSUP,
+			  "it has no section to say whether it is a kprobe or a uprobe: attach it by kind");
 	else if (!program->section)
 		ebpf_fail(err, ENOTSUP, "programs of type %s are not attached by themselves", type);
 	else
@@ -307,7 +323,8 @@ static void explain_none(const struct ebpf_program *program, struct ebpf_error *
 	}
 }
 
-int ebpf_link_attach_auto(struct ebpf_program *program, const struct ebpf_link_options *given, struct ebpf_link **out, struct ebpf_error *err)
+int ebpf_link_attach_auto(struct ebpf_program *program, const struct ebpf_link_options *given, struct ebpf_link **out,
+			  struct ebpf_error *err)
 {
 	const struct ebpf_link_kind *kind;
 	const char *extra = program->attach_to && program->attach_to[0] ? program->attach_to : NULL;
@@ -336,14 +353,15 @@ int ebpf_link_attach_auto(struct ebpf_program *program, const struct ebpf_link_o
 	return result ? result : 1;
 }
 
-int ebpf_programs_attach(struct ebpf_program *const *programs, size_t count, const struct ebpf_link_options *options, struct ebpf_link **links,
-			 struct ebpf_error *errors)
+int ebpf_programs_attach(struct ebpf_program *const *programs, size_t count, const struct ebpf_link_options *options,
+			 struct ebpf_link **links, struct ebpf_error *errors)
 {
 	int attached = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		links[i] = NULL;
-		if (programs[i]->autoattach && ebpf_link_attach_auto(programs[i], options, &links[i], errors ? &errors[i] : NULL) == 1)
+		if (programs[i]->autoattach &&
+		    ebpf_link_attach_auto(programs[i], options, &links[i], errors ? &errors[i] : NULL) == 1)
 			attached++;
 	}
 	return attached;

@@ -1,6 +1,8 @@
-/* kprobe.c -- programs of type kprobe on (almost) any kernel instruction, on the return of functions, and on system calls by name.
+/* kprobe.c -- programs of type kprobe on (almost) any kernel instruction, on the return of functions, and on system
+ * calls by name.
  *
- * Chain: kprobe PMU + BPF_LINK_CREATE (5.15) -> kprobe PMU + PERF_EVENT_IOC_SET_BPF (4.17) -> an event in tracefs (4.1).
+ * Chain: kprobe PMU + BPF_LINK_CREATE (5.15) -> kprobe PMU + PERF_EVENT_IOC_SET_BPF (4.17) -> an event in tracefs
+ * (4.1).
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -29,8 +31,8 @@ static bool is_symbol(const char *text, size_t length)
 }
 
 /* "func", "func+0x10", "module:func" */
-static int parse(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *out, char *storage, size_t size,
-		 struct ebpf_error *err)
+static int parse(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *out, char *storage,
+		 size_t size, struct ebpf_error *err)
 {
 	char *plus, *end;
 
@@ -42,10 +44,12 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 			*plus = '\0';
 			out->offset = strtoull(plus + 1, &end, 0);
 			if (end == plus + 1 || *end || !isdigit((unsigned char)plus[1]))
-				return ebpf_fail(err, EINVAL, "section '%s': '%s' is no offset", program->section, plus + 1);
+				return ebpf_fail(err, EINVAL, "section '%s': '%s' is no offset", program->section,
+						 plus + 1);
 		}
 		if (!is_symbol(storage, strlen(storage)))
-			return ebpf_fail(err, EINVAL, "section '%s': '%s' is no name of a function", program->section, storage);
+			return ebpf_fail(err, EINVAL, "section '%s': '%s' is no name of a function", program->section,
+					 storage);
 		out->symbol = storage;
 	}
 	if (out->symbol || out->address)
@@ -55,12 +59,14 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 	return 0;
 }
 
-/* Linux 6.12 says EINVAL of an unknown symbol in tracefs; the list of symbols tells it from one that may not be probed. */
+/* Linux 6.12 says EINVAL of an unknown symbol in tracefs; the list of symbols tells it from one that may not be
+ * probed. */
 static bool is_unknown(struct ebpf_link *link, const char *name)
 {
 	uint64_t address;
 
-	return name && !strchr(name, ':') && ebpf_kernel_symbols(link->kernel, &name, &address, 1, NULL) == 0 && !address;
+	return name && !strchr(name, ':') && ebpf_kernel_symbols(link->kernel, &name, &address, 1, NULL) == 0 &&
+	       !address;
 }
 
 static int explain(struct ebpf_link *link, const struct ebpf_probe *probe, int code, struct ebpf_error *err)
@@ -96,7 +102,8 @@ static int explain(struct ebpf_link *link, const struct ebpf_probe *probe, int c
 		ebpf_fail(err, code, "%s: the offset is beyond the end of the function", link->target);
 		break;
 	case -EINVAL:
-		ebpf_hint(err, "some functions may not be probed (notrace, __kprobes): see /sys/kernel/debug/kprobes/blacklist");
+		ebpf_hint(err, "some functions may not be probed (notrace, __kprobes): see "
+			  "/sys/kernel/debug/kprobes/blacklist");
 		break;
 	}
 	return code;
@@ -109,7 +116,8 @@ static int set_target(struct ebpf_link *link, const struct ebpf_probe *probe, st
 	if (!probe->name)
 		return ebpf_link_set_target(link, err, "%s 0x%llx", word, (unsigned long long)probe->offset);
 	if (probe->offset)
-		return ebpf_link_set_target(link, err, "%s %s+0x%llx", word, probe->name, (unsigned long long)probe->offset);
+		return ebpf_link_set_target(link, err, "%s %s+0x%llx", word, probe->name,
+					    (unsigned long long)probe->offset);
 	return ebpf_link_set_target(link, err, "%s %s", word, probe->name);
 }
 
@@ -120,7 +128,8 @@ static int check(const struct ebpf_link_options *given, const struct ebpf_probe 
 	if (given->symbol && given->address)
 		return ebpf_fail(err, EINVAL, "kprobe %s: either a symbol or an address, not both", given->symbol);
 	if (given->address && given->offset)
-		return ebpf_fail(err, EINVAL, "kprobe 0x%llx: an offset goes with a symbol only", (unsigned long long)given->address);
+		return ebpf_fail(err, EINVAL, "kprobe 0x%llx: an offset goes with a symbol only",
+				 (unsigned long long)given->address);
 	if (given->symbol && !is_symbol(given->symbol, strlen(given->symbol)))
 		return ebpf_fail(err, EINVAL, "kprobe: '%s' is no name of a function", given->symbol);
 	if (probe->ret && given->offset)
@@ -130,8 +139,8 @@ static int check(const struct ebpf_link_options *given, const struct ebpf_probe 
 	return 0;
 }
 
-static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given, struct ebpf_link *link,
-		  struct ebpf_error *err)
+static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given,
+		  struct ebpf_link *link, struct ebpf_error *err)
 {
 	struct ebpf_probe probe = { .name = given->symbol, .offset = given->symbol ? given->offset : given->address,
 				    .max_active = given->max_active, .pid = -1 };

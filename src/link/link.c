@@ -111,8 +111,8 @@ void ebpf_link_close(struct ebpf_link *link)
 	free(link);
 }
 
-/* A pinned link lives on when its descriptors are closed: BPF_LINK_DETACH (5.9) takes those apart that know it, and without its pin the others
- * go with their last descriptor. */
+/* A pinned link lives on when its descriptors are closed: BPF_LINK_DETACH (5.9) takes those apart that know it, and
+ * without its pin the others go with their last descriptor. */
 int ebpf_link_detach(struct ebpf_link *link, struct ebpf_error *err)
 {
 	union bpf_attr attr;
@@ -168,7 +168,8 @@ static int object_info(struct ebpf_link *link, int fd, void *info, uint32_t size
 	return ebpf_kernel_sys(link->kernel)->bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, EBPF_ATTR_SIZE(info));
 }
 
-/* The program of an attachment without a BPF link: by the descriptor that was kept, or by the perf event (Linux 4.18). */
+/* The program of an attachment without a BPF link: by the descriptor that was kept, or by the perf event (Linux
+ * 4.18). */
 static int program_of(struct ebpf_link *link, uint32_t *id)
 {
 	struct bpf_prog_info info = { 0 };
@@ -241,12 +242,15 @@ int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *e
 	if (link->detached)
 		return fail_detached(link, "pin", err);
 	if (link->fd < 0) {
-		ebpf_fail(err, ENOTSUP, "link '%s': pin: it was attached without a BPF link (interface '%s')", link->target, link->interface);
-		ebpf_hint(err, "such an attachment goes with this process; BPF links came with Linux 5.7 to 5.15, according to the kind");
+		ebpf_fail(err, ENOTSUP, "link '%s': pin: it was attached without a BPF link (interface '%s')",
+			  link->target, link->interface);
+		ebpf_hint(err, "such an attachment goes with this process; BPF links came with Linux 5.7 to 5.15, "
+			  "according to the kind");
 		return -ENOTSUP;
 	}
 	if (link->pin_path)
-		return ebpf_fail(err, EEXIST, "link '%s': pin: it is pinned at %s already", link->target, link->pin_path);
+		return ebpf_fail(err, EEXIST, "link '%s': pin: it is pinned at %s already", link->target,
+				 link->pin_path);
 	kept = ebpf_strdup(path);
 	if (!kept)
 		return ebpf_fail_memory(err);
@@ -258,7 +262,8 @@ int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *e
 		free(kept);
 		ebpf_fail_errno(err, result, "link '%s': pin at %s", link->target, path);
 		if (result == -ENOENT || result == -EPERM)
-			ebpf_hint(err, "the folder must be there and of a BPF file system: mount -t bpf bpf /sys/fs/bpf");
+			ebpf_hint(err,
+				  "the folder must be there and of a BPF file system: mount -t bpf bpf /sys/fs/bpf");
 		else if (result == -EINVAL && !ebpf_kernel_supports(link->kernel, EBPF_FEATURE_CGROUP_LINK))
 			ebpf_hint(err, "pinning attachments needs Linux 5.7");
 		return result;
@@ -287,7 +292,8 @@ static int explain_update(struct ebpf_link *link, int code, struct ebpf_error *e
 {
 	ebpf_fail_errno(err, code, "link '%s': update", link->target);
 	if (code == -EINVAL || code == -EOPNOTSUPP || code == -ENOTSUP)
-		ebpf_hint(err, "only links of kind cgroup and xdp take another program, and only one of the same type; others are detached and made again");
+		ebpf_hint(err, "only links of kind cgroup and xdp take another program, and only one of the same type; "
+			  "others are detached and made again");
 	return code;
 }
 
@@ -301,7 +307,8 @@ int ebpf_link_update(struct ebpf_link *link, struct ebpf_program *program, struc
 	if (link->fd < 0 && link->kind->update)
 		return link->kind->update(link, program, err);
 	if (link->fd < 0) {
-		ebpf_fail(err, ENOTSUP, "link '%s': update: interface '%s' cannot change the program", link->target, link->interface);
+		ebpf_fail(err, ENOTSUP, "link '%s': update: interface '%s' cannot change the program", link->target,
+			  link->interface);
 		ebpf_hint(err, "detach it and attach the other program");
 		return -ENOTSUP;
 	}

@@ -1,9 +1,9 @@
 /* link.h -- attachments: one file per kind, one row in the table of kinds (kinds.c).
  *
- * To add a kind: (1) write link/<kind>.c with a const struct ebpf_link_kind; (2) add its row in kinds.c; (3) add its spec, example and
- * reference entry. Nothing else changes: options are checked, bound to Lua and documented from the descriptor.
- * A kind tries the newest interface first and falls back along the chain written above its attach function; which one was used is kept
- * in link->interface. A failed attach explains itself by probing, after it failed.
+ * To add a kind: (1) write link/<kind>.c with a const struct ebpf_link_kind; (2) add its row in kinds.c; (3) add its
+ * spec, example and reference entry. Nothing else changes: options are checked, bound to Lua and documented from the
+ * descriptor. A kind tries the newest interface first and falls back along the chain written above its attach function;
+ * which one was used is kept in link->interface. A failed attach explains itself by probing, after it failed.
  */
 #ifndef EBPF_LINK_H
 #define EBPF_LINK_H
@@ -18,7 +18,7 @@ struct ebpf_link {
 	unsigned refs;
 	int fd;                       /* BPF link, or -1 */
 	int perf_fd;                  /* perf event that carries the program, or -1 */
-	int program_fd_kept;          /* duplicate for detaching by program (cgroup before 5.7, XDP before 5.9), or -1 */
+	int program_fd_kept; /* duplicate for detaching by program (cgroup before 5.7, XDP before 5.9), or -1 */
 	int socket_fd;                /* netlink: of the network namespace in which it was attached, or -1 */
 	uint32_t socket_sequence;     /* of the last request */
 	struct ebpf_kernel *kernel;
@@ -26,7 +26,8 @@ struct ebpf_link {
 	const char *interface;        /* "link", "perf", "legacy", "raw", "netlink", "attach" */
 	char *target;
 	char *pin_path;
-	/* undoes what closing the descriptors does not (tracefs event, netlink, BPF_PROG_DETACH); NULL = nothing. Called once. */
+	/* undoes what closing the descriptors does not (tracefs event, netlink, BPF_PROG_DETACH); NULL = nothing.
+	 * Called once. */
 	int (*undo)(struct ebpf_link *link, struct ebpf_error *err);
 	char *legacy_event;           /* "kprobes/name": to be removed from tracefs */
 	int cgroup_fd, ifindex;       /* of undo */
@@ -38,14 +39,16 @@ struct ebpf_link_kind {
 	const char *since;            /* oldest kernel on which the kind works at all */
 	const char *const *aliases;   /* other names ("kretprobe"), NULL-terminated; or NULL */
 	const struct ebpf_option *options; /* ends with a NULL name */
-	/* Fills options from what follows the slash of a section, e.g. "syscalls/sys_enter_openat". Strings may point into `storage`.
-	 * NULL: the kind has no section of its own form. Returns 1 = complete, 0 = something is missing (err says what), -errno = malformed. */
-	int (*parse)(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *options, char *storage, size_t size,
-		     struct ebpf_error *err);
+	/* Fills options from what follows the slash of a section, e.g. "syscalls/sys_enter_openat". Strings may point
+	 * into `storage`. NULL: the kind has no section of its own form. Returns 1 = complete, 0 = something is missing
+	 * (err says what), -errno = malformed. */
+	int (*parse)(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *options,
+		     char *storage, size_t size, struct ebpf_error *err);
 	/* `alias` is the name that was asked for. */
-	int (*attach)(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *options, struct ebpf_link *link,
-		      struct ebpf_error *err);
-	/* Puts another program in the place of the present one where there is no BPF link (those are updated by link.c); NULL = it cannot be. */
+	int (*attach)(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *options,
+		      struct ebpf_link *link, struct ebpf_error *err);
+	/* Puts another program in the place of the present one where there is no BPF link (those are updated by
+	 * link.c); NULL = it cannot be. */
 	int (*update)(struct ebpf_link *link, struct ebpf_program *program, struct ebpf_error *err);
 };
 extern const struct ebpf_link_kind *const ebpf_link_kinds[]; /* ends with NULL */
@@ -54,8 +57,9 @@ extern const struct ebpf_link_kind *const ebpf_link_kinds[]; /* ends with NULL *
 #define EBPF_LINK_OPTION(member, option_type, nth) \
 	{ .name = #member, .type = option_type, .offset = offsetof(struct ebpf_link_options, member), .position = nth }
 
-/* An attach function fills the link it is given, whose descriptors are -1, and returns 0 or -errno with `err` filled ("xdp lo: another ..."); the
- * caller puts "program 'x': attach" before it. On failure it may leave the link half done: the caller releases what is in it. */
+/* An attach function fills the link it is given, whose descriptors are -1, and returns 0 or -errno with `err` filled
+ * ("xdp lo: another ..."); the caller puts "program 'x': attach" before it. On failure it may leave the link half done:
+ * the caller releases what is in it. */
 
 /* -- what kinds share (link.c) -- */
 
@@ -79,7 +83,8 @@ int ebpf_attach_mode(const char *text, enum ebpf_attach_mode *mode, struct ebpf_
 struct perf_event_attr;
 int ebpf_perf_open(struct ebpf_link *link, struct perf_event_attr *attr, pid_t pid);
 /* Puts the program on link->perf_fd and switches it on: BPF_LINK_CREATE (5.15) -> PERF_EVENT_IOC_SET_BPF. */
-int ebpf_perf_attach(struct ebpf_link *link, struct ebpf_program *program, uint64_t cookie, enum ebpf_attach_mode mode, struct ebpf_error *err);
+int ebpf_perf_attach(struct ebpf_link *link, struct ebpf_program *program, uint64_t cookie, enum ebpf_attach_mode mode,
+		     struct ebpf_error *err);
 
 /* -- dynamic probes (probe.c): the event of a kprobe or uprobe -- */
 
@@ -92,8 +97,9 @@ struct ebpf_probe {
 	uint32_t max_active;    /* kretprobe: 0 = the kernel's choice */
 	pid_t pid;              /* -1 = all */
 };
-/* Opens the event: the PMU of kprobes or uprobes (4.17) -> an event of our own in tracefs, removed by link->undo. The error is "<target>: ...",
- * which the caller may replace by a better one for the codes that it knows. */
-int ebpf_probe_open(struct ebpf_link *link, const struct ebpf_probe *probe, enum ebpf_attach_mode mode, struct ebpf_error *err);
+/* Opens the event: the PMU of kprobes or uprobes (4.17) -> an event of our own in tracefs, removed by link->undo. The
+ * error is "<target>: ...", which the caller may replace by a better one for the codes that it knows. */
+int ebpf_probe_open(struct ebpf_link *link, const struct ebpf_probe *probe, enum ebpf_attach_mode mode,
+		    struct ebpf_error *err);
 
 #endif

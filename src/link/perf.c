@@ -1,7 +1,7 @@
 /* perf.c -- programs on perf events: what tracepoints, kprobes and uprobes have in common.
  *
- * BPF_LINK_CREATE (5.15) gives a link that can be pinned and carries a cookie; before it PERF_EVENT_IOC_SET_BPF ties the program to the life of
- * the event's descriptor.
+ * BPF_LINK_CREATE (5.15) gives a link that can be pinned and carries a cookie; before it PERF_EVENT_IOC_SET_BPF ties
+ * the program to the life of the event's descriptor.
  */
 #include <fcntl.h>
 #include <linux/perf_event.h>
@@ -62,20 +62,22 @@ static int fail_attach(struct ebpf_link *link, int code, struct ebpf_error *err)
 	return code;
 }
 
-static int attach_by_ioctl(struct ebpf_link *link, struct ebpf_program *program, uint64_t cookie, enum ebpf_attach_mode mode,
-			   struct ebpf_error *err)
+static int attach_by_ioctl(struct ebpf_link *link, struct ebpf_program *program, uint64_t cookie,
+			   enum ebpf_attach_mode mode, struct ebpf_error *err)
 {
 	int result;
 
 	if (cookie) {
 		ebpf_fail(err, ENOTSUP, "%s: a cookie needs a BPF link", link->target);
 		if (mode == EBPF_ATTACH_ANY)
-			ebpf_hint(err, "links on perf events came with Linux %s", ebpf_feature_since(EBPF_FEATURE_PERF_LINK));
+			ebpf_hint(err, "links on perf events came with Linux %s",
+				  ebpf_feature_since(EBPF_FEATURE_PERF_LINK));
 		else
 			ebpf_hint(err, "leave attach_mode out");
 		return -ENOTSUP;
 	}
-	result = ebpf_kernel_sys(link->kernel)->ioctl(link->perf_fd, PERF_EVENT_IOC_SET_BPF, (unsigned long)program->fd);
+	result =
+		ebpf_kernel_sys(link->kernel)->ioctl(link->perf_fd, PERF_EVENT_IOC_SET_BPF, (unsigned long)program->fd);
 	if (result < 0)
 		return fail_attach(link, result, err);
 	if (!link->interface)
@@ -83,7 +85,8 @@ static int attach_by_ioctl(struct ebpf_link *link, struct ebpf_program *program,
 	return 0;
 }
 
-int ebpf_perf_attach(struct ebpf_link *link, struct ebpf_program *program, uint64_t cookie, enum ebpf_attach_mode mode, struct ebpf_error *err)
+int ebpf_perf_attach(struct ebpf_link *link, struct ebpf_program *program, uint64_t cookie, enum ebpf_attach_mode mode,
+		     struct ebpf_error *err)
 {
 	const char *interface = link->interface; /* "legacy" when the event is our own of tracefs */
 	bool wanted = mode == EBPF_ATTACH_ANY || mode == EBPF_ATTACH_LINK;
@@ -94,8 +97,8 @@ int ebpf_perf_attach(struct ebpf_link *link, struct ebpf_program *program, uint6
 	if (result && wanted && ebpf_kernel_supports(link->kernel, EBPF_FEATURE_PERF_LINK))
 		return fail_attach(link, result, err);
 	if (result && mode == EBPF_ATTACH_LINK)
-		return ebpf_fail(err, ENOTSUP, "%s: attach_mode 'link': links on perf events need Linux %s", link->target,
-				 ebpf_feature_since(EBPF_FEATURE_PERF_LINK));
+		return ebpf_fail(err, ENOTSUP, "%s: attach_mode 'link': links on perf events need Linux %s",
+				 link->target, ebpf_feature_since(EBPF_FEATURE_PERF_LINK));
 	if (result)
 		result = attach_by_ioctl(link, program, cookie, mode, err);
 	if (result)

@@ -1,7 +1,8 @@
 /* probe.c -- the perf event of a kprobe or uprobe.
  *
- * Since Linux 4.17 the kprobe and uprobe PMUs make one that lives as long as its descriptor. Before, and for what the PMUs do not know (maxactive,
- * symbols with a dot), an event is defined in tracefs under a name of our own, and must be removed again.
+ * Since Linux 4.17 the kprobe and uprobe PMUs make one that lives as long as its descriptor. Before, and for what the
+ * PMUs do not know (maxactive, symbols with a dot), an event is defined in tracefs under a name of our own, and must be
+ * removed again.
  */
 #include <ctype.h>
 #include <fcntl.h>
@@ -52,8 +53,8 @@ static int write_definition(struct ebpf_link *link, bool user, const char *text,
 	if (fd < 0) {
 		ebpf_link_fail(link, fd, err);
 		if (fd == -ENOENT)
-			ebpf_fail(err, ENOTSUP, "%s: this kernel has no %ss (CONFIG_%s_EVENTS)", link->target, user ? "uprobe" : "kprobe",
-				  user ? "UPROBE" : "KPROBE");
+			ebpf_fail(err, ENOTSUP, "%s: this kernel has no %ss (CONFIG_%s_EVENTS)", link->target,
+				  user ? "uprobe" : "kprobe", user ? "UPROBE" : "KPROBE");
 		return fd == -ENOENT ? -ENOTSUP : fd;
 	}
 	written = sys->write(fd, text, strlen(text));
@@ -78,7 +79,8 @@ static int remove_event(struct ebpf_link *link, struct ebpf_error *err)
 	return result;
 }
 
-/* Unlike any other in the system: the process, the time, and where the link is in memory. Group and name have at most 63 characters. */
+/* Unlike any other in the system: the process, the time, and where the link is in memory. Group and name have at most
+ * 63 characters. */
 static char *make_event_name(const struct ebpf_link *link, const struct ebpf_probe *probe)
 {
 	struct timespec now;
@@ -106,7 +108,8 @@ static char *make_definition(const struct ebpf_probe *probe, const char *event)
 	if (!probe->user)
 		return ebpf_sprintf("%s:%s 0x%llx", head, event, offset);
 	if (probe->ref_counter)
-		return ebpf_sprintf("%s:%s %s:0x%llx(0x%llx)", head, event, probe->name, offset, (unsigned long long)probe->ref_counter);
+		return ebpf_sprintf("%s:%s %s:0x%llx(0x%llx)", head, event, probe->name, offset,
+				    (unsigned long long)probe->ref_counter);
 	return ebpf_sprintf("%s:%s %s:0x%llx", head, event, probe->name, offset);
 }
 
@@ -137,7 +140,8 @@ static int open_by_tracefs(struct ebpf_link *link, const struct ebpf_probe *prob
 		return result;
 	link->undo = remove_event;
 	link->interface = "legacy";
-	id = ebpf_kernel_tracepoint(link->kernel, probe->user ? "uprobes" : "kprobes", strchr(link->legacy_event, '/') + 1, err);
+	id = ebpf_kernel_tracepoint(link->kernel, probe->user ? "uprobes" : "kprobes",
+				    strchr(link->legacy_event, '/') + 1, err);
 	if (id < 0) {
 		ebpf_wrap(err, (int)id, "%s", link->target);
 		/* Linux before 4.12 takes the number for a part of the name. */
@@ -154,29 +158,36 @@ static int open_by_tracefs(struct ebpf_link *link, const struct ebpf_probe *prob
 
 /* -- the chain -- */
 
-static int fail_mode(struct ebpf_link *link, const struct ebpf_probe *probe, enum ebpf_attach_mode mode, struct ebpf_error *err)
+static int fail_mode(struct ebpf_link *link, const struct ebpf_probe *probe, enum ebpf_attach_mode mode,
+		     struct ebpf_error *err)
 {
 	const char *word = mode == EBPF_ATTACH_LINK ? "link" : "perf";
 
 	if (probe->max_active)
-		return ebpf_fail(err, ENOTSUP, "%s: attach_mode '%s': max_active is known to tracefs alone (attach_mode 'legacy')", link->target, word);
-	return ebpf_fail(err, ENOTSUP, "%s: attach_mode '%s': this kernel has no %s events (Linux %s)", link->target, word, pmu_name(probe),
+		return ebpf_fail(err, ENOTSUP,
+				 "%s: attach_mode '%s': max_active is known to tracefs alone (attach_mode 'legacy')",
+				 link->target, word);
+	return ebpf_fail(err, ENOTSUP, "%s: attach_mode '%s': this kernel has no %s events (Linux %s)", link->target,
+			 word, pmu_name(probe),
 			 ebpf_feature_since(probe->user ? EBPF_FEATURE_PERF_UPROBE : EBPF_FEATURE_PERF_KPROBE));
 }
 
-int ebpf_probe_open(struct ebpf_link *link, const struct ebpf_probe *probe, enum ebpf_attach_mode mode, struct ebpf_error *err)
+int ebpf_probe_open(struct ebpf_link *link, const struct ebpf_probe *probe, enum ebpf_attach_mode mode,
+		    struct ebpf_error *err)
 {
 	enum ebpf_feature feature = probe->user ? EBPF_FEATURE_PERF_UPROBE : EBPF_FEATURE_PERF_KPROBE;
 	bool wanted = mode != EBPF_ATTACH_LEGACY && !probe->max_active && !ebpf_kernel_masked(link->kernel, feature);
-	int ret_bit = 0, type = wanted ? ebpf_kernel_pmu(link->kernel, pmu_name(probe), &ret_bit, NULL) : -ENOENT, result;
+	int ret_bit = 0, type = wanted ? ebpf_kernel_pmu(link->kernel, pmu_name(probe), &ret_bit, NULL) : -ENOENT,
+	    result;
 
 	if (probe->ref_counter >> REF_COUNTER_SHIFT)
-		return ebpf_fail(err, EINVAL, "%s: a reference counter at offset 0x%llx does not fit 32 bits", link->target,
-				 (unsigned long long)probe->ref_counter);
+		return ebpf_fail(err, EINVAL, "%s: a reference counter at offset 0x%llx does not fit 32 bits",
+				 link->target, (unsigned long long)probe->ref_counter);
 	if (type >= 0) {
 		result = open_by_pmu(link, probe, type, ret_bit);
 		/* The PMU takes symbol names for event names, which may have no dot or colon (foo.isra.0): EINVAL. */
-		if (result != -EINVAL || mode != EBPF_ATTACH_ANY || probe->user || !probe->name || !strpbrk(probe->name, ".:"))
+		if (result != -EINVAL || mode != EBPF_ATTACH_ANY || probe->user || !probe->name ||
+		    !strpbrk(probe->name, ".:"))
 			return result ? ebpf_link_fail(link, result, err) : 0;
 	} else if (mode == EBPF_ATTACH_LINK || mode == EBPF_ATTACH_PERF) {
 		return fail_mode(link, probe, mode, err);

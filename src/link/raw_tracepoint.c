@@ -1,4 +1,5 @@
-/* raw_tracepoint.c -- programs of type raw_tracepoint (and its writable form): the arguments of a trace event before they are made into a record.
+/* raw_tracepoint.c -- programs of type raw_tracepoint (and its writable form): the arguments of a trace event before
+ * they are made into a record.
  *
  * Chain: BPF_RAW_TRACEPOINT_OPEN with a cookie (6.10) -> without (4.17; its descriptor is a BPF link since 5.7).
  */
@@ -13,12 +14,13 @@ static const struct ebpf_option options[] = {
 };
 static const char *const aliases[] = { "raw_tp", NULL };
 
-static int parse(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *out, char *storage, size_t size,
-		 struct ebpf_error *err)
+static int parse(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *out, char *storage,
+		 size_t size, struct ebpf_error *err)
 {
 	if (extra) {
 		if ((size_t)snprintf(storage, size, "%s", extra) >= size || strchr(storage, '/'))
-			return ebpf_fail(err, EINVAL, "section '%s': a raw tracepoint is written raw_tracepoint/name", program->section);
+			return ebpf_fail(err, EINVAL, "section '%s': a raw tracepoint is written raw_tracepoint/name",
+					 program->section);
 		out->name = storage;
 	}
 	if (out->name)
@@ -28,12 +30,14 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 	return 0;
 }
 
-static int explain(struct ebpf_link *link, struct ebpf_program *program, const struct ebpf_link_options *given, int code, struct ebpf_error *err)
+static int explain(struct ebpf_link *link, struct ebpf_program *program, const struct ebpf_link_options *given,
+		   int code, struct ebpf_error *err)
 {
 	const char *nearest;
 
 	if (given->cookie && !ebpf_kernel_supports(link->kernel, EBPF_FEATURE_RAW_TP_COOKIE))
-		return ebpf_fail(err, ENOTSUP, "%s: a cookie needs Linux %s", link->target, ebpf_feature_since(EBPF_FEATURE_RAW_TP_COOKIE));
+		return ebpf_fail(err, ENOTSUP, "%s: a cookie needs Linux %s", link->target,
+				 ebpf_feature_since(EBPF_FEATURE_RAW_TP_COOKIE));
 	if (code == -ENOENT) {
 		ebpf_fail(err, ENOENT, "%s: there is no such raw tracepoint in this kernel", link->target);
 		nearest = ebpf_kernel_nearest_type(link->kernel, "btf_trace_", given->name, BTF_KIND_TYPEDEF);
@@ -43,14 +47,15 @@ static int explain(struct ebpf_link *link, struct ebpf_program *program, const s
 	}
 	ebpf_link_fail(link, code, err);
 	if (code == -EINVAL && program->flags & BPF_F_SLEEPABLE)
-		ebpf_hint(err, "only tracepoints that may fault, as those of system calls since Linux 6.13, take a sleepable program");
+		ebpf_hint(err, "only tracepoints that may fault, as those of system calls since Linux 6.13, take a "
+			  "sleepable program");
 	else if (code == -EINVAL)
 		ebpf_hint(err, "the program reads more arguments than this tracepoint has");
 	return code;
 }
 
-static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given, struct ebpf_link *link,
-		  struct ebpf_error *err)
+static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given,
+		  struct ebpf_link *link, struct ebpf_error *err)
 {
 	union bpf_attr attr;
 	int result;
@@ -76,5 +81,10 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 }
 
 const struct ebpf_link_kind ebpf_kind_raw_tracepoint = {
-	.name = "raw_tracepoint", .since = "4.17", .aliases = aliases, .options = options, .parse = parse, .attach = attach,
+	.name = "raw_tracepoint",
+	.since = "4.17",
+	.aliases = aliases,
+	.options = options,
+	.parse = parse,
+	.attach = attach,
 };

@@ -17,15 +17,17 @@ static const struct ebpf_option options[] = {
 static const char *const aliases[] = { "tp", NULL };
 
 /* "category/name" */
-static int parse(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *out, char *storage, size_t size,
-		 struct ebpf_error *err)
+static int parse(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *out, char *storage,
+		 size_t size, struct ebpf_error *err)
 {
 	char *slash;
 
 	(void)program;
 	if (extra) {
-		if ((size_t)snprintf(storage, size, "%s", extra) >= size || !(slash = strchr(storage, '/')) || slash == storage || !slash[1])
-			return ebpf_fail(err, EINVAL, "section '%s': a tracepoint is written tracepoint/category/name", program->section);
+		if ((size_t)snprintf(storage, size, "%s", extra) >= size || !(slash = strchr(storage, '/')) ||
+		    slash == storage || !slash[1])
+			return ebpf_fail(err, EINVAL, "section '%s': a tracepoint is written tracepoint/category/name",
+					 program->section);
 		*slash = '\0';
 		out->category = storage;
 		out->name = slash + 1;
@@ -37,8 +39,8 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 	return 0;
 }
 
-static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given, struct ebpf_link *link,
-		  struct ebpf_error *err)
+static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given,
+		  struct ebpf_link *link, struct ebpf_error *err)
 {
 	struct perf_event_attr attr;
 	enum ebpf_attach_mode mode;
@@ -47,14 +49,16 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 
 	(void)alias;
 	if (!given->category || !given->name)
-		return ebpf_fail(err, EINVAL, "tracepoint: category and name are needed (\"syscalls\", \"sys_enter_openat\")");
+		return ebpf_fail(err, EINVAL,
+				 "tracepoint: category and name are needed (\"syscalls\", \"sys_enter_openat\")");
 	result = ebpf_attach_mode(given->attach_mode, &mode, err);
 	if (!result)
 		result = ebpf_link_set_target(link, err, "tracepoint %s:%s", given->category, given->name);
 	if (result)
 		return result;
 	if (mode == EBPF_ATTACH_LEGACY)
-		return ebpf_fail(err, ENOTSUP, "%s: attach_mode 'legacy': a tracepoint needs no event of its own; use 'link' or 'perf'", link->target);
+		return ebpf_fail(err, ENOTSUP, "%s: attach_mode 'legacy': a tracepoint has \"link\" and \"perf\"",
+				 link->target);
 	id = ebpf_kernel_tracepoint(link->kernel, given->category, given->name, err);
 	if (id < 0)
 		return (int)id;

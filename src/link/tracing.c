@@ -1,9 +1,10 @@
-/* tracing.c -- programs whose target is a type of the kernel, chosen when they were loaded: fentry, fexit, fmod_ret, tp_btf, LSM hooks; and freplace,
- * which takes the place of a function of another program.
+/* tracing.c -- programs whose target is a type of the kernel, chosen when they were loaded: fentry, fexit, fmod_ret,
+ * tp_btf, LSM hooks; and freplace, which takes the place of a function of another program.
  *
  * Chain: BPF_LINK_CREATE (5.19; freplace 5.10) -> BPF_RAW_TRACEPOINT_OPEN (5.5, without a cookie).
  */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "link/link.h"
 
@@ -38,15 +39,28 @@ static const struct form *form_of(const struct ebpf_program *program)
 }
 
 /* The section has been used up when the program was loaded. */
-static int parse(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *out, char *storage, size_t size,
-		 struct ebpf_error *err)
+static int parse(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *out, char *storage,
+		 size_t size, struct ebpf_error *err)
 {
 	(void)program, (void)extra, (void)out, (void)storage, (void)size, (void)err;
 	return 1;
 }
 
+/* The kernel gives info of any kind of object, in that kind's own layout: so ask first what it is. */
+static bool is_program(int fd)
+{
+	static const char program[] = "anon_inode:bpf-prog";
+	char path[64], text[64];
+	ssize_t length;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	length = readlink(path, text, sizeof text);
+	return length == sizeof program - 1 && !memcmp(text, program, sizeof program - 1);
+}
+
 /* The type of function `name` in the program that is to be changed. */
-static int find_target(struct ebpf_link *link, int target_fd, const char *name, uint32_t *type_id, struct ebpf_error *err)
+static int find_target(struct ebpf_link *link, int target_fd, const char *name, uint32_t *type_id,
+		       struct ebpf_error *err)
 {
 	struct bpf_prog_info info = { 0 };
 	struct ebpf_btf *btf = NULL;
@@ -54,6 +68,9 @@ static int find_target(struct ebpf_link *link, int target_fd, const char *name, 
 	int64_t id;
 	int result;
 
+	if (!is_program(target_fd))
+		return ebpf_fail(err, EINVAL, "%s: target_fd %d is not the descriptor of a program", link->target,
+				 target_fd);
 	memset(&attr, 0, sizeof attr);
 	attr.info.bpf_fd = (uint32_t)target_fd;
 	attr.info.info_len = sizeof info;
@@ -62,14 +79,16 @@ static int find_target(struct ebpf_link *link, int target_fd, const char *name, 
 	if (result)
 		return ebpf_fail_errno(err, result, "%s: target_fd %d", link->target, target_fd);
 	if (!info.btf_id)
-		return ebpf_fail(err, EINVAL, "%s: the target program '%.16s' was loaded without types", link->target, info.name);
+		return ebpf_fail(err, EINVAL, "%s: the target program '%.16s' was loaded without types", link->target,
+				 info.name);
 	result = ebpf_kernel_btf_by_id(link->kernel, info.btf_id, &btf, err);
 	if (result)
 		return ebpf_wrap(err, result, "%s", link->target);
 	id = ebpf_btf_find_kind(btf, name, BTF_KIND_FUNC);
 	ebpf_btf_free(btf);
 	if (id < 0)
-		return ebpf_fail(err, ENOENT, "%s: the target program '%.16s' has no function '%s'", link->target, info.name, name);
+		return ebpf_fail(err, ENOENT, "%s: the target program '%.16s' has no function '%s'", link->target,
+				 info.name, name);
 	*type_id = (uint32_t)id;
 	return 0;
 }
@@ -103,7 +122,8 @@ static int explain(struct ebpf_link *link, int code, struct ebpf_error *err)
 		ebpf_hint(err, "the function has as many programs as it can take (38)");
 		break;
 	case -ENOTSUP: case -524:
-		ebpf_hint(err, "this kernel cannot attach to functions on this architecture (arm64 can since Linux 6.0)");
+		ebpf_hint(err,
+			  "this kernel cannot attach to functions on this architecture (arm64 can since Linux 6.0)");
 		break;
 	}
 	return code == -524 ? -ENOTSUP : code;
@@ -138,8 +158,8 @@ static int check(struct ebpf_link *link, const struct ebpf_program *program, con
 	return 0;
 }
 
-static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given, struct ebpf_link *link,
-		  struct ebpf_error *err)
+static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given,
+		  struct ebpf_link *link, struct ebpf_error *err)
 {
 	const struct form *form = form_of(program);
 	const char *name = given->symbol ? given->symbol : program->attach_to;
@@ -152,7 +172,8 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	if (!result && given->cookie)
 		result = check_cookie(link, program, err);
 	if (!result && given->target_fd && !name)
-		result = ebpf_fail(err, EINVAL, "freplace: the function to replace is not known: give the option symbol");
+		result = ebpf_fail(err, EINVAL,
+				   "freplace: the function to replace is not known: give the option symbol");
 	if (!result && given->target_fd)
 		result = find_target(link, given->target_fd, name, &type_id, err);
 	if (result)

@@ -1,6 +1,7 @@
 /* uprobe.c -- programs of type kprobe on instructions of programs and libraries, and on the return of their functions.
  *
- * Chain: uprobe PMU + BPF_LINK_CREATE (5.15) -> uprobe PMU + PERF_EVENT_IOC_SET_BPF (4.17) -> an event in tracefs (4.1).
+ * Chain: uprobe PMU + BPF_LINK_CREATE (5.15) -> uprobe PMU + PERF_EVENT_IOC_SET_BPF (4.17) -> an event in tracefs
+ * (4.1).
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -32,7 +33,8 @@ static bool parse_number(const char *text, uint64_t *out)
 }
 
 /* "path:func", "path:func+0x10", "path:0x1234"; the path goes up to the first colon */
-static int parse_extra(const struct ebpf_program *program, struct ebpf_link_options *out, char *storage, struct ebpf_error *err)
+static int parse_extra(const struct ebpf_program *program, struct ebpf_link_options *out, char *storage,
+		       struct ebpf_error *err)
 {
 	char *colon = strchr(storage, ':'), *symbol, *plus;
 
@@ -57,8 +59,8 @@ static int parse_extra(const struct ebpf_program *program, struct ebpf_link_opti
 	return 0;
 }
 
-static int parse(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *out, char *storage, size_t size,
-		 struct ebpf_error *err)
+static int parse(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *out, char *storage,
+		 size_t size, struct ebpf_error *err)
 {
 	int result;
 
@@ -87,11 +89,13 @@ static int explain(struct ebpf_link *link, const struct ebpf_probe *probe, int c
 		break;
 	case -ENOTSUP: case -524:
 		if (err && !strstr(err->message, "attach_mode"))
-			ebpf_hint(err, "the instruction there cannot be probed, or the kernel has no uprobes (CONFIG_UPROBE_EVENTS)");
+			ebpf_hint(err, "the instruction there cannot be probed, or the kernel has no uprobes "
+				  "(CONFIG_UPROBE_EVENTS)");
 		break;
 	case -EINVAL:
 		if (probe->ref_counter && !ebpf_kernel_supports(link->kernel, EBPF_FEATURE_UPROBE_REF_CTR))
-			ebpf_hint(err, "a reference counter needs Linux %s", ebpf_feature_since(EBPF_FEATURE_UPROBE_REF_CTR));
+			ebpf_hint(err, "a reference counter needs Linux %s",
+				  ebpf_feature_since(EBPF_FEATURE_UPROBE_REF_CTR));
 		else
 			ebpf_hint(err, "the offset must be that of an instruction within a regular file");
 		break;
@@ -110,14 +114,16 @@ static int locate(const char *path, const struct ebpf_link_options *given, uint6
 		if (result)
 			return result;
 		if (size && given->offset >= size)
-			return ebpf_fail(err, ERANGE, "'%s': offset 0x%llx is beyond the end of '%s', which has %llu bytes", path,
+			return ebpf_fail(err, ERANGE,
+					 "'%s': offset 0x%llx is beyond the end of '%s', which has %llu bytes", path,
 					 (unsigned long long)given->offset, given->symbol, (unsigned long long)size);
 	}
 	*offset = start + given->offset;
 	return 0;
 }
 
-static int set_target(struct ebpf_link *link, const struct ebpf_link_options *given, const struct ebpf_probe *probe, struct ebpf_error *err)
+static int set_target(struct ebpf_link *link, const struct ebpf_link_options *given, const struct ebpf_probe *probe,
+		      struct ebpf_error *err)
 {
 	const char *word = probe->ret ? "uretprobe" : "uprobe";
 	unsigned long long offset = given->offset;
@@ -129,8 +135,8 @@ static int set_target(struct ebpf_link *link, const struct ebpf_link_options *gi
 	return ebpf_link_set_target(link, err, "%s %s:%s", word, probe->name, given->symbol);
 }
 
-static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given, struct ebpf_link *link,
-		  struct ebpf_error *err)
+static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given,
+		  struct ebpf_link *link, struct ebpf_error *err)
 {
 	struct ebpf_probe probe = { .user = true, .ref_counter = given->ref_counter_offset };
 	enum ebpf_attach_mode mode;

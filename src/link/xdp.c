@@ -1,7 +1,8 @@
 /* xdp.c -- XDP programs on network interfaces.
  *
- * Chain: BPF_LINK_CREATE (5.9) -> rtnetlink IFLA_XDP (4.8). By netlink the program would outlive its owner, so it is taken off again by the link, and
- * only if it is still there (XDP_FLAGS_REPLACE with the expected program, 5.7; before, by asking for its id).
+ * Chain: BPF_LINK_CREATE (5.9) -> rtnetlink IFLA_XDP (4.8). By netlink the program would outlive its owner, so it is
+ * taken off again by the link, and only if it is still there (XDP_FLAGS_REPLACE with the expected program, 5.7; before,
+ * by asking for its id).
  */
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -14,7 +15,16 @@
 #include "link/link.h"
 
 /* IFLA_XDP and what is nested in it; the numbers, since headers may be older than the last of them. */
-enum { LINK_XDP = 43, XDP_FD = 1, XDP_FLAGS = 3, XDP_PROG_ID = 4, XDP_DRV_PROG_ID = 5, XDP_SKB_PROG_ID = 6, XDP_HW_PROG_ID = 7, XDP_EXPECTED_FD = 8 };
+enum {
+	LINK_XDP = 43,
+	XDP_FD = 1,
+	XDP_FLAGS = 3,
+	XDP_PROG_ID = 4,
+	XDP_DRV_PROG_ID = 5,
+	XDP_SKB_PROG_ID = 6,
+	XDP_HW_PROG_ID = 7,
+	XDP_EXPECTED_FD = 8
+};
 
 #define MODES (XDP_FLAGS_SKB_MODE | XDP_FLAGS_DRV_MODE | XDP_FLAGS_HW_MODE)
 #define ANSWER_SIZE (64U << 10)
@@ -28,12 +38,13 @@ static const struct ebpf_option options[] = {
 	{ 0 },
 };
 
-static int parse(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *out, char *storage, size_t size,
-		 struct ebpf_error *err)
+static int parse(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *out, char *storage,
+		 size_t size, struct ebpf_error *err)
 {
 	(void)extra, (void)storage, (void)size;
 	if (program->attach_type == BPF_XDP_DEVMAP || program->attach_type == BPF_XDP_CPUMAP) {
-		ebpf_fail(err, ENOTSUP, "it runs for the entries of a %s, not on an interface", program->attach_type == BPF_XDP_DEVMAP ? "devmap" : "cpumap");
+		ebpf_fail(err, ENOTSUP, "it runs for the entries of a %s, not on an interface",
+			  program->attach_type == BPF_XDP_DEVMAP ? "devmap" : "cpumap");
 		ebpf_hint(err, "write its descriptor into the entry of the map");
 		return 0;
 	}
@@ -65,13 +76,15 @@ static void add_attribute(struct request *request, unsigned short type, uint32_t
 static struct request make_request(unsigned short type, unsigned short flags, int ifindex)
 {
 	return (struct request){
-		.head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = type, .nlmsg_flags = NLM_F_REQUEST | flags },
+		.head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
+			  .nlmsg_type = type,
+			  .nlmsg_flags = NLM_F_REQUEST | flags },
 		.info = { .ifi_family = AF_UNSPEC, .ifi_index = ifindex },
 	};
 }
 
-/* Waits for the answer to the one request that is under way: a message into `answer` (from `*size` bytes of room), or the kernel's error. *size becomes
- * 0 when no answer could be had, so that it is not known what the kernel did. */
+/* Waits for the answer to the one request that is under way: a message into `answer` (from `*size` bytes of room), or
+ * the kernel's error. *size becomes 0 when no answer could be had, so that it is not known what the kernel did. */
 static int receive(struct ebpf_link *link, uint8_t *answer, size_t *size)
 {
 	size_t room = *size;
@@ -88,7 +101,8 @@ static int receive(struct ebpf_link *link, uint8_t *answer, size_t *size)
 		if (got < 0)
 			return (int)got;
 		bytes.size = (size_t)got;
-		if (!ebpf_span_u32(bytes, 0, &length) || !ebpf_span_u16(bytes, 4, &type) || !ebpf_span_u32(bytes, 8, &sequence) || length > bytes.size)
+		if (!ebpf_span_u32(bytes, 0, &length) || !ebpf_span_u16(bytes, 4, &type) ||
+		    !ebpf_span_u32(bytes, 8, &sequence) || length > bytes.size)
 			return -EBADMSG;
 		if (sequence != link->socket_sequence)
 			continue; /* of a request whose answer was lost before */
@@ -108,8 +122,8 @@ static int exchange(struct ebpf_link *link, struct request *request, uint8_t *an
 	return sent < 0 ? (int)sent : receive(link, answer, size);
 }
 
-/* Sets the program of the interface (-1 = none), on condition that it is `expected` where flags have XDP_FLAGS_REPLACE. *unknown: the request went out
- * but its answer was lost. */
+/* Sets the program of the interface (-1 = none), on condition that it is `expected` where flags have XDP_FLAGS_REPLACE.
+ * *unknown: the request went out but its answer was lost. */
 static int set_program(struct ebpf_link *link, int program_fd, int expected_fd, uint32_t flags, bool *unknown)
 {
 	struct request request = make_request(RTM_SETLINK, NLM_F_ACK, link->ifindex);
@@ -135,7 +149,8 @@ static bool find_attribute(struct ebpf_span list, uint16_t type, struct ebpf_spa
 {
 	uint16_t length, found;
 
-	for (uint64_t at = 0; ebpf_span_u16(list, at, &length) && ebpf_span_u16(list, at + 2, &found) && length >= 4; at += (length + 3U) & ~3U)
+	for (uint64_t at = 0; ebpf_span_u16(list, at, &length) && ebpf_span_u16(list, at + 2, &found) && length >= 4;
+	     at += (length + 3U) & ~3U)
 		if ((found & NLA_TYPE_MASK) == type)
 			return ebpf_span_sub(list, at + 4, length - 4U, value);
 	return false;
@@ -155,7 +170,8 @@ static int query_program(struct ebpf_link *link, uint32_t flags, uint32_t *id)
 	*id = 0;
 	if (!result && size > head) {
 		list = (struct ebpf_span){ .data = answer + head, .size = size - head };
-		if (find_attribute(list, LINK_XDP, &nest) && (find_attribute(nest, wanted, &value) || find_attribute(nest, XDP_PROG_ID, &value)))
+		if (find_attribute(list, LINK_XDP, &nest) &&
+		    (find_attribute(nest, wanted, &value) || find_attribute(nest, XDP_PROG_ID, &value)))
 			ebpf_span_u32(value, 0, id);
 	}
 	free(answer);
@@ -187,7 +203,9 @@ static int replace_ours(struct ebpf_link *link, int program_fd)
 	result = query_program(link, modes, &there);
 	if (result)
 		return result;
-	return there && there == program_id(link, link->program_fd_kept) ? set_program(link, program_fd, -1, modes, &unknown) : -EEXIST;
+	return there && there == program_id(link, link->program_fd_kept)
+		       ? set_program(link, program_fd, -1, modes, &unknown)
+		       : -EEXIST;
 }
 
 static int take_off(struct ebpf_link *link, struct ebpf_error *err)
@@ -268,7 +286,8 @@ static int mode_flags(const char *mode, uint32_t *flags, struct ebpf_error *err)
 		*flags |= words[i].flag;
 		return 0;
 	}
-	return mode ? ebpf_fail(err, EINVAL, "xdp: mode '%s': not one of \"generic\", \"driver\", \"offload\"", mode) : 0;
+	return mode ? ebpf_fail(err, EINVAL, "xdp: mode '%s': not one of \"generic\", \"driver\", \"offload\"", mode)
+		    : 0;
 }
 
 static int explain(struct ebpf_link *link, uint32_t flags, int code, struct ebpf_error *err)
@@ -279,17 +298,22 @@ static int explain(struct ebpf_link *link, uint32_t flags, int code, struct ebpf
 	switch (code) {
 	case -EBUSY: case -EEXIST:
 		if (link->socket_fd >= 0 && !query_program(link, flags, &there) && there)
-			ebpf_fail(err, code, "%s: the interface has an XDP program already (id %u)", link->target, there);
+			ebpf_fail(err, code, "%s: the interface has an XDP program already (id %u)", link->target,
+				  there);
 		else
-			ebpf_fail(err, code, "%s: the interface (or one above it) has an XDP program already", link->target);
-		ebpf_hint(err, "only one XDP program fits an interface: detach the other first (ip link set dev ... xdp off, unless a link holds it)");
+			ebpf_fail(err, code, "%s: the interface (or one above it) has an XDP program already",
+				  link->target);
+		ebpf_hint(err, "only one XDP program fits an interface: detach the other first (ip link set dev ... "
+			  "xdp off, unless a link holds it)");
 		break;
 	case -EOPNOTSUPP:
 		if (flags & (XDP_FLAGS_DRV_MODE | XDP_FLAGS_HW_MODE))
-			ebpf_hint(err, "the driver of this interface does not know this mode; mode \"generic\" works on every interface");
+			ebpf_hint(err, "the driver of this interface does not know this mode; mode \"generic\" works "
+				  "on every interface");
 		break;
 	case -EINVAL: case -ERANGE:
-		ebpf_hint(err, "the interface may have settings that exclude XDP (a large MTU, LRO), or the program may be of another mode or for a device");
+		ebpf_hint(err, "the interface may have settings that exclude XDP (a large MTU, LRO), or the program "
+			  "may be of another mode or for a device");
 		break;
 	case -EPERM:
 		ebpf_hint(err, "attaching to an interface needs CAP_NET_ADMIN in its network namespace");
@@ -309,7 +333,8 @@ static int choose_interface(struct ebpf_link *link, const struct ebpf_link_optio
 	if (given->interface) {
 		index = find_interface(link, given->interface);
 		if (index == -ENODEV)
-			return ebpf_fail(err, ENODEV, "xdp: there is no interface '%s' in this network namespace", given->interface);
+			return ebpf_fail(err, ENODEV, "xdp: there is no interface '%s' in this network namespace",
+					 given->interface);
 		if (index < 0)
 			return ebpf_fail_errno(err, index, "xdp: interface '%s'", given->interface);
 	}
@@ -319,8 +344,8 @@ static int choose_interface(struct ebpf_link *link, const struct ebpf_link_optio
 	return ebpf_link_set_target(link, err, "xdp interface %d", index);
 }
 
-static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given, struct ebpf_link *link,
-		  struct ebpf_error *err)
+static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given,
+		  struct ebpf_link *link, struct ebpf_error *err)
 {
 	uint32_t flags = given->flags;
 	enum ebpf_attach_mode mode;
@@ -328,7 +353,8 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	int result;
 
 	(void)alias;
-	if (program->type != BPF_PROG_TYPE_XDP || program->attach_type == BPF_XDP_DEVMAP || program->attach_type == BPF_XDP_CPUMAP)
+	if (program->type != BPF_PROG_TYPE_XDP || program->attach_type == BPF_XDP_DEVMAP ||
+	    program->attach_type == BPF_XDP_CPUMAP)
 		return ebpf_fail(err, EINVAL, "xdp: the program is not one for interfaces");
 	result = ebpf_attach_mode(given->attach_mode, &mode, err);
 	if (!result)
@@ -354,7 +380,8 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 			return explain(link, flags, result, err);
 	}
 	if (mode == EBPF_ATTACH_LINK)
-		return ebpf_fail(err, ENOTSUP, "%s: attach_mode 'link': XDP links need Linux %s", link->target, ebpf_feature_since(EBPF_FEATURE_XDP_LINK));
+		return ebpf_fail(err, ENOTSUP, "%s: attach_mode 'link': XDP links need Linux %s", link->target,
+				 ebpf_feature_since(EBPF_FEATURE_XDP_LINK));
 	result = attach_by_netlink(link, program, flags);
 	return result ? explain(link, flags, result, err) : 0;
 }

@@ -1,7 +1,8 @@
 /* binary.c -- where a library or a program lies that is given by its bare name.
  *
- * Libraries ("libc.so.6", or "libc" for any version) as the dynamic linker finds them: $LD_LIBRARY_PATH, /etc/ld.so.cache, the usual folders;
- * those of another machine are stepped over. Anything else as the shell finds it, by $PATH.
+ * Libraries ("libc.so.6", or "libc" for any version) as the dynamic linker finds them: $LD_LIBRARY_PATH,
+ * /etc/ld.so.cache, the usual folders; those of another machine are stepped over. Anything else as the shell finds it,
+ * by $PATH.
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -76,7 +77,8 @@ static char *search_list(const char *list, const char *name, bool (*accept)(cons
 	return NULL;
 }
 
-/* -- ld.so.cache, made by ldconfig: header (48 bytes), entries of 24 bytes, strings; string offsets count from the header -- */
+/* -- ld.so.cache, made by ldconfig: header (48 bytes), entries of 24 bytes, strings; string offsets count from the
+ * header -- */
 
 /* Steps over the libc5/6 part that older versions wrote first: magic, count, entries of 12 bytes. */
 static bool find_cache_header(struct ebpf_span file, struct ebpf_span *cache)
@@ -128,7 +130,8 @@ static char *search_cache_file(const char *name)
 	while ((got = sys->read(fd, chunk, sizeof chunk)) > 0 && file.size < CACHE_LIMIT)
 		ebpf_buffer_add(&file, chunk, (size_t)got);
 	sys->close(fd);
-	if (!file.failed && find_cache_header((struct ebpf_span){ .data = (uint8_t *)file.data, .size = file.size }, &cache))
+	if (!file.failed &&
+	    find_cache_header((struct ebpf_span){ .data = (uint8_t *)file.data, .size = file.size }, &cache))
 		path = search_cache(cache, name);
 	ebpf_buffer_free(&file);
 	return path;
@@ -172,10 +175,12 @@ static char *find_program(const char *name)
 {
 	char *path = search_list(getenv("PATH"), name, is_program);
 
-	return path ? path : search_list("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", name, is_program);
+	return path ? path
+		    : search_list("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", name, is_program);
 }
 
-/* Not realpath(3): it would follow /proc/PID/root, a link whose text is "/", out of the process's root and into ours. */
+/* Not realpath(3): it would follow /proc/PID/root, a link whose text is "/", out of the process's root and into
+ * ours. */
 static char *make_absolute(const char *name)
 {
 	char folder[4096];
@@ -211,7 +216,8 @@ int ebpf_binary_find(const char *name, char **path, struct ebpf_error *err)
 	if (!found) {
 		ebpf_fail(err, ENOENT, "'%s': no such %s was found", name, library ? "library" : "program");
 		if (library)
-			ebpf_hint(err, "it was looked for in LD_LIBRARY_PATH, " CACHE_PATH " and the usual folders; a path with a slash is taken as it is");
+			ebpf_hint(err, "it was looked for in LD_LIBRARY_PATH, " CACHE_PATH
+				       " and the usual folders; a path with a slash is taken as it is");
 		else
 			ebpf_hint(err, "it was looked for in PATH; a path with a slash is taken as it is");
 		return -ENOENT;

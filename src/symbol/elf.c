@@ -1,8 +1,9 @@
 /* elf.c -- functions of an ELF file: name -> file offset, which is where the kernel puts a uprobe.
  *
- * Dynamic symbols come first, since they have versions and are always there; then the full table of a file that was not stripped. Only
- * functions count (STT_FUNC, and STT_GNU_IFUNC, whose code is the resolver). Of equal names a global one is taken before a weak one before
- * a local one, a default version before the others; what is still at two places is ambiguous.
+ * Dynamic symbols come first, since they have versions and are always there; then the full table of a file that was not
+ * stripped. Only functions count (STT_FUNC, and STT_GNU_IFUNC, whose code is the resolver). Of equal names a global one
+ * is taken before a weak one before a local one, a default version before the others; what is still at two places is
+ * ambiguous.
  */
 #include <fcntl.h>
 #include <gelf.h>
@@ -76,7 +77,8 @@ static const char *version_name(const struct table *table, unsigned index)
 	/* each step goes forward (vd_next is unsigned and not 0), so the walk ends at the end of the section */
 	while (table->definitions && gelf_getverdef(table->definitions, at, &definition)) {
 		if (definition.vd_ndx == index) {
-			if (definition.vd_aux > table->definitions->d_size || !gelf_getverdaux(table->definitions, at + (int)definition.vd_aux, &name))
+			if (definition.vd_aux > table->definitions->d_size ||
+			    !gelf_getverdaux(table->definitions, at + (int)definition.vd_aux, &name))
 				return NULL;
 			return elf_strptr(table->elf, table->definition_strings, name.vda_name);
 		}
@@ -87,8 +89,8 @@ static const char *version_name(const struct table *table, unsigned index)
 	return NULL;
 }
 
-/* In .symtab the version is part of the name ("memcpy@@GLIBC_2.14"); a dynamic symbol has it beside. 0 = no match, -1 = the name but another
- * version than the wanted one, else 2 for the default version (or no versions), 1 for another. */
+/* In .symtab the version is part of the name ("memcpy@@GLIBC_2.14"); a dynamic symbol has it beside. 0 = no match, -1 =
+ * the name but another version than the wanted one, else 2 for the default version (or no versions), 1 for another. */
 static int match_name(const struct table *table, size_t index, const char *name, const struct wanted *wanted)
 {
 	GElf_Versym version = 0;
@@ -203,10 +205,11 @@ static int explain_missing(Elf *elf, const struct wanted *wanted, const struct m
 	size_t count = 0;
 
 	if (match->other_version)
-		return ebpf_fail(err, ENOENT, "'%s': function '%.*s' has no version '%s' here", wanted->path, (int)wanted->length, wanted->symbol,
-				 wanted->version);
+		return ebpf_fail(err, ENOENT, "'%s': function '%.*s' has no version '%s' here", wanted->path,
+				 (int)wanted->length, wanted->symbol, wanted->version);
 	if (match->imported) {
-		ebpf_fail(err, ENOENT, "'%s': function '%s' is not defined in this file, only used by it", wanted->path, wanted->symbol);
+		ebpf_fail(err, ENOENT, "'%s': function '%s' is not defined in this file, only used by it", wanted->path,
+			  wanted->symbol);
 		ebpf_hint(err, "probe the library that defines it");
 		return -ENOENT;
 	}
@@ -222,7 +225,8 @@ static int explain_missing(Elf *elf, const struct wanted *wanted, const struct m
 	if (nearest)
 		ebpf_hint(err, "the nearest is '%s'", nearest);
 	else if (!find_section(elf, SHT_SYMTAB, &header))
-		ebpf_hint(err, "the file was stripped: only its dynamic symbols are known; give an offset instead, or install its symbols");
+		ebpf_hint(err, "the file was stripped: only its dynamic symbols are known; give an offset instead, or "
+			  "install its symbols");
 	free(names);
 	return -ENOENT;
 }
@@ -235,7 +239,8 @@ static int find_symbol(Elf *elf, const struct wanted *wanted, uint64_t *offset, 
 	GElf_Ehdr header;
 	uint64_t other;
 
-	if (elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header) || (header.e_type != ET_EXEC && header.e_type != ET_DYN))
+	if (elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header) ||
+	    (header.e_type != ET_EXEC && header.e_type != ET_DYN))
 		return ebpf_fail(err, ENOEXEC, "'%s': neither a program nor a shared library in ELF", wanted->path);
 	for (size_t i = 0; i < EBPF_COUNT(types) && !match.rank; i++)
 		if (open_table(elf, types[i], &table))
@@ -243,11 +248,11 @@ static int find_symbol(Elf *elf, const struct wanted *wanted, uint64_t *offset, 
 	if (!match.rank)
 		return explain_missing(elf, wanted, &match, err);
 	if (!to_offset(elf, match.address, offset))
-		return ebpf_fail(err, EINVAL, "'%s': function '%s' at 0x%llx lies in no segment of code", wanted->path, wanted->symbol,
-				 (unsigned long long)match.address);
+		return ebpf_fail(err, EINVAL, "'%s': function '%s' at 0x%llx lies in no segment of code", wanted->path,
+				 wanted->symbol, (unsigned long long)match.address);
 	if (match.ambiguous && to_offset(elf, match.other, &other)) {
-		ebpf_fail(err, EEXIST, "'%s': function '%s' is ambiguous: it is at offset 0x%llx and at 0x%llx", wanted->path, wanted->symbol,
-			  (unsigned long long)*offset, (unsigned long long)other);
+		ebpf_fail(err, EEXIST, "'%s': function '%s' is ambiguous: it is at offset 0x%llx and at 0x%llx",
+			  wanted->path, wanted->symbol, (unsigned long long)*offset, (unsigned long long)other);
 		ebpf_hint(err, "give the offset in the file instead, or a version: name@VERSION");
 		return -EEXIST;
 	}

@@ -1,7 +1,7 @@
 /* symbol.h -- addresses and names in ELF files.
  *
- * Reads through libelf; any bytes give a result or an error. Paths of libraries given by bare name are searched in LD_LIBRARY_PATH's
- * absence in ld.so.cache and the usual folders; executables in $PATH.
+ * Reads through libelf; any bytes give a result or an error. Paths of libraries given by bare name are searched in
+ * LD_LIBRARY_PATH's absence in ld.so.cache and the usual folders; executables in $PATH.
  */
 #ifndef EBPF_SYMBOL_H
 #define EBPF_SYMBOL_H
@@ -10,8 +10,8 @@
 
 /* "libc.so.6", "bash" or a path -> an absolute path, malloc'ed. */
 int ebpf_binary_find(const char *name, char **path, struct ebpf_error *err);
-/* File offset of a function: "malloc", "pthread_create@GLIBC_2.34" (version), dynamic symbols before others; ENOENT, or EEXIST when the name is
- * ambiguous at different offsets. `size` (may be NULL) gets the symbol's size. */
+/* File offset of a function: "malloc", "pthread_create@GLIBC_2.34" (version), dynamic symbols before others; ENOENT, or
+ * EEXIST when the name is ambiguous at different offsets. `size` (may be NULL) gets the symbol's size. */
 int ebpf_binary_symbol(const char *path, const char *symbol, uint64_t *offset, uint64_t *size, struct ebpf_error *err);
 
 #endif
