@@ -148,12 +148,11 @@ static void find_source(const char *log, const char *at, char *source, size_t si
 static const char *find_report(const char *log)
 {
 	static const char heading[] = "Verification failed: ";
-	const char *report = ebpf_starts_with(log, heading) ? log : NULL;
 
-	for (const char *at = log; !report && (at = strstr(at, heading)); at++)
-		if (at[-1] == '\n')
-			report = at;
-	return report ? report : log + strlen(log);
+	for (const char *at = strstr(log, heading); at; at = strstr(at + 1, heading))
+		if (at == log || at[-1] == '\n')
+			return at;
+	return log + strlen(log);
 }
 
 void ebpf_verifier_summary(const char *log, char *reason, size_t reason_size, char *source, size_t source_size)

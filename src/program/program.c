@@ -174,7 +174,8 @@ static int open_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_program **out
 	program->attach_btf_id = info.attach_btf_id;
 	program->name = ebpf_strdup(info.name);
 	if (!program->name) {
-		code = ebpf_fail_memory(err);
+		ebpf_fail_memory(err);
+		code = -ENOMEM;
 		goto fail;
 	}
 	*out = program;
