@@ -1,4 +1,5 @@
-/* Reading an object when memory runs out: each allocation fails once, in turn; the answer is an error or a Spec, and nothing is left behind. */
+/* Reading an object when memory runs out: each allocation fails once, in turn; the answer is an error or a Spec, and nothing is
+ * left behind. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -63,7 +64,7 @@ void free(void *block)
 
 static bool read_failing(const char *path, long at)
 {
-	struct ebpf_error err = { 0 };
+	struct ebpf_error err = {0};
 	struct ebpf_spec *spec = NULL;
 	int result;
 
@@ -85,7 +86,7 @@ static bool read_failing(const char *path, long at)
 
 int main(int argc, char **argv)
 {
-	static const char *const names[] = { "spec_maps", "spec_code", "spec_data", "spec_extern", "spec_core", "spec_struct_ops" };
+	static const char *const names[] = {"spec_maps", "spec_code", "spec_data", "spec_extern", "spec_core", "spec_struct_ops"};
 	const char *directory = argc > 1 ? argv[1] : getenv("EBPF_TEST_OBJECTS") ? getenv("EBPF_TEST_OBJECTS") : "build/spec/bpf";
 	char path[512];
 

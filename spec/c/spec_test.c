@@ -12,7 +12,7 @@ static const char *directory = "build/spec/bpf";
 
 static struct ebpf_spec *read_spec(const char *name, bool other_order)
 {
-	struct ebpf_error err = { 0 };
+	struct ebpf_error err = {0};
 	struct ebpf_spec *spec = NULL;
 	char path[512];
 
@@ -25,8 +25,8 @@ static struct ebpf_spec *read_spec(const char *name, bool other_order)
 	return spec;
 }
 
-static const struct ebpf_map_spec *check_map(struct ebpf_spec *spec, const char *name, uint32_t type, uint32_t key_size, uint32_t value_size,
-					     uint32_t max_entries, uint32_t flags)
+static const struct ebpf_map_spec *check_map(struct ebpf_spec *spec, const char *name, uint32_t type, uint32_t key_size,
+                                             uint32_t value_size, uint32_t max_entries, uint32_t flags)
 {
 	const struct ebpf_map_spec *map = ebpf_spec_find_map(spec, name);
 
@@ -130,11 +130,13 @@ static void check_function(const struct ebpf_function *function)
 		CHECK(insn->code == EBPF_CALL || (insn->code == EBPF_LD_IMM64 && insn[1].imm == 0));
 	}
 	for (size_t i = 0; i < function->line_count; i++) {
-		CHECK(function->lines[i].insn < function->insn_count && (!i || function->lines[i - 1].insn <= function->lines[i].insn));
+		CHECK(function->lines[i].insn < function->insn_count &&
+		      (!i || function->lines[i - 1].insn <= function->lines[i].insn));
 		CHECK(*function->lines[i].file); /* the number may be 0, for code that two lines share */
 	}
 	for (size_t i = 0; i < function->relo_count; i++)
-		CHECK(function->relos[i].insn < function->insn_count && (!i || function->relos[i - 1].insn <= function->relos[i].insn));
+		CHECK(function->relos[i].insn < function->insn_count &&
+		      (!i || function->relos[i - 1].insn <= function->relos[i].insn));
 	for (size_t i = 0; i < function->insn_count; i++) {
 		CHECK(!ebpf_insn_check(&function->insns[i], i + 1 < function->insn_count ? &function->insns[i + 1] : NULL));
 		i += ebpf_insn_is_wide(&function->insns[i]);
@@ -148,7 +150,7 @@ static void check_functions(struct ebpf_spec *spec)
 }
 
 static const struct ebpf_program_spec *check_program(struct ebpf_spec *spec, const char *name, const char *section, uint32_t type,
-						     uint32_t attach_type, uint32_t flags, const char *attach_to)
+                                                     uint32_t attach_type, uint32_t flags, const char *attach_to)
 {
 	const struct ebpf_program_spec *program = ebpf_spec_find_program(spec, name);
 
@@ -169,8 +171,8 @@ static const struct ebpf_program_spec *check_program(struct ebpf_spec *spec, con
 }
 
 /* The reference of a function to `name`; its kind must be right. */
-static const struct ebpf_spec_reference *check_reference(struct ebpf_spec *spec, const char *function_name, enum ebpf_reference kind,
-							 const char *name)
+static const struct ebpf_spec_reference *check_reference(struct ebpf_spec *spec, const char *function_name,
+                                                         enum ebpf_reference kind, const char *name)
 {
 	const struct ebpf_function *function = ebpf_spec_find_function(spec, function_name);
 
@@ -190,10 +192,12 @@ static void test_code(struct ebpf_spec *spec)
 	CHECK(check_program(spec, "first", "socket", BPF_PROG_TYPE_SOCKET_FILTER, 0, 0, NULL)->autoload);
 	check_program(spec, "second", "socket", BPF_PROG_TYPE_SOCKET_FILTER, 0, 0, NULL);
 	check_program(spec, "third", "xdp", BPF_PROG_TYPE_XDP, BPF_XDP, 0, NULL);
-	check_program(spec, "callbacks", "tracepoint/syscalls/sys_enter_openat", BPF_PROG_TYPE_TRACEPOINT, 0, 0, "syscalls/sys_enter_openat");
-	CHECK(!check_program(spec, "optional", "kprobe/do_unlinkat+0x10", BPF_PROG_TYPE_KPROBE, 0, 0, "do_unlinkat+0x10")->autoload);
+	check_program(spec, "callbacks", "tracepoint/syscalls/sys_enter_openat", BPF_PROG_TYPE_TRACEPOINT, 0, 0,
+	              "syscalls/sys_enter_openat");
+	CHECK(!check_program(spec, "optional", "kprobe/do_unlinkat+0x10", BPF_PROG_TYPE_KPROBE, 0, 0, "do_unlinkat+0x10")
+	               ->autoload);
 	check_program(spec, "sleeps", "fentry.s/bpf_testmod:function", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, BPF_F_SLEEPABLE,
-		      "bpf_testmod:function");
+	              "bpf_testmod:function");
 	check_program(spec, "frags", "xdp.frags/cpumap", BPF_PROG_TYPE_XDP, BPF_XDP_CPUMAP, BPF_F_XDP_HAS_FRAGS, NULL);
 	check_program(spec, "exact", "cgroup/connect4", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT, 0, NULL);
 	check_program(spec, "unknown", "no_such_section/x", BPF_PROG_TYPE_UNSPEC, 0, 0, NULL);
@@ -217,10 +221,12 @@ static void test_code(struct ebpf_spec *spec)
 	check_reference(spec, "callbacks", EBPF_REF_MAP, "map");
 	check_reference(spec, "callbacks", EBPF_REF_FUNCTION, "each");
 	check_reference(spec, "callbacks", EBPF_REF_FUNCTION, "again");
-	CHECK(check_reference(spec, "first", EBPF_REF_CALL, "text_global")->function == ebpf_spec_find_function(spec, "text_global"));
+	CHECK(check_reference(spec, "first", EBPF_REF_CALL, "text_global")->function ==
+	      ebpf_spec_find_function(spec, "text_global"));
 }
 
-static void check_variable(struct ebpf_spec *spec, const char *name, const char *section, const char *type, const void *value, size_t size)
+static void check_variable(struct ebpf_spec *spec, const char *name, const char *section, const char *type, const void *value,
+                           size_t size)
 {
 	struct ebpf_variable_spec *variable = ebpf_spec_find_variable(spec, name);
 	struct ebpf_layout *layout;
@@ -244,13 +250,15 @@ static void check_variable(struct ebpf_spec *spec, const char *name, const char 
 
 static void test_data(struct ebpf_spec *spec, bool other_order)
 {
-	static const char *const absent[] = { "data_static", "data_hidden", "rodata_static", "bss_static", "private_data" };
+	static const char *const absent[] = {"data_static", "data_hidden", "rodata_static", "bss_static", "private_data"};
 	const uint32_t n = other_order ? 0x04030201 : 0x01020304;
-	uint8_t zeros[32] = { 0 };
+	uint8_t zeros[32] = {0};
 
 	check_map(spec, "spec_dat.data", BPF_MAP_TYPE_ARRAY, 4, ebpf_spec_find_map(spec, ".data")->value_size, 1, BPF_F_MMAPABLE);
 	CHECK(check_map(spec, "spec_dat.rodata", BPF_MAP_TYPE_ARRAY, 4, 24, 1, BPF_F_RDONLY_PROG | BPF_F_MMAPABLE)->frozen);
-	CHECK(!check_map(spec, "spec_dat.bss", BPF_MAP_TYPE_ARRAY, 4, ebpf_spec_find_map(spec, ".bss")->value_size, 1, BPF_F_MMAPABLE)->data);
+	CHECK(!check_map(spec, "spec_dat.bss", BPF_MAP_TYPE_ARRAY, 4, ebpf_spec_find_map(spec, ".bss")->value_size, 1,
+	                 BPF_F_MMAPABLE)
+	               ->data);
 	check_map(spec, ".data.custom", BPF_MAP_TYPE_ARRAY, 4, 4, 1, BPF_F_MMAPABLE);
 	check_map(spec, ".rodata.a_custom_name", BPF_MAP_TYPE_ARRAY, 4, 4, 1, BPF_F_RDONLY_PROG | BPF_F_MMAPABLE);
 	check_map(spec, ".data.private", BPF_MAP_TYPE_ARRAY, 4, 4, 1, 0);
@@ -275,7 +283,8 @@ static void test_data(struct ebpf_spec *spec, bool other_order)
 	for (size_t i = 0; i < EBPF_COUNT(absent); i++)
 		CHECK(!ebpf_spec_find_variable(spec, absent[i]));
 	for (size_t i = 1; i < spec->variable_count; i++)
-		CHECK(spec->variables[i]->map != spec->variables[i - 1]->map || spec->variables[i]->offset >= spec->variables[i - 1]->offset);
+		CHECK(spec->variables[i]->map != spec->variables[i - 1]->map ||
+		      spec->variables[i]->offset >= spec->variables[i - 1]->offset);
 	CHECK_INT(check_reference(spec, "uses_data", EBPF_REF_MAP_VALUE, "spec_dat.data")->kind, EBPF_REF_MAP_VALUE);
 }
 
@@ -306,16 +315,28 @@ static void test_static_data(struct ebpf_spec *spec)
 
 static void test_externs(struct ebpf_spec *spec)
 {
-	static const struct { const char *name; enum ebpf_extern_kind kind; bool weak; uint32_t size, alignment, offset; } expected[] = {
-		{ "CONFIG_BIG", EBPF_EXTERN_KCONFIG, false, 8, 8, 0 }, { "CONFIG_TRISTATE", EBPF_EXTERN_KCONFIG, true, 4, 4, 8 },
-		{ "LINUX_KERNEL_VERSION", EBPF_EXTERN_KCONFIG, false, 4, 4, 12 }, { "CONFIG_SHORT", EBPF_EXTERN_KCONFIG, false, 2, 2, 16 },
-		{ "CONFIG_BOOL", EBPF_EXTERN_KCONFIG, false, 1, 1, 18 }, { "CONFIG_CHAR", EBPF_EXTERN_KCONFIG, false, 1, 1, 19 },
-		{ "CONFIG_STRING", EBPF_EXTERN_KCONFIG, false, 20, 1, 20 }, { "untyped", EBPF_EXTERN_KSYM, false, 0, 0, 0 },
-		{ "weak_untyped", EBPF_EXTERN_KSYM, true, 0, 0, 0 }, { "typed", EBPF_EXTERN_KSYM_TYPED, false, 0, 0, 0 },
-		{ "weak_typed", EBPF_EXTERN_KSYM_TYPED, true, 0, 0, 0 }, { "acquire", EBPF_EXTERN_KFUNC, false, 0, 0, 0 },
-		{ "weak_function", EBPF_EXTERN_KFUNC, true, 0, 0, 0 },
+	static const struct {
+		const char *name;
+		enum ebpf_extern_kind kind;
+		bool weak;
+		uint32_t size, alignment, offset;
+	} expected[] = {
+	        {"CONFIG_BIG", EBPF_EXTERN_KCONFIG, false, 8, 8, 0},
+	        {"CONFIG_TRISTATE", EBPF_EXTERN_KCONFIG, true, 4, 4, 8},
+	        {"LINUX_KERNEL_VERSION", EBPF_EXTERN_KCONFIG, false, 4, 4, 12},
+	        {"CONFIG_SHORT", EBPF_EXTERN_KCONFIG, false, 2, 2, 16},
+	        {"CONFIG_BOOL", EBPF_EXTERN_KCONFIG, false, 1, 1, 18},
+	        {"CONFIG_CHAR", EBPF_EXTERN_KCONFIG, false, 1, 1, 19},
+	        {"CONFIG_STRING", EBPF_EXTERN_KCONFIG, false, 20, 1, 20},
+	        {"untyped", EBPF_EXTERN_KSYM, false, 0, 0, 0},
+	        {"weak_untyped", EBPF_EXTERN_KSYM, true, 0, 0, 0},
+	        {"typed", EBPF_EXTERN_KSYM_TYPED, false, 0, 0, 0},
+	        {"weak_typed", EBPF_EXTERN_KSYM_TYPED, true, 0, 0, 0},
+	        {"acquire", EBPF_EXTERN_KFUNC, false, 0, 0, 0},
+	        {"weak_function", EBPF_EXTERN_KFUNC, true, 0, 0, 0},
 	};
-	const struct ebpf_map_spec *kconfig = check_map(spec, ".kconfig", BPF_MAP_TYPE_ARRAY, 4, 40, 1, BPF_F_RDONLY_PROG | BPF_F_MMAPABLE);
+	const struct ebpf_map_spec *kconfig =
+	        check_map(spec, ".kconfig", BPF_MAP_TYPE_ARRAY, 4, 40, 1, BPF_F_RDONLY_PROG | BPF_F_MMAPABLE);
 
 	CHECK(kconfig == spec_impl(spec)->kconfig && !kconfig->data);
 	CHECK_STR(kconfig->name, "spec_ex.kconfig");
@@ -342,7 +363,7 @@ static void test_externs(struct ebpf_spec *spec)
 
 static void test_core(struct ebpf_spec *spec)
 {
-	bool kinds[13] = { false };
+	bool kinds[13] = {false};
 
 	CHECK(ebpf_spec_find_function(spec, "in_text")->relo_count == 1);
 	for (size_t f = 0; f < spec_impl(spec)->function_count; f++) {
@@ -378,7 +399,7 @@ static void test_struct_ops(struct ebpf_spec *spec)
 
 static void test_objects(bool other_order)
 {
-	static const char *const names[] = { "spec_maps", "spec_code", "spec_data", "spec_extern", "spec_core", "spec_struct_ops" };
+	static const char *const names[] = {"spec_maps", "spec_code", "spec_data", "spec_extern", "spec_core", "spec_struct_ops"};
 	struct ebpf_spec *specs[EBPF_COUNT(names)];
 
 	for (size_t i = 0; i < EBPF_COUNT(names); i++) {
@@ -406,7 +427,8 @@ static void test_same_code(const char *name)
 	struct ebpf_spec *one = read_spec(name, false), *other = read_spec(name, true);
 
 	for (size_t f = 0; one && other && f < spec_impl(one)->function_count; f++) {
-		const struct ebpf_function *left = spec_impl(one)->functions[f], *right = ebpf_spec_find_function(other, left->name);
+		const struct ebpf_function *left = spec_impl(one)->functions[f],
+		                           *right = ebpf_spec_find_function(other, left->name);
 
 		CHECK(right && right->insn_count == left->insn_count);
 		CHECK(right && !memcmp(left->insns, right->insns, left->insn_count * sizeof(*left->insns)));
@@ -419,11 +441,25 @@ static void test_same_code(const char *name)
 
 static void test_sections(void)
 {
-	static const struct { const char *section; const char *row, *extra; } cases[] = {
-		{ "xdp", "xdp", "" }, { "xdp/x", NULL, NULL }, { "xdp/cpumap", "xdp/cpumap", "" }, { "kprobe", "kprobe", "" },
-		{ "kprobe/", "kprobe", "" }, { "kprobe/f+8", "kprobe", "f+8" }, { "kprobes", NULL, NULL }, { "?tp/a/b", "tp", "a/b" },
-		{ "kprobe.multi/a*", "kprobe.multi", "a*" }, { "tc", "tc", "" }, { "tc/ingress", "tc/ingress", "" }, { "", NULL, NULL },
-		{ "usdt.s/p:q:r", "usdt.s", "p:q:r" }, { "struct_ops/x", "struct_ops", "x" }, { "cgroup/skb", "cgroup/skb", "" },
+	static const struct {
+		const char *section;
+		const char *row, *extra;
+	} cases[] = {
+	        {"xdp", "xdp", ""},
+	        {"xdp/x", NULL, NULL},
+	        {"xdp/cpumap", "xdp/cpumap", ""},
+	        {"kprobe", "kprobe", ""},
+	        {"kprobe/", "kprobe", ""},
+	        {"kprobe/f+8", "kprobe", "f+8"},
+	        {"kprobes", NULL, NULL},
+	        {"?tp/a/b", "tp", "a/b"},
+	        {"kprobe.multi/a*", "kprobe.multi", "a*"},
+	        {"tc", "tc", ""},
+	        {"tc/ingress", "tc/ingress", ""},
+	        {"", NULL, NULL},
+	        {"usdt.s/p:q:r", "usdt.s", "p:q:r"},
+	        {"struct_ops/x", "struct_ops", "x"},
+	        {"cgroup/skb", "cgroup/skb", ""},
 	};
 	size_t rows = 0;
 
@@ -455,7 +491,7 @@ static void test_sections(void)
 static void test_editing(void)
 {
 	struct ebpf_spec *spec = read_spec("spec_data", false);
-	struct ebpf_error err = { 0 };
+	struct ebpf_error err = {0};
 	struct ebpf_program_spec *program = ebpf_spec_find_program(spec, "uses_data");
 	struct ebpf_map_spec *data = ebpf_spec_find_map(spec, ".data.custom"), *bss = ebpf_spec_find_map(spec, ".bss");
 	struct ebpf_variable_spec *variable = ebpf_spec_find_variable(spec, "custom_data");
@@ -484,7 +520,7 @@ static void test_editing(void)
 static struct ebpf_block *make_block(void)
 {
 	struct ebpf_block *block = ebpf_block_new();
-	const struct ebpf_insn wide = { .code = EBPF_LD_IMM64, .dst = 1 }, call = { .code = EBPF_CALL }, leave = { .code = EBPF_EXIT };
+	const struct ebpf_insn wide = {.code = EBPF_LD_IMM64, .dst = 1}, call = {.code = EBPF_CALL}, leave = {.code = EBPF_EXIT};
 
 	CHECK_INT(ebpf_block_add(block, wide, 0, NULL), 0);
 	CHECK_INT(ebpf_block_refer(block, EBPF_REF_MAP, "later", 0, NULL), 0);
@@ -501,7 +537,7 @@ static struct ebpf_block *make_block(void)
 
 static void test_by_hand(void)
 {
-	struct ebpf_error err = { 0 };
+	struct ebpf_error err = {0};
 	struct ebpf_spec *spec = ebpf_spec_new("made", &err);
 	struct ebpf_program_spec *program = NULL, *other = NULL;
 	struct ebpf_block *block = make_block();
@@ -563,7 +599,7 @@ static uint8_t *read_bytes(const char *name, bool other_order, size_t *size)
 /* Reads from a block of exactly that size, so that a step outside is seen; walks what comes out. */
 static int try(const uint8_t *bytes, size_t size)
 {
-	struct ebpf_error err = { 0 };
+	struct ebpf_error err = {0};
 	struct ebpf_spec *spec = NULL;
 	uint8_t *copy = malloc(size ? size : 1);
 	int result;
@@ -579,7 +615,8 @@ static int try(const uint8_t *bytes, size_t size)
 			const struct ebpf_function *function = spec_impl(spec)->functions[i];
 
 			for (size_t l = 0; l < function->line_count; l++)
-				CHECK(function->lines[l].insn < function->insn_count && function->lines[l].file && function->lines[l].line);
+				CHECK(function->lines[l].insn < function->insn_count && function->lines[l].file &&
+				      function->lines[l].line);
 			for (size_t r = 0; r < function->relo_count; r++)
 				CHECK(function->relos[r].insn < function->insn_count && function->relos[r].access);
 			for (size_t r = 0; r < function->reference_count; r++)
@@ -636,9 +673,36 @@ static Elf64_Sym *find_symbol(uint8_t *bytes, const char *name)
 }
 
 enum wrong {
-	CLASS, MACHINE, TYPE, BYTE_ORDER_, NO_SYMBOLS, TWO_TABLES, SYMBOL_SIZE, RELA, REL_TARGET, REL_SIZE, REL_OFFSET, REL_SYMBOL, REL_TWICE, COMPRESSED,
-	OUTSIDE, HUGE_BSS, NO_BTF, BAD_BTF, OLD_MAPS, STATIC_MAP, NOT_ZERO, FUNCTION_SIZE, FUNCTION_END, FUNCTION_OVERLAP, CALL_NOWHERE, NOT_CALLED, NO_NAME,
-	NO_EXTERN, TWO_LICENSES, BAD_VERSION,
+	CLASS,
+	MACHINE,
+	TYPE,
+	BYTE_ORDER_,
+	NO_SYMBOLS,
+	TWO_TABLES,
+	SYMBOL_SIZE,
+	RELA,
+	REL_TARGET,
+	REL_SIZE,
+	REL_OFFSET,
+	REL_SYMBOL,
+	REL_TWICE,
+	COMPRESSED,
+	OUTSIDE,
+	HUGE_BSS,
+	NO_BTF,
+	BAD_BTF,
+	OLD_MAPS,
+	STATIC_MAP,
+	NOT_ZERO,
+	FUNCTION_SIZE,
+	FUNCTION_END,
+	FUNCTION_OVERLAP,
+	CALL_NOWHERE,
+	NOT_CALLED,
+	NO_NAME,
+	NO_EXTERN,
+	TWO_LICENSES,
+	BAD_VERSION,
 };
 
 static void make_wrong(uint8_t *bytes, enum wrong wrong)
@@ -646,65 +710,144 @@ static void make_wrong(uint8_t *bytes, enum wrong wrong)
 	Elf64_Ehdr *header = (void *)bytes;
 
 	switch (wrong) {
-	case CLASS: bytes[EI_CLASS] = ELFCLASS32; break;
-	case MACHINE: header->e_machine = EM_X86_64; break;
-	case TYPE: header->e_type = ET_EXEC; break;
-	case BYTE_ORDER_: bytes[EI_DATA] = 3; break;
-	case NO_SYMBOLS: find_section(bytes, ".symtab")->sh_type = SHT_NOTE; break;
-	case TWO_TABLES: find_section(bytes, ".debug_line")->sh_type = SHT_SYMTAB; break;
-	case SYMBOL_SIZE: find_section(bytes, ".symtab")->sh_entsize = 16; break;
-	case RELA: find_section(bytes, ".relsocket")->sh_type = SHT_RELA; break;
-	case REL_TARGET: find_section(bytes, ".relsocket")->sh_info = 1000; break;
-	case REL_SIZE: find_section(bytes, ".relsocket")->sh_size -= 8; break;
-	case REL_OFFSET: ((Elf64_Rel *)(void *)(bytes + find_section(bytes, ".relsocket")->sh_offset))->r_offset = 1 << 20; break;
-	case REL_SYMBOL: ((Elf64_Rel *)(void *)(bytes + find_section(bytes, ".relsocket")->sh_offset))->r_info = 50000ULL << 32; break;
-	case REL_TWICE: ((Elf64_Rel *)(void *)(bytes + find_section(bytes, ".relsocket")->sh_offset))[1] =
-		((Elf64_Rel *)(void *)(bytes + find_section(bytes, ".relsocket")->sh_offset))[0]; break;
-	case COMPRESSED: find_section(bytes, "socket")->sh_flags |= SHF_COMPRESSED; break;
-	case OUTSIDE: find_section(bytes, "socket")->sh_size = 1 << 20; break;
-	case HUGE_BSS: find_section(bytes, ".bss")->sh_size = 1ULL << 40; break;
-	case NO_BTF: find_section(bytes, ".BTF")->sh_name = find_section(bytes, ".strtab")->sh_name; break;
-	case BAD_BTF: bytes[find_section(bytes, ".BTF")->sh_offset] = 0; break;
-	case OLD_MAPS: memcpy(bytes + ((Elf64_Shdr *)(void *)(bytes + header->e_shoff))[header->e_shstrndx].sh_offset +
-			      find_section(bytes, ".maps")->sh_name, "maps", 5); break;
-	case STATIC_MAP: find_symbol(bytes, "hash")->st_info = ELF64_ST_INFO(STB_LOCAL, STT_OBJECT); break;
-	case NOT_ZERO: bytes[find_section(bytes, ".maps")->sh_offset + 1] = 1; break;
-	case FUNCTION_SIZE: find_symbol(bytes, "uses_maps")->st_size -= 4; break;
-	case FUNCTION_END: find_symbol(bytes, "uses_maps")->st_size += 8; break;
-	case FUNCTION_OVERLAP: find_symbol(bytes, "tail_one")->st_size += 8; break;
-	case CALL_NOWHERE: find_symbol(bytes, "text_static")->st_value += 8, find_symbol(bytes, "text_static")->st_size -= 8; break;
-	case NOT_CALLED: find_symbol(bytes, "text_weak")->st_shndx = find_symbol(bytes, "map")->st_shndx; break;
-	case NO_NAME: find_symbol(bytes, "uses_maps")->st_name = 1 << 24; break;
-	case NO_EXTERN: find_symbol(bytes, "acquire")->st_name = find_symbol(bytes, "out")->st_name; break;
-	case TWO_LICENSES: find_section(bytes, "version")->sh_name = find_section(bytes, "license")->sh_name; break;
-	case BAD_VERSION: find_section(bytes, "version")->sh_size = 3; break;
+	case CLASS:
+		bytes[EI_CLASS] = ELFCLASS32;
+		break;
+	case MACHINE:
+		header->e_machine = EM_X86_64;
+		break;
+	case TYPE:
+		header->e_type = ET_EXEC;
+		break;
+	case BYTE_ORDER_:
+		bytes[EI_DATA] = 3;
+		break;
+	case NO_SYMBOLS:
+		find_section(bytes, ".symtab")->sh_type = SHT_NOTE;
+		break;
+	case TWO_TABLES:
+		find_section(bytes, ".debug_line")->sh_type = SHT_SYMTAB;
+		break;
+	case SYMBOL_SIZE:
+		find_section(bytes, ".symtab")->sh_entsize = 16;
+		break;
+	case RELA:
+		find_section(bytes, ".relsocket")->sh_type = SHT_RELA;
+		break;
+	case REL_TARGET:
+		find_section(bytes, ".relsocket")->sh_info = 1000;
+		break;
+	case REL_SIZE:
+		find_section(bytes, ".relsocket")->sh_size -= 8;
+		break;
+	case REL_OFFSET:
+		((Elf64_Rel *)(void *)(bytes + find_section(bytes, ".relsocket")->sh_offset))->r_offset = 1 << 20;
+		break;
+	case REL_SYMBOL:
+		((Elf64_Rel *)(void *)(bytes + find_section(bytes, ".relsocket")->sh_offset))->r_info = 50000ULL << 32;
+		break;
+	case REL_TWICE:
+		((Elf64_Rel *)(void *)(bytes + find_section(bytes, ".relsocket")->sh_offset))[1] =
+		        ((Elf64_Rel *)(void *)(bytes + find_section(bytes, ".relsocket")->sh_offset))[0];
+		break;
+	case COMPRESSED:
+		find_section(bytes, "socket")->sh_flags |= SHF_COMPRESSED;
+		break;
+	case OUTSIDE:
+		find_section(bytes, "socket")->sh_size = 1 << 20;
+		break;
+	case HUGE_BSS:
+		find_section(bytes, ".bss")->sh_size = 1ULL << 40;
+		break;
+	case NO_BTF:
+		find_section(bytes, ".BTF")->sh_name = find_section(bytes, ".strtab")->sh_name;
+		break;
+	case BAD_BTF:
+		bytes[find_section(bytes, ".BTF")->sh_offset] = 0;
+		break;
+	case OLD_MAPS:
+		memcpy(bytes + ((Elf64_Shdr *)(void *)(bytes + header->e_shoff))[header->e_shstrndx].sh_offset +
+		               find_section(bytes, ".maps")->sh_name,
+		       "maps", 5);
+		break;
+	case STATIC_MAP:
+		find_symbol(bytes, "hash")->st_info = ELF64_ST_INFO(STB_LOCAL, STT_OBJECT);
+		break;
+	case NOT_ZERO:
+		bytes[find_section(bytes, ".maps")->sh_offset + 1] = 1;
+		break;
+	case FUNCTION_SIZE:
+		find_symbol(bytes, "uses_maps")->st_size -= 4;
+		break;
+	case FUNCTION_END:
+		find_symbol(bytes, "uses_maps")->st_size += 8;
+		break;
+	case FUNCTION_OVERLAP:
+		find_symbol(bytes, "tail_one")->st_size += 8;
+		break;
+	case CALL_NOWHERE:
+		find_symbol(bytes, "text_static")->st_value += 8, find_symbol(bytes, "text_static")->st_size -= 8;
+		break;
+	case NOT_CALLED:
+		find_symbol(bytes, "text_weak")->st_shndx = find_symbol(bytes, "map")->st_shndx;
+		break;
+	case NO_NAME:
+		find_symbol(bytes, "uses_maps")->st_name = 1 << 24;
+		break;
+	case NO_EXTERN:
+		find_symbol(bytes, "acquire")->st_name = find_symbol(bytes, "out")->st_name;
+		break;
+	case TWO_LICENSES:
+		find_section(bytes, "version")->sh_name = find_section(bytes, "license")->sh_name;
+		break;
+	case BAD_VERSION:
+		find_section(bytes, "version")->sh_size = 3;
+		break;
 	}
 }
 
 static void test_wrong(void)
 {
-	static const struct { enum wrong wrong; const char *object; int code; const char *message; } cases[] = {
-		{ CLASS, "spec_maps", EINVAL, "ELF" }, { MACHINE, "spec_maps", EINVAL, "machine 62, not for BPF" },
-		{ TYPE, "spec_maps", EINVAL, "not a relocatable" }, { BYTE_ORDER_, "spec_maps", EINVAL, "" },
-		{ NO_SYMBOLS, "spec_maps", ENOENT, "no symbol table" }, { TWO_TABLES, "spec_maps", EINVAL, "two symbol tables" },
-		{ SYMBOL_SIZE, "spec_maps", EINVAL, "'.symtab'" }, { RELA, "spec_maps", ENOTSUP, "section '.relsocket': relocations with addends" },
-		{ REL_TARGET, "spec_maps", EINVAL, "section 1000, which does not exist" }, { REL_SIZE, "spec_maps", EINVAL, "section '.relsocket': its size" },
-		{ REL_OFFSET, "spec_maps", EINVAL, "past the end of section 'socket'" }, { REL_SYMBOL, "spec_maps", EINVAL, "symbol 50000" },
-		{ REL_TWICE, "spec_maps", EINVAL, "two relocations" }, { COMPRESSED, "spec_maps", ENOTSUP, "section 'socket': compressed" },
-		{ OUTSIDE, "spec_maps", EINVAL, "not all in the file" }, { HUGE_BSS, "spec_data", E2BIG, "section '.bss'" },
-		{ NO_BTF, "spec_maps", ENOENT, "no types (BTF)" }, { BAD_BTF, "spec_maps", EINVAL, "section '.BTF'" },
-		{ OLD_MAPS, "spec_maps", ENOTSUP, "old form" }, { STATIC_MAP, "spec_maps", ENOENT, "map 'hash'" },
-		{ NOT_ZERO, "spec_maps", ENOTSUP, "its definition is initialised" },
-		{ FUNCTION_SIZE, "spec_maps", EINVAL, "function 'uses_maps'" }, { FUNCTION_END, "spec_maps", EINVAL, "crosses the end" },
-		{ FUNCTION_OVERLAP, "spec_maps", EINVAL, "'tail_one' and 'tail_two' overlap" },
-		{ CALL_NOWHERE, "spec_code", EINVAL, "it calls where no function begins" },
-		{ NOT_CALLED, "spec_code", EINVAL, "against 'text_weak'" }, { NO_NAME, "spec_maps", EINVAL, "name" },
-		{ NO_EXTERN, "spec_extern", ENOENT, "extern 'out'" }, { TWO_LICENSES, "spec_maps", EINVAL, "section 'license': there are two" },
-		{ BAD_VERSION, "spec_maps", EINVAL, "section 'version'" },
+	static const struct {
+		enum wrong wrong;
+		const char *object;
+		int code;
+		const char *message;
+	} cases[] = {
+	        {CLASS, "spec_maps", EINVAL, "ELF"},
+	        {MACHINE, "spec_maps", EINVAL, "machine 62, not for BPF"},
+	        {TYPE, "spec_maps", EINVAL, "not a relocatable"},
+	        {BYTE_ORDER_, "spec_maps", EINVAL, ""},
+	        {NO_SYMBOLS, "spec_maps", ENOENT, "no symbol table"},
+	        {TWO_TABLES, "spec_maps", EINVAL, "two symbol tables"},
+	        {SYMBOL_SIZE, "spec_maps", EINVAL, "'.symtab'"},
+	        {RELA, "spec_maps", ENOTSUP, "section '.relsocket': relocations with addends"},
+	        {REL_TARGET, "spec_maps", EINVAL, "section 1000, which does not exist"},
+	        {REL_SIZE, "spec_maps", EINVAL, "section '.relsocket': its size"},
+	        {REL_OFFSET, "spec_maps", EINVAL, "past the end of section 'socket'"},
+	        {REL_SYMBOL, "spec_maps", EINVAL, "symbol 50000"},
+	        {REL_TWICE, "spec_maps", EINVAL, "two relocations"},
+	        {COMPRESSED, "spec_maps", ENOTSUP, "section 'socket': compressed"},
+	        {OUTSIDE, "spec_maps", EINVAL, "not all in the file"},
+	        {HUGE_BSS, "spec_data", E2BIG, "section '.bss'"},
+	        {NO_BTF, "spec_maps", ENOENT, "no types (BTF)"},
+	        {BAD_BTF, "spec_maps", EINVAL, "section '.BTF'"},
+	        {OLD_MAPS, "spec_maps", ENOTSUP, "old form"},
+	        {STATIC_MAP, "spec_maps", ENOENT, "map 'hash'"},
+	        {NOT_ZERO, "spec_maps", ENOTSUP, "its definition is initialised"},
+	        {FUNCTION_SIZE, "spec_maps", EINVAL, "function 'uses_maps'"},
+	        {FUNCTION_END, "spec_maps", EINVAL, "crosses the end"},
+	        {FUNCTION_OVERLAP, "spec_maps", EINVAL, "'tail_one' and 'tail_two' overlap"},
+	        {CALL_NOWHERE, "spec_code", EINVAL, "it calls where no function begins"},
+	        {NOT_CALLED, "spec_code", EINVAL, "against 'text_weak'"},
+	        {NO_NAME, "spec_maps", EINVAL, "name"},
+	        {NO_EXTERN, "spec_extern", ENOENT, "extern 'out'"},
+	        {TWO_LICENSES, "spec_maps", EINVAL, "section 'license': there are two"},
+	        {BAD_VERSION, "spec_maps", EINVAL, "section 'version'"},
 	};
 
 	for (size_t i = 0; i < EBPF_COUNT(cases); i++) {
-		struct ebpf_error err = { 0 };
+		struct ebpf_error err = {0};
 		struct ebpf_spec *spec = NULL;
 		size_t size;
 		uint8_t *bytes = read_bytes(cases[i].object, __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__, &size);
@@ -725,7 +868,7 @@ static void test_wrong(void)
 static void test_repeated(void)
 {
 	enum { more = 500 };
-	struct ebpf_error err = { 0 };
+	struct ebpf_error err = {0};
 	struct ebpf_spec *spec = NULL;
 	size_t size;
 	uint8_t *bytes = read_bytes("spec_data", __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__, &size);
@@ -751,7 +894,7 @@ static void test_repeated(void)
 
 static void test_files(void)
 {
-	struct ebpf_error err = { 0 };
+	struct ebpf_error err = {0};
 	struct ebpf_spec *spec = NULL;
 
 	CHECK_INT(ebpf_spec_read_file("/nonexistent/x.bpf.o", &spec, &err), -ENOENT);
@@ -772,7 +915,7 @@ enum { step = 23 }; /* without a sanitizer only crashes show, and the kernel mat
 
 static void test_mutations(const char *name)
 {
-	static const uint8_t flips[][2] = { { 0x01, 0xff }, { 0x80, 0x08 }, { 0xff, 0x02 } };
+	static const uint8_t flips[][2] = {{0x01, 0xff}, {0x80, 0x08}, {0xff, 0x02}};
 	size_t size, refused = 0, tried = 0;
 	uint8_t *bytes = read_bytes(name, false, &size);
 	bool *dull = find_dull(bytes, size);

@@ -69,7 +69,9 @@ local function compare_lists(name, what, theirs, ours, change, fields)
 end
 
 local program_fields = { "place", "section", "type", "attach_type", "autoload", "instructions" }
-local map_fields = { "place", "type", "key_size", "value_size", "max_entries", "flags", "map_extra", "numa_node", "pin", "key_type", "value_type" }
+local map_fields = {
+  "place", "type", "key_size", "value_size", "max_entries", "flags", "map_extra", "numa_node", "pin", "key_type", "value_type",
+}
 
 local theirs, order = read(arg[1])
 local ours = read(arg[2])
@@ -79,7 +81,8 @@ for _, name in ipairs(order) do
     differ("%s: not read at all", name)
   elseif left.error and right.error then
     refused = refused + 1
-    print(("both refuse %s:\n    libbpf: %s (%d)\n    ours:   %s (%d)"):format(name, left.error, left.errno, right.error, right.errno))
+    print(("both refuse %s:\n    libbpf: %s (%d)"):format(name, left.error, left.errno))
+    print(("    ours:   %s (%d)"):format(right.error, right.errno))
   elseif left.error then
     lenient[#lenient + 1] = ("%s is read (libbpf: %s)"):format(name, left.error)
   elseif right.error then
@@ -101,6 +104,7 @@ end
 table.sort(differences)
 for _, line in ipairs(differences) do print("different: " .. line) end
 for _, line in ipairs(lenient) do print("more than libbpf: " .. line) end
-print(("%d objects: %d the same, %d refused by both, %d read by us alone, %d differences"):format(#order, same, refused, #lenient, #differences))
+print(("%d objects: %d the same, %d refused by both, %d more than libbpf, %d differences"):format(
+  #order, same, refused, #lenient, #differences))
 if loaded[true] + loaded[false] > 0 then print(("%d load, %d do not"):format(loaded[true], loaded[false])) end
 os.exit(#differences == 0)

@@ -1,4 +1,5 @@
-/* list_libbpf [-l] OBJECT... : what libbpf finds in BPF objects, one JSON document a line; with -l also whether they load, and which errno. */
+/* list_libbpf [-l] OBJECT... : what libbpf finds in BPF objects, one JSON document a line; with -l also whether they load, and
+ * which errno. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -48,7 +49,8 @@ static void list(struct bpf_object *object)
 	bool first = true;
 
 	fputs("\"programs\": [", stdout);
-	bpf_object__for_each_program(program, object) {
+	bpf_object__for_each_program(program, object)
+	{
 		fputs(first ? "{" : ", {", stdout);
 		first = false;
 		member("name", bpf_program__name(program));
@@ -59,15 +61,17 @@ static void list(struct bpf_object *object)
 	}
 	fputs("], \"maps\": [", stdout);
 	first = true;
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		fputs(first ? "{" : ", {", stdout);
 		first = false;
 		member("name", bpf_map__name(map));
-		printf("\"type\": %u, \"key_size\": %u, \"value_size\": %u, \"max_entries\": %u, \"flags\": %u, \"map_extra\": %llu, "
+		printf("\"type\": %u, \"key_size\": %u, \"value_size\": %u, \"max_entries\": %u, \"flags\": %u, \"map_extra\": "
+		       "%llu, "
 		       "\"numa_node\": %u, \"pin\": %s, \"key_type\": %u, \"value_type\": %u}",
-		       bpf_map__type(map), bpf_map__key_size(map), bpf_map__value_size(map), bpf_map__max_entries(map), bpf_map__map_flags(map),
-		       (unsigned long long)bpf_map__map_extra(map), bpf_map__numa_node(map), bpf_map__pin_path(map) ? "true" : "false",
-		       bpf_map__btf_key_type_id(map), bpf_map__btf_value_type_id(map));
+		       bpf_map__type(map), bpf_map__key_size(map), bpf_map__value_size(map), bpf_map__max_entries(map),
+		       bpf_map__map_flags(map), (unsigned long long)bpf_map__map_extra(map), bpf_map__numa_node(map),
+		       bpf_map__pin_path(map) ? "true" : "false", bpf_map__btf_key_type_id(map), bpf_map__btf_value_type_id(map));
 	}
 	fputs("]", stdout);
 }

@@ -1,5 +1,5 @@
-/* list_spec [-l] OBJECT... : what our reader finds in BPF objects, one JSON document a line, in the form that list_libbpf prints; with -l also
- * whether they load, and which errno. */
+/* list_spec [-l] OBJECT... : what our reader finds in BPF objects, one JSON document a line, in the form that list_libbpf prints;
+ * with -l also whether they load, and which errno. */
 #include <stdio.h>
 #include <string.h>
 
@@ -35,8 +35,8 @@ static void list(const struct ebpf_spec *spec)
 		fputs(i ? ", {" : "{", stdout);
 		member("name", program->name);
 		member("section", program->section);
-		printf("\"type\": %u, \"attach_type\": %u, \"autoload\": %s, \"instructions\": %zu}", program->type, program->attach_type,
-		       program->autoload ? "true" : "false", program->insn_count);
+		printf("\"type\": %u, \"attach_type\": %u, \"autoload\": %s, \"instructions\": %zu}", program->type,
+		       program->attach_type, program->autoload ? "true" : "false", program->insn_count);
 	}
 	fputs("], \"maps\": [", stdout);
 	for (size_t i = 0; i < spec->map_count; i++) {
@@ -44,10 +44,11 @@ static void list(const struct ebpf_spec *spec)
 
 		fputs(i ? ", {" : "{", stdout);
 		member("name", map->name);
-		printf("\"type\": %u, \"key_size\": %u, \"value_size\": %u, \"max_entries\": %u, \"flags\": %u, \"map_extra\": %llu, "
+		printf("\"type\": %u, \"key_size\": %u, \"value_size\": %u, \"max_entries\": %u, \"flags\": %u, \"map_extra\": "
+		       "%llu, "
 		       "\"numa_node\": %u, \"pin\": %s, \"key_type\": %u, \"value_type\": %u}",
-		       map->type, map->key_size, map->value_size, map->max_entries, map->flags, (unsigned long long)map->map_extra, map->numa_node,
-		       map->pin_by_name ? "true" : "false", map->key_type_id, map->value_type_id);
+		       map->type, map->key_size, map->value_size, map->max_entries, map->flags, (unsigned long long)map->map_extra,
+		       map->numa_node, map->pin_by_name ? "true" : "false", map->key_type_id, map->value_type_id);
 	}
 	fputs("]", stdout);
 }
@@ -55,7 +56,7 @@ static void list(const struct ebpf_spec *spec)
 static void load(struct ebpf_spec *spec, struct ebpf_kernel *kernel)
 {
 	struct ebpf_collection *collection = NULL;
-	struct ebpf_error err = { 0 };
+	struct ebpf_error err = {0};
 	int result = ebpf_collection_load(spec, kernel, NULL, &collection, &err);
 
 	printf(", \"load_errno\": %d", -result);
@@ -73,7 +74,7 @@ int main(int argc, char **argv)
 	struct ebpf_kernel *kernel = loads ? ebpf_kernel_new(NULL) : NULL;
 
 	for (int i = 1 + loads; i < argc; i++) {
-		struct ebpf_error err = { 0 };
+		struct ebpf_error err = {0};
 		struct ebpf_spec *spec = NULL;
 
 		fputs("{", stdout);

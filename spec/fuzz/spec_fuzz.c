@@ -15,7 +15,8 @@ static void walk(struct ebpf_spec *spec)
 		const struct ebpf_function *function = impl->functions[i];
 
 		for (size_t r = 0; r < function->reference_count; r++)
-			if (function->references[r].insn >= function->insn_count || !function->references[r].map || !function->references[r].name)
+			if (function->references[r].insn >= function->insn_count || !function->references[r].map ||
+			    !function->references[r].name)
 				abort();
 		for (size_t l = 0; l < function->line_count; l++)
 			sum += strlen(function->lines[l].file) + *function->lines[l].line;
@@ -37,7 +38,7 @@ static void walk(struct ebpf_spec *spec)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct ebpf_error err = { 0 };
+	struct ebpf_error err = {0};
 	struct ebpf_spec *spec = NULL;
 
 	if (!ebpf_spec_read(data, size, "fuzz", &spec, &err)) {

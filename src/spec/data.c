@@ -3,8 +3,9 @@
 
 #include "spec/object.h"
 
-/* libbpf's name for the map of a data section, by which other tools know it: what fits into 15 characters of the object's name and the section's,
- * where a section's name counts as at least 7 long; a section with a name of its own (.data.foo) does not take the object's. */
+/* libbpf's name for the map of a data section, by which other tools know it: what fits into 15 characters of the object's name and
+ * the section's, where a section's name counts as at least 7 long; a section with a name of its own (.data.foo) does not take the
+ * object's. */
 static char *data_map_name(struct ebpf_object *object, const char *section)
 {
 	size_t suffix = strlen(section) < 7 ? 7 : strlen(section), prefix = 0, length;
@@ -34,8 +35,8 @@ bool ebpf_object_find_datasec(struct ebpf_object *object, const char *section, s
 	return id > 0 && ebpf_btf_type(btf, (uint32_t)id, out);
 }
 
-static struct ebpf_map_spec *new_data_map(struct ebpf_object *object, const char *section, uint64_t size, bool read_only, const char *name,
-					  struct ebpf_error *err)
+static struct ebpf_map_spec *new_data_map(struct ebpf_object *object, const char *section, uint64_t size, bool read_only,
+                                          const char *name, struct ebpf_error *err)
 {
 	struct ebpf_map_spec *map;
 
@@ -75,7 +76,8 @@ static int copy_contents(struct ebpf_object *object, const struct ebpf_object_se
 
 static int compare_variables(const void *a, const void *b)
 {
-	const struct ebpf_variable_spec *left = *(struct ebpf_variable_spec *const *)a, *right = *(struct ebpf_variable_spec *const *)b;
+	const struct ebpf_variable_spec *left = *(struct ebpf_variable_spec *const *)a,
+	                                *right = *(struct ebpf_variable_spec *const *)b;
 	int order = strcmp(left->section, right->section);
 
 	if (!order && left->offset != right->offset)
@@ -93,12 +95,13 @@ static int sort_variables(struct ebpf_object *object, size_t first, struct ebpf_
 		qsort(variables + first, count - first, sizeof(*variables), compare_variables);
 	for (size_t i = first + 1; i < count; i++)
 		if (!compare_variables(&variables[i], &variables[i - 1]))
-			return ebpf_fail(err, EINVAL, "section '%s': variable '%s' is there twice", variables[i]->section, variables[i]->name);
+			return ebpf_fail(err, EINVAL, "section '%s': variable '%s' is there twice", variables[i]->section,
+			                 variables[i]->name);
 	return 0;
 }
 
-static int add_variable(struct ebpf_object *object, const struct ebpf_object_section *section, const struct ebpf_object_symbol *symbol, uint32_t size,
-			uint32_t type_id, struct ebpf_error *err)
+static int add_variable(struct ebpf_object *object, const struct ebpf_object_section *section,
+                        const struct ebpf_object_symbol *symbol, uint32_t size, uint32_t type_id, struct ebpf_error *err)
 {
 	struct ebpf_variable_spec *variable = ebpf_spec_new_variable(object->spec, symbol->name);
 
@@ -116,11 +119,12 @@ static int add_variable(struct ebpf_object *object, const struct ebpf_object_sec
 static int fail_outside(const struct ebpf_object_section *section, const char *name, struct ebpf_error *err)
 {
 	return ebpf_fail(err, EINVAL, "section '%s': variable '%s' is not within its %llu bytes", section->name, name,
-			 (unsigned long long)section->size);
+	                 (unsigned long long)section->size);
 }
 
 /* One entry of a DATASEC. Compilers write offsets of static variables only and leave zeros for global ones, whose symbols tell. */
-static int read_entry(struct ebpf_object *object, uint32_t index, const struct ebpf_secinfo *info, uint32_t *offset, struct ebpf_error *err)
+static int read_entry(struct ebpf_object *object, uint32_t index, const struct ebpf_secinfo *info, uint32_t *offset,
+                      struct ebpf_error *err)
 {
 	const struct ebpf_object_section *section = &object->sections[index];
 	const struct ebpf_object_symbol *symbol;
@@ -141,7 +145,8 @@ static int read_entry(struct ebpf_object *object, uint32_t index, const struct e
 	*offset = (uint32_t)place;
 	if (!symbol || !ebpf_object_symbol_is_visible(symbol))
 		return 0;
-	section->map->flags |= BPF_F_MMAPABLE; /* there is something to be seen from outside; load drops it where the kernel cannot do it */
+	section->map->flags |=
+	        BPF_F_MMAPABLE; /* there is something to be seen from outside; load drops it where the kernel cannot do it */
 	return add_variable(object, section, symbol, info->size, variable.type, err);
 }
 
@@ -181,7 +186,8 @@ static int read_untyped_variables(struct ebpf_object *object, struct ebpf_error 
 		const struct ebpf_object_symbol *symbol = &object->symbols[i];
 		const struct ebpf_object_section *section;
 
-		if (symbol->type != STT_OBJECT || !ebpf_object_symbol_is_visible(symbol) || !*symbol->name || symbol->section >= object->section_count)
+		if (symbol->type != STT_OBJECT || !ebpf_object_symbol_is_visible(symbol) || !*symbol->name ||
+		    symbol->section >= object->section_count)
 			continue;
 		section = &object->sections[symbol->section];
 		if (!section->map || section->datasec || section->role == EBPF_ROLE_ARENA)
@@ -198,13 +204,15 @@ static int read_untyped_variables(struct ebpf_object *object, struct ebpf_error 
 static int read_data_section(struct ebpf_object *object, uint32_t index, struct ebpf_error *err)
 {
 	struct ebpf_object_section *section = &object->sections[index];
-	bool own_name = strcmp(section->name, ".data") && strcmp(section->name, ".rodata") && section->role != EBPF_ROLE_BSS;
+	bool own_name =
+	        strcmp(section->name, ".data") != 0 && strcmp(section->name, ".rodata") != 0 && section->role != EBPF_ROLE_BSS;
 	int result;
 
 	if (section->size > INT32_MAX)
 		return ebpf_fail(err, E2BIG, "section '%s': %llu bytes are more than a map's value can have", section->name,
-				 (unsigned long long)section->size);
-	section->map = new_data_map(object, section->name, section->size, section->role == EBPF_ROLE_RODATA, own_name ? section->name : NULL, err);
+		                 (unsigned long long)section->size);
+	section->map = new_data_map(object, section->name, section->size, section->role == EBPF_ROLE_RODATA,
+	                            own_name ? section->name : NULL, err);
 	if (!section->map)
 		return -ENOMEM;
 	result = copy_contents(object, section, err);
@@ -228,7 +236,7 @@ int ebpf_object_read_data(struct ebpf_object *object, struct ebpf_error *err)
 
 static int place_kconfig(struct ebpf_object *object, struct ebpf_map_spec *map, struct ebpf_error *err)
 {
-	struct ebpf_table offsets = { 0 };
+	struct ebpf_table offsets = {0};
 	struct ebpf_type datasec, variable;
 	uint32_t *places;
 	uint64_t offset;
@@ -246,7 +254,8 @@ static int place_kconfig(struct ebpf_object *object, struct ebpf_map_spec *map, 
 	for (uint32_t i = 0; !result && i < datasec.vlen; i++) {
 		struct ebpf_secinfo info = ebpf_type_secinfo(&datasec, i);
 
-		if (!ebpf_btf_type(object->spec->public.btf, info.type, &variable) || !ebpf_table_get(&offsets, variable.name, &offset))
+		if (!ebpf_btf_type(object->spec->public.btf, info.type, &variable) ||
+		    !ebpf_table_get(&offsets, variable.name, &offset))
 			result = ebpf_fail(err, ENOENT, "section '.kconfig': type %u of its DATASEC has no symbol", info.type);
 		else
 			places[i] = (uint32_t)offset;
@@ -284,14 +293,15 @@ int ebpf_object_read_arena(struct ebpf_object *object, struct ebpf_error *err)
 		if (object->maps[i].map->type != BPF_MAP_TYPE_ARENA)
 			continue;
 		if (arena)
-			return ebpf_fail(err, EINVAL, "map '%s': an object can have one arena only, and '%s' is one already", object->maps[i].map->name,
-					 arena->name);
+			return ebpf_fail(err, EINVAL, "map '%s': an object can have one arena only, and '%s' is one already",
+			                 object->maps[i].map->name, arena->name);
 		arena = object->maps[i].map;
 	}
 	if (!object->arena_section)
 		return 0;
 	if (!arena)
-		return ebpf_fail(err, ENOENT, "section '%s': it has variables of an arena, but no map of that type is defined", section->name);
+		return ebpf_fail(err, ENOENT, "section '%s': it has variables of an arena, but no map of that type is defined",
+		                 section->name);
 	section->map = arena;
 	map = map_impl(arena);
 	map->arena = (const uint8_t *)ebpf_spec_string(object->spec, (const char *)section->bytes.data, section->bytes.size);

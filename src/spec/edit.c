@@ -9,7 +9,8 @@ static int add_extern(struct ebpf_spec_impl *spec, struct ebpf_spec_reference *r
 {
 	reference->external = ebpf_spec_find_extern(&spec->public, reference->name);
 	if (!reference->external)
-		reference->external = ebpf_spec_new_extern(spec, reference->name, insn->code == EBPF_CALL ? EBPF_EXTERN_KFUNC : EBPF_EXTERN_KSYM);
+		reference->external =
+		        ebpf_spec_new_extern(spec, reference->name, insn->code == EBPF_CALL ? EBPF_EXTERN_KFUNC : EBPF_EXTERN_KSYM);
 	return reference->external ? 0 : -ENOMEM;
 }
 
@@ -32,12 +33,13 @@ static bool resolved(struct ebpf_spec_impl *spec, struct ebpf_spec_reference *re
 	return reference->external;
 }
 
-static int fail_unresolved(const struct ebpf_function *function, const struct ebpf_spec_reference *reference, struct ebpf_error *err)
+static int fail_unresolved(const struct ebpf_function *function, const struct ebpf_spec_reference *reference,
+                           struct ebpf_error *err)
 {
 	const char *what = reference->kind == EBPF_REF_MAP || reference->kind == EBPF_REF_MAP_VALUE ? "map" : "function";
 
-	ebpf_fail(err, ENOENT, "program '%s': instruction %u refers to %s '%s', which the Spec does not have", function->name, reference->insn,
-		  what, reference->name);
+	ebpf_fail(err, ENOENT, "program '%s': instruction %u refers to %s '%s', which the Spec does not have", function->name,
+	          reference->insn, what, reference->name);
 	ebpf_hint(err, "add a %s of that name before loading", what);
 	return -ENOENT;
 }
@@ -60,8 +62,10 @@ int ebpf_spec_resolve(struct ebpf_spec *public, struct ebpf_error *err)
 /* The form that a reference's slot has in a Spec, see the head of spec.h. */
 static void mark_slot(struct ebpf_function *function, const struct ebpf_spec_reference *reference)
 {
-	static const uint8_t sources[] = { [EBPF_REF_MAP] = EBPF_PSEUDO_MAP_FD, [EBPF_REF_MAP_VALUE] = EBPF_PSEUDO_MAP_VALUE,
-					   [EBPF_REF_CALL] = EBPF_PSEUDO_CALL, [EBPF_REF_FUNCTION] = EBPF_PSEUDO_FUNC };
+	static const uint8_t sources[] = {[EBPF_REF_MAP] = EBPF_PSEUDO_MAP_FD,
+	                                  [EBPF_REF_MAP_VALUE] = EBPF_PSEUDO_MAP_VALUE,
+	                                  [EBPF_REF_CALL] = EBPF_PSEUDO_CALL,
+	                                  [EBPF_REF_FUNCTION] = EBPF_PSEUDO_FUNC};
 	struct ebpf_insn *insn = &function->insns[reference->insn];
 
 	insn->imm = insn->code == EBPF_CALL ? -1 : 0;
@@ -80,7 +84,8 @@ static int compare_references(const void *a, const void *b)
 	return left->insn < right->insn ? -1 : left->insn > right->insn;
 }
 
-static int copy_references(struct ebpf_spec_impl *spec, struct ebpf_function *function, const struct ebpf_block *block, struct ebpf_error *err)
+static int copy_references(struct ebpf_spec_impl *spec, struct ebpf_function *function, const struct ebpf_block *block,
+                           struct ebpf_error *err)
 {
 	function->references = ebpf_spec_alloc(spec, block->reference_count, sizeof(*function->references));
 	if (!function->references)
@@ -92,8 +97,8 @@ static int copy_references(struct ebpf_spec_impl *spec, struct ebpf_function *fu
 		bool call = insn->code == EBPF_CALL, wide = insn->code == EBPF_LD_IMM64 && from->insn + 1 < function->insn_count;
 
 		if (!(from->kind == EBPF_REF_EXTERN ? call || wide : from->kind == EBPF_REF_CALL ? call : wide))
-			return ebpf_fail(err, EINVAL, "program '%s': instruction %u (code 0x%02x) cannot refer to '%s'", function->name, from->insn,
-					 insn->code, from->name);
+			return ebpf_fail(err, EINVAL, "program '%s': instruction %u (code 0x%02x) cannot refer to '%s'",
+			                 function->name, from->insn, insn->code, from->name);
 		to->insn = from->insn;
 		to->kind = from->kind;
 		to->addend = from->addend;
@@ -110,7 +115,8 @@ static int copy_references(struct ebpf_spec_impl *spec, struct ebpf_function *fu
 	return 0;
 }
 
-static int fill_function(struct ebpf_spec_impl *spec, struct ebpf_function *function, const struct ebpf_block *block, struct ebpf_error *err)
+static int fill_function(struct ebpf_spec_impl *spec, struct ebpf_function *function, const struct ebpf_block *block,
+                         struct ebpf_error *err)
 {
 	size_t count;
 	const struct ebpf_insn *insns = ebpf_block_insns(block, &count);
@@ -128,8 +134,8 @@ static int fill_function(struct ebpf_spec_impl *spec, struct ebpf_function *func
 	return copy_references(spec, function, block, err);
 }
 
-int ebpf_spec_add_program(struct ebpf_spec *public, const char *name, uint32_t type, struct ebpf_block *block, struct ebpf_program_spec **out,
-			  struct ebpf_error *err)
+int ebpf_spec_add_program(struct ebpf_spec *public, const char *name, uint32_t type, struct ebpf_block *block,
+                          struct ebpf_program_spec **out, struct ebpf_error *err)
 {
 	struct ebpf_spec_impl *spec = spec_impl(public);
 	size_t functions = spec->function_count, externs = spec->extern_count;
@@ -149,7 +155,7 @@ int ebpf_spec_add_program(struct ebpf_spec *public, const char *name, uint32_t t
 		program = ebpf_spec_new_program(spec, function);
 		result = program ? 0 : ebpf_fail_memory(err);
 	}
-	if (result) { /* what was begun is out of the lists again, and is freed with the Spec */
+	if (result || !program) { /* what was begun is out of the lists again, and is freed with the Spec */
 		spec->function_count = functions;
 		spec->extern_count = externs;
 		return result;

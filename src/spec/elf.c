@@ -1,4 +1,5 @@
-/* Sections and symbols of an ELF object. libelf finds and translates the headers; their numbers are checked here, bytes are read as spans. */
+/* Sections and symbols of an ELF object. libelf finds and translates the headers; their numbers are checked here, bytes are read as
+ * spans. */
 #include <gelf.h>
 #include <stdlib.h>
 
@@ -75,7 +76,7 @@ static const char *name_at(struct ebpf_span names, const char *copy, uint32_t of
 
 /* The strings of a table as the Spec keeps them. */
 static int copy_names(struct ebpf_object *object, uint32_t section, const char *what, struct ebpf_span *names, const char **copy,
-		      struct ebpf_error *err)
+                      struct ebpf_error *err)
 {
 	if (!section || section >= object->section_count || object->sections[section].type != SHT_STRTAB)
 		return ebpf_fail(err, EINVAL, "no string table for the names of %s (section %u; truncated?)", what, section);
@@ -99,18 +100,19 @@ static int read_section(struct ebpf_object *object, Elf_Scn *scn, uint32_t index
 	section->link = header.sh_link;
 	section->info = header.sh_info;
 	section->entry_size = header.sh_entsize;
-	section->bytes = (struct ebpf_span){ .data = object->file.data, .swapped = object->file.swapped };
+	section->bytes = (struct ebpf_span){.data = object->file.data, .swapped = object->file.swapped};
 	if (header.sh_type != SHT_NOBITS && header.sh_type != SHT_NULL &&
 	    !ebpf_span_sub(object->file, header.sh_offset, header.sh_size, &section->bytes))
-		return ebpf_fail(err, EINVAL, "section %u: its bytes (%llu at %llu) are not all in the file (%zu bytes; truncated?)", index,
-				 (unsigned long long)header.sh_size, (unsigned long long)header.sh_offset, object->file.size);
+		return ebpf_fail(err, EINVAL,
+		                 "section %u: its bytes (%llu at %llu) are not all in the file (%zu bytes; truncated?)", index,
+		                 (unsigned long long)header.sh_size, (unsigned long long)header.sh_offset, object->file.size);
 	return 0;
 }
 
 static int read_sections(struct ebpf_object *object, Elf *elf, struct ebpf_error *err)
 {
-	struct ebpf_span names;
-	const char *copy;
+	struct ebpf_span names = {0};
+	const char *copy = NULL;
 	size_t count, name_section;
 	GElf_Shdr header;
 	Elf_Scn *scn = NULL;
@@ -170,9 +172,12 @@ static enum ebpf_section_role progbits_role(const struct ebpf_object_section *se
 /* Sections that are known by name whatever they are; libbpf looks at names first, too. */
 static uint32_t *special(struct ebpf_object *object, const char *name)
 {
-	const struct { const char *name; uint32_t *slot; } specials[] = {
-		{ "license", &object->license_section }, { "version", &object->version_section }, { ".maps", &object->maps_section },
-		{ ".BTF", &object->btf_section }, { ".BTF.ext", &object->ext_section },
+	const struct {
+		const char *name;
+		uint32_t *slot;
+	} specials[] = {
+	        {"license", &object->license_section}, {"version", &object->version_section}, {".maps", &object->maps_section},
+	        {".BTF", &object->btf_section},        {".BTF.ext", &object->ext_section},
 	};
 
 	for (size_t i = 0; i < EBPF_COUNT(specials); i++)
@@ -188,7 +193,8 @@ static int name_section(struct ebpf_object *object, uint32_t index, struct ebpf_
 
 	if (!strcmp(section->name, "maps")) {
 		ebpf_fail(err, ENOTSUP, "section 'maps': maps in the old form (struct bpf_map_def) are not supported");
-		ebpf_hint(err, "define them in SEC(\".maps\") with BTF: struct { __uint(type, ...); __type(key, ...); ... } name SEC(\".maps\")");
+		ebpf_hint(err, "define them in SEC(\".maps\") with BTF: struct { __uint(type, ...); __type(key, ...); ... } name "
+		               "SEC(\".maps\")");
 		return -ENOTSUP;
 	}
 	if (slot) {
@@ -222,20 +228,25 @@ static int pair_relocations(struct ebpf_object *object, struct ebpf_error *err)
 		if (!section->info || section->info >= object->section_count) {
 			if (section->type == SHT_RELA)
 				continue;
-			return ebpf_fail(err, EINVAL, "section '%s': it relocates section %u, which does not exist", section->name, section->info);
+			return ebpf_fail(err, EINVAL, "section '%s': it relocates section %u, which does not exist", section->name,
+			                 section->info);
 		}
 		target = &object->sections[section->info];
 		if (target->role != EBPF_ROLE_CODE && target->role != EBPF_ROLE_MAPS && target->role != EBPF_ROLE_STRUCT_OPS)
 			continue;
 		if (section->type == SHT_RELA)
-			return ebpf_fail(err, ENOTSUP, "section '%s': relocations with addends (RELA) are not used for BPF and not supported", section->name);
+			return ebpf_fail(err, ENOTSUP,
+			                 "section '%s': relocations with addends (RELA) are not used for BPF and not supported",
+			                 section->name);
 		if (section->entry_size != rel_size || section->size % rel_size)
-			return ebpf_fail(err, EINVAL, "section '%s': its size (%llu) or entry size (%llu) is not that of relocations", section->name,
-					 (unsigned long long)section->size, (unsigned long long)section->entry_size);
+			return ebpf_fail(err, EINVAL,
+			                 "section '%s': its size (%llu) or entry size (%llu) is not that of relocations",
+			                 section->name, (unsigned long long)section->size, (unsigned long long)section->entry_size);
 		if (section->flags & SHF_COMPRESSED)
 			return ebpf_fail(err, ENOTSUP, "section '%s': compressed sections are not supported", section->name);
 		if (target->relocations)
-			return ebpf_fail(err, EINVAL, "section '%s': section '%s' has relocations already", section->name, target->name);
+			return ebpf_fail(err, EINVAL, "section '%s': section '%s' has relocations already", section->name,
+			                 target->name);
 		target->relocations = i;
 	}
 	return 0;
@@ -244,7 +255,7 @@ static int pair_relocations(struct ebpf_object *object, struct ebpf_error *err)
 /* -- symbols -- */
 
 static int read_symbol(struct ebpf_object *object, struct ebpf_span table, struct ebpf_span names, const char *copy, uint32_t index,
-		       struct ebpf_error *err)
+                       struct ebpf_error *err)
 {
 	struct ebpf_object_symbol *symbol = &object->symbols[index];
 	uint64_t at = (uint64_t)index * symbol_size;
@@ -281,8 +292,8 @@ static int index_variable(struct ebpf_object *object, uint32_t index, struct ebp
 static int read_symbols(struct ebpf_object *object, struct ebpf_error *err)
 {
 	const struct ebpf_object_section *section;
-	struct ebpf_span names;
-	const char *copy;
+	struct ebpf_span names = {0};
+	const char *copy = NULL;
 	uint32_t table = 0;
 	int result;
 
@@ -301,8 +312,8 @@ static int read_symbols(struct ebpf_object *object, struct ebpf_error *err)
 	section = &object->sections[table];
 	if (section->entry_size != symbol_size || section->size % symbol_size || section->size / symbol_size > UINT32_MAX ||
 	    (section->flags & SHF_COMPRESSED))
-		return ebpf_fail(err, EINVAL, "section '%s': its size (%llu) or entry size (%llu) is not that of symbols", section->name,
-				 (unsigned long long)section->size, (unsigned long long)section->entry_size);
+		return ebpf_fail(err, EINVAL, "section '%s': its size (%llu) or entry size (%llu) is not that of symbols",
+		                 section->name, (unsigned long long)section->size, (unsigned long long)section->entry_size);
 	result = copy_names(object, section->link, "symbols", &names, &copy, err);
 	if (result)
 		return result;
@@ -353,7 +364,8 @@ static int compare_relocations(const void *a, const void *b)
 	return left->offset < right->offset ? -1 : left->offset > right->offset;
 }
 
-int ebpf_object_relocations(struct ebpf_object *object, uint32_t section, struct ebpf_relocation **out, size_t *count, struct ebpf_error *err)
+int ebpf_object_relocations(struct ebpf_object *object, uint32_t section, struct ebpf_relocation **out, size_t *count,
+                            struct ebpf_error *err)
 {
 	const struct ebpf_object_section *table = &object->sections[object->sections[section].relocations];
 	struct ebpf_relocation *relocations;
@@ -371,11 +383,11 @@ int ebpf_object_relocations(struct ebpf_object *object, uint32_t section, struct
 		ebpf_span_u64(table->bytes, i * rel_size, &relocations[i].offset);
 		ebpf_span_u64(table->bytes, i * rel_size + 8, &info);
 		if (relocations[i].offset >= object->sections[section].size)
-			return ebpf_fail(err, EINVAL, "section '%s': relocation %zu is at %llu, past the end of section '%s'", table->name, i,
-					 (unsigned long long)relocations[i].offset, object->sections[section].name);
+			return ebpf_fail(err, EINVAL, "section '%s': relocation %zu is at %llu, past the end of section '%s'",
+			                 table->name, i, (unsigned long long)relocations[i].offset, object->sections[section].name);
 		if (ELF64_R_SYM(info) >= object->symbol_count)
-			return ebpf_fail(err, EINVAL, "section '%s': relocation %zu is against symbol %llu, which does not exist", table->name, i,
-					 (unsigned long long)ELF64_R_SYM(info));
+			return ebpf_fail(err, EINVAL, "section '%s': relocation %zu is against symbol %llu, which does not exist",
+			                 table->name, i, (unsigned long long)ELF64_R_SYM(info));
 		relocations[i].symbol = &object->symbols[ELF64_R_SYM(info)];
 	}
 	*out = relocations;

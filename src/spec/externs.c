@@ -6,7 +6,8 @@
 /* Names that .kconfig and .ksyms list -> type, with the section in the upper half. */
 enum { in_kconfig = 1, in_ksyms = 2 };
 
-static int list_datasec(struct ebpf_object *object, const char *section, uint64_t which, struct ebpf_table *names, struct ebpf_error *err)
+static int list_datasec(struct ebpf_object *object, const char *section, uint64_t which, struct ebpf_table *names,
+                        struct ebpf_error *err)
 {
 	struct ebpf_type datasec, type;
 
@@ -15,8 +16,10 @@ static int list_datasec(struct ebpf_object *object, const char *section, uint64_
 	for (uint32_t i = 0; i < datasec.vlen; i++) {
 		uint32_t id = ebpf_type_secinfo(&datasec, i).type;
 
-		if (!ebpf_btf_type(object->spec->public.btf, id, &type) || (type.kind != BTF_KIND_VAR && type.kind != BTF_KIND_FUNC) || !*type.name)
-			return ebpf_fail(err, EINVAL, "section '%s': type %u of its DATASEC is neither a variable nor a function", section, id);
+		if (!ebpf_btf_type(object->spec->public.btf, id, &type) ||
+		    (type.kind != BTF_KIND_VAR && type.kind != BTF_KIND_FUNC) || !*type.name)
+			return ebpf_fail(err, EINVAL, "section '%s': type %u of its DATASEC is neither a variable nor a function",
+			                 section, id);
 		if (ebpf_type_linkage(&type) != BTF_VAR_EXTERN)
 			return ebpf_fail(err, EINVAL, "section '%s': '%s' is not declared extern", section, type.name);
 		if (strlen(type.name) > 4095)
@@ -31,7 +34,8 @@ static int list_datasec(struct ebpf_object *object, const char *section, uint64_
 
 static bool is_tristate(const struct ebpf_type *type)
 {
-	return (type->kind == BTF_KIND_ENUM ? type->size == 4 : type->kind == BTF_KIND_ENUM64) && !strcmp(type->name, "libbpf_tristate");
+	return (type->kind == BTF_KIND_ENUM ? type->size == 4 : type->kind == BTF_KIND_ENUM64) &&
+	       !strcmp(type->name, "libbpf_tristate");
 }
 
 /* Alignment of the types that a kconfig value can have, 0 for others: bool, integers, char arrays, libbpf_tristate. */
@@ -59,7 +63,8 @@ static uint32_t kconfig_alignment(const struct ebpf_btf *btf, uint32_t type_id)
 	return is_tristate(&type) ? type.size : 0;
 }
 
-static int read_kconfig(struct ebpf_object *object, struct ebpf_extern *external, const struct ebpf_type *type, struct ebpf_error *err)
+static int read_kconfig(struct ebpf_object *object, struct ebpf_extern *external, const struct ebpf_type *type,
+                        struct ebpf_error *err)
 {
 	struct ebpf_btf *btf = object->spec->public.btf;
 	int64_t size;
@@ -111,7 +116,8 @@ static int fail_unknown(struct ebpf_object *object, const char *name, struct ebp
 	return -ENOENT;
 }
 
-/* By kind; in .kconfig by falling alignment, then size, then name, which is the order of libbpf, since the layout follows from it. */
+/* By kind; in .kconfig by falling alignment, then size, then name, which is the order of libbpf, since the layout follows from it.
+ */
 static int compare_externs(const void *a, const void *b)
 {
 	const struct ebpf_extern *left = *(struct ebpf_extern *const *)a, *right = *(struct ebpf_extern *const *)b;
@@ -150,7 +156,7 @@ static int lay_out(struct ebpf_spec_impl *spec, struct ebpf_error *err)
 
 int ebpf_object_read_externs(struct ebpf_object *object, struct ebpf_error *err)
 {
-	struct ebpf_table names = { 0 };
+	struct ebpf_table names = {0};
 	int result = list_datasec(object, ".kconfig", in_kconfig, &names, err);
 
 	if (!result)
@@ -159,7 +165,8 @@ int ebpf_object_read_externs(struct ebpf_object *object, struct ebpf_error *err)
 		struct ebpf_object_symbol *symbol = &object->symbols[i];
 		uint64_t listed;
 
-		if (symbol->section != SHN_UNDEF || symbol->type != STT_NOTYPE || !ebpf_object_symbol_is_global(symbol) || !*symbol->name)
+		if (symbol->section != SHN_UNDEF || symbol->type != STT_NOTYPE || !ebpf_object_symbol_is_global(symbol) ||
+		    !*symbol->name)
 			continue;
 		if (ebpf_table_get(&names, symbol->name, &listed))
 			result = read_extern(object, symbol, listed, err);

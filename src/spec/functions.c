@@ -16,17 +16,19 @@ static int compare_pieces(const void *a, const void *b)
 	return left->symbol < right->symbol ? -1 : left->symbol > right->symbol;
 }
 
-static int check_piece(const struct ebpf_object_section *section, const struct ebpf_object_symbol *symbol, uint32_t index, struct ebpf_error *err)
+static int check_piece(const struct ebpf_object_section *section, const struct ebpf_object_symbol *symbol, uint32_t index,
+                       struct ebpf_error *err)
 {
 	if (!*symbol->name)
 		return ebpf_fail(err, EINVAL, "section '%s': symbol %u is a function without a name", section->name, index);
 	if (!symbol->size || symbol->size % insn_size || symbol->value % insn_size)
-		return ebpf_fail(err, EINVAL, "section '%s': function '%s' (%llu bytes at %llu) is not made of whole instructions", section->name,
-				 symbol->name, (unsigned long long)symbol->size, (unsigned long long)symbol->value);
+		return ebpf_fail(err, EINVAL, "section '%s': function '%s' (%llu bytes at %llu) is not made of whole instructions",
+		                 section->name, symbol->name, (unsigned long long)symbol->size, (unsigned long long)symbol->value);
 	if (symbol->value > section->size || symbol->size > section->size - symbol->value)
-		return ebpf_fail(err, EINVAL, "section '%s': function '%s' (%llu bytes at %llu) crosses the end of the section (%llu bytes)",
-				 section->name, symbol->name, (unsigned long long)symbol->size, (unsigned long long)symbol->value,
-				 (unsigned long long)section->size);
+		return ebpf_fail(err, EINVAL,
+		                 "section '%s': function '%s' (%llu bytes at %llu) crosses the end of the section (%llu bytes)",
+		                 section->name, symbol->name, (unsigned long long)symbol->size, (unsigned long long)symbol->value,
+		                 (unsigned long long)section->size);
 	return 0;
 }
 
@@ -49,8 +51,8 @@ static int collect_pieces(struct ebpf_object *object, struct ebpf_error *err)
 		result = check_piece(&object->sections[symbol->section], symbol, i, err);
 		if (result)
 			return result;
-		object->pieces[object->piece_count++] = (struct ebpf_object_piece){ .section = symbol->section, .symbol = i, .offset = symbol->value,
-										   .size = symbol->size };
+		object->pieces[object->piece_count++] = (struct ebpf_object_piece){
+		        .section = symbol->section, .symbol = i, .offset = symbol->value, .size = symbol->size};
 	}
 	if (object->piece_count)
 		qsort(object->pieces, object->piece_count, sizeof(*object->pieces), compare_pieces);
@@ -71,7 +73,7 @@ static int check_neighbours(struct ebpf_object *object, struct ebpf_error *err)
 		if (main_piece && main_piece->section == piece->section && piece->offset < main_piece->offset + main_piece->size) {
 			if (piece->offset != main_piece->offset || piece->size != main_piece->size)
 				return ebpf_fail(err, EINVAL, "section '%s': functions '%s' and '%s' overlap", section->name,
-						 object->symbols[main_piece->symbol].name, object->symbols[piece->symbol].name);
+				                 object->symbols[main_piece->symbol].name, object->symbols[piece->symbol].name);
 			piece->alias = true;
 		} else {
 			main_piece = piece;
@@ -80,7 +82,8 @@ static int check_neighbours(struct ebpf_object *object, struct ebpf_error *err)
 	return 0;
 }
 
-static int decode(struct ebpf_object *object, const struct ebpf_object_piece *piece, struct ebpf_function *function, struct ebpf_error *err)
+static int decode(struct ebpf_object *object, const struct ebpf_object_piece *piece, struct ebpf_function *function,
+                  struct ebpf_error *err)
 {
 	const struct ebpf_object_section *section = &object->sections[piece->section];
 	struct ebpf_span code;
@@ -99,10 +102,11 @@ static int decode(struct ebpf_object *object, const struct ebpf_object_piece *pi
 /* Functions of .text are there to be called; in every other section the global ones are programs. */
 static bool is_program(const struct ebpf_object_section *section, const struct ebpf_object_symbol *symbol)
 {
-	return strcmp(section->name, ".text") && symbol->bind != STB_LOCAL;
+	return strcmp(section->name, ".text") != 0 && symbol->bind != STB_LOCAL;
 }
 
-static int add_program(struct ebpf_object *object, struct ebpf_object_piece *piece, struct ebpf_table *names, struct ebpf_error *err)
+static int add_program(struct ebpf_object *object, struct ebpf_object_piece *piece, struct ebpf_table *names,
+                       struct ebpf_error *err)
 {
 	const struct ebpf_object_section *section = &object->sections[piece->section];
 	struct ebpf_function *function = piece->function;
@@ -122,7 +126,7 @@ static int add_program(struct ebpf_object *object, struct ebpf_object_piece *pie
 
 int ebpf_object_read_functions(struct ebpf_object *object, struct ebpf_error *err)
 {
-	struct ebpf_table names = { 0 };
+	struct ebpf_table names = {0};
 	int result = collect_pieces(object, err);
 
 	if (!result)
@@ -170,7 +174,8 @@ struct ebpf_object_piece *ebpf_object_find_piece(struct ebpf_object *object, uin
 		else
 			high = middle;
 	}
-	if (low < object->sections[section].first_piece + object->sections[section].piece_count && object->pieces[low].offset == offset)
+	if (low < object->sections[section].first_piece + object->sections[section].piece_count &&
+	    object->pieces[low].offset == offset)
 		return &object->pieces[low];
 	return NULL;
 }
@@ -182,8 +187,8 @@ struct cursor {
 	size_t func, line, relo;
 };
 
-static int read_func(struct ebpf_object *object, const struct ebpf_ext_section *ext, struct cursor *cursor, const struct ebpf_object_piece *piece,
-		     struct ebpf_error *err)
+static int read_func(struct ebpf_object *object, const struct ebpf_ext_section *ext, struct cursor *cursor,
+                     const struct ebpf_object_piece *piece, struct ebpf_error *err)
 {
 	struct ebpf_function *function = piece->function;
 	struct ebpf_type type;
@@ -194,7 +199,8 @@ static int read_func(struct ebpf_object *object, const struct ebpf_ext_section *
 		return 0;
 	function->type_id = ext->funcs[cursor->func].type_id;
 	if (!ebpf_btf_type(object->spec->public.btf, function->type_id, &type) || type.kind != BTF_KIND_FUNC)
-		return ebpf_fail(err, EINVAL, "function '%s': its type %u in .BTF.ext is not a function", function->name, function->type_id);
+		return ebpf_fail(err, EINVAL, "function '%s': its type %u in .BTF.ext is not a function", function->name,
+		                 function->type_id);
 	return 0;
 }
 
@@ -202,12 +208,12 @@ static int check_offset(const struct ebpf_object_piece *piece, uint32_t offset, 
 {
 	if (!(offset % insn_size))
 		return 0;
-	return ebpf_fail(err, EINVAL, "function '%s': a %s in .BTF.ext is at offset %u, which is inside of an instruction", piece->function->name, what,
-			 offset);
+	return ebpf_fail(err, EINVAL, "function '%s': a %s in .BTF.ext is at offset %u, which is inside of an instruction",
+	                 piece->function->name, what, offset);
 }
 
-static int read_lines(struct ebpf_object *object, const struct ebpf_ext_section *ext, struct cursor *cursor, const struct ebpf_object_piece *piece,
-		      struct ebpf_error *err)
+static int read_lines(struct ebpf_object *object, const struct ebpf_ext_section *ext, struct cursor *cursor,
+                      const struct ebpf_object_piece *piece, struct ebpf_error *err)
 {
 	struct ebpf_btf *btf = object->spec->public.btf;
 	struct ebpf_function *function = piece->function;
@@ -227,16 +233,18 @@ static int read_lines(struct ebpf_object *object, const struct ebpf_ext_section 
 
 		if (check_offset(piece, line->offset, "line", err))
 			return -EINVAL;
-		function->lines[function->line_count++] = (struct ebpf_spec_line){
-			.insn = (uint32_t)((line->offset - piece->offset) / insn_size), .file = ebpf_btf_string(btf, line->file),
-			.line = ebpf_btf_string(btf, line->line), .number = BPF_LINE_INFO_LINE_NUM(line->line_col),
-			.column = BPF_LINE_INFO_LINE_COL(line->line_col) };
+		function->lines[function->line_count++] =
+		        (struct ebpf_spec_line){.insn = (uint32_t)((line->offset - piece->offset) / insn_size),
+		                                .file = ebpf_btf_string(btf, line->file),
+		                                .line = ebpf_btf_string(btf, line->line),
+		                                .number = BPF_LINE_INFO_LINE_NUM(line->line_col),
+		                                .column = BPF_LINE_INFO_LINE_COL(line->line_col)};
 	}
 	return 0;
 }
 
-static int read_relos(struct ebpf_object *object, const struct ebpf_ext_section *ext, struct cursor *cursor, const struct ebpf_object_piece *piece,
-		      struct ebpf_error *err)
+static int read_relos(struct ebpf_object *object, const struct ebpf_ext_section *ext, struct cursor *cursor,
+                      const struct ebpf_object_piece *piece, struct ebpf_error *err)
 {
 	struct ebpf_btf *btf = object->spec->public.btf;
 	struct ebpf_function *function = piece->function;
@@ -256,19 +264,22 @@ static int read_relos(struct ebpf_object *object, const struct ebpf_ext_section 
 
 		if (check_offset(piece, relo->offset, "CO-RE relocation", err))
 			return -EINVAL;
-		function->relos[function->relo_count++] = (struct ebpf_spec_relo){
-			.insn = (uint32_t)((relo->offset - piece->offset) / insn_size), .type_id = relo->type_id, .kind = relo->kind,
-			.access = ebpf_btf_string(btf, relo->access) };
+		function->relos[function->relo_count++] =
+		        (struct ebpf_spec_relo){.insn = (uint32_t)((relo->offset - piece->offset) / insn_size),
+		                                .type_id = relo->type_id,
+		                                .kind = relo->kind,
+		                                .access = ebpf_btf_string(btf, relo->access)};
 	}
 	object->spec->core_relo_count += (uint32_t)function->relo_count;
 	return 0;
 }
 
-/* Offsets count from the start of the section, gaps included; what lies in a gap belongs to a weak function that lost, and is dropped. */
-static int read_section_records(struct ebpf_object *object, const struct ebpf_object_section *section, const struct ebpf_ext_section *ext,
-				struct ebpf_error *err)
+/* Offsets count from the start of the section, gaps included; what lies in a gap belongs to a weak function that lost, and is
+ * dropped. */
+static int read_section_records(struct ebpf_object *object, const struct ebpf_object_section *section,
+                                const struct ebpf_ext_section *ext, struct ebpf_error *err)
 {
-	struct cursor cursor = { 0 };
+	struct cursor cursor = {0};
 	int result = 0;
 
 	for (size_t i = section->first_piece; !result && i < section->first_piece + section->piece_count; i++) {
@@ -287,7 +298,7 @@ static int read_section_records(struct ebpf_object *object, const struct ebpf_ob
 
 int ebpf_object_read_records(struct ebpf_object *object, struct ebpf_error *err)
 {
-	struct ebpf_table names = { 0 };
+	struct ebpf_table names = {0};
 	int result = 0;
 
 	for (size_t i = object->ext.count; i-- > 0 && !result;) /* backwards, so that the first of a name counts */
@@ -299,7 +310,8 @@ int ebpf_object_read_records(struct ebpf_object *object, struct ebpf_error *err)
 		if (!object->sections[i].piece_count || !ebpf_table_get(&names, object->sections[i].name, &ext) || !ext)
 			continue;
 		result = read_section_records(object, &object->sections[i], &object->ext.sections[ext - 1], err);
-		if (!result && ebpf_table_set(&names, object->sections[i].name, 0)) /* they belong to the first section of that name */
+		if (!result &&
+		    ebpf_table_set(&names, object->sections[i].name, 0)) /* they belong to the first section of that name */
 			result = ebpf_fail_memory(err);
 	}
 	ebpf_table_free(&names);

@@ -1,6 +1,7 @@
 -- Writes src/spec/section_table.h: what the name of a program section means, as data.
 --   lua5.4 src/spec/gen_sections.lua < libbpf/src/libbpf.c > src/spec/section_table.h
--- Give it the newest libbpf: its table section_defs[] is where these names are agreed on. Order matters: the first row that matches counts.
+-- Give it the newest libbpf: its table section_defs[] is where these names are agreed on. Order matters: the first row that
+-- matches counts.
 local text = io.read "a"
 local body = assert(text:match "section_defs%[%]%s*=%s*(%b{})", "no section_defs[] in the input"):gsub("/%*.-%*/", "")
 
@@ -29,7 +30,8 @@ for row in body:gmatch "SEC_DEF(%b())" do
     for _, ours in ipairs(assert(flags[flag], "unknown flag " .. flag)) do set[#set + 1] = "EBPF_SECTION_" .. ours end
   end
   local kind = fields[5] and ('"%s"'):format(assert(kinds[fields[5]], "unknown attach function " .. fields[5])) or "NULL"
-  print(('{ "%s", BPF_PROG_TYPE_%s, %s, %s, %s },'):format(name, fields[2], fields[3], #set > 0 and table.concat(set, " | ") or "0", kind))
+  local flag_text = #set > 0 and table.concat(set, " | ") or "0"
+  print(('{ "%s", BPF_PROG_TYPE_%s, %s, %s, %s },'):format(name, fields[2], fields[3], flag_text, kind))
   count = count + 1
 end
 assert(count > 100, "only " .. count .. " rows found")

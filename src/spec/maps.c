@@ -5,15 +5,15 @@
 
 /* -- where maps lie -- */
 
-int ebpf_object_place_map(struct ebpf_object *object, struct ebpf_map_spec *map, uint32_t section, uint64_t offset, uint64_t size, uint32_t type_id,
-			  struct ebpf_error *err)
+int ebpf_object_place_map(struct ebpf_object *object, struct ebpf_map_spec *map, uint32_t section, uint64_t offset, uint64_t size,
+                          uint32_t type_id, struct ebpf_error *err)
 {
 	struct ebpf_object_map *maps = ebpf_grow(object->maps, &object->map_capacity, object->map_count, sizeof(*maps));
 
 	if (!maps)
 		return ebpf_fail_memory(err);
 	object->maps = maps;
-	maps[object->map_count++] = (struct ebpf_object_map){ section, offset, size, map, type_id };
+	maps[object->map_count++] = (struct ebpf_object_map){section, offset, size, map, type_id};
 	return 0;
 }
 
@@ -34,8 +34,8 @@ int ebpf_object_sort_maps(struct ebpf_object *object, struct ebpf_error *err)
 		qsort(object->maps, object->map_count, sizeof(*maps), compare_maps);
 	for (size_t i = 1; i < object->map_count; i++)
 		if (maps[i].section == maps[i - 1].section && maps[i].offset < maps[i - 1].offset + maps[i - 1].size)
-			return ebpf_fail(err, EINVAL, "section '%s': maps '%s' and '%s' overlap", object->sections[maps[i].section].name,
-					 maps[i - 1].map->name, maps[i].map->name);
+			return ebpf_fail(err, EINVAL, "section '%s': maps '%s' and '%s' overlap",
+			                 object->sections[maps[i].section].name, maps[i - 1].map->name, maps[i].map->name);
 	return 0;
 }
 
@@ -70,9 +70,9 @@ struct definition {
 	struct ebpf_btf *btf;
 	struct ebpf_map_spec *map;
 	const char *member;
-	bool inner;                 /* the template of a map-in-map */
+	bool inner; /* the template of a map-in-map */
 	bool has_key_size, has_value_size, last;
-	uint32_t seen;              /* members, by their place in `known` */
+	uint32_t seen; /* members, by their place in `known` */
 	struct ebpf_error *err;
 };
 
@@ -121,8 +121,8 @@ static int set_size(struct definition *definition, uint32_t *field, bool *known,
 	if (size < 0 || size > UINT32_MAX)
 		return fail(definition, EINVAL, "it points to a type without a size");
 	if (*known && *field != size)
-		return ebpf_fail(definition->err, EINVAL, "map '%s': member '%s' says %lld bytes, but an earlier one said %u", definition->map->name,
-				 definition->member, (long long)size, *field);
+		return ebpf_fail(definition->err, EINVAL, "map '%s': member '%s' says %lld bytes, but an earlier one said %u",
+		                 definition->map->name, definition->member, (long long)size, *field);
 	*field = (uint32_t)size;
 	*known = true;
 	return 0;
@@ -162,7 +162,7 @@ static int read_pinning(struct definition *definition, uint32_t type_id)
 		return result;
 	if (pinning > pin_by_name)
 		return ebpf_fail(definition->err, EINVAL, "map '%s': pinning %u is neither LIBBPF_PIN_NONE nor LIBBPF_PIN_BY_NAME",
-				 definition->map->name, pinning);
+		                 definition->map->name, pinning);
 	definition->map->pin_by_name = pinning == pin_by_name;
 	return 0;
 }
@@ -179,7 +179,8 @@ static int read_inner(struct definition *outer, const struct ebpf_type *type)
 	struct ebpf_spec_impl *spec = outer->object->spec;
 	struct ebpf_map_impl *inner = ebpf_spec_alloc(spec, 1, sizeof(*inner));
 	size_t length = strlen(outer->map->name);
-	struct definition definition = { .object = outer->object, .btf = outer->btf, .map = &inner->public, .inner = true, .err = outer->err };
+	struct definition definition = {
+	        .object = outer->object, .btf = outer->btf, .map = &inner->public, .inner = true, .err = outer->err};
 
 	if (!inner)
 		return ebpf_spec_fail_memory(spec, outer->err);
@@ -212,20 +213,35 @@ static int read_values(struct definition *definition, uint32_t type_id)
 	result = set_size(definition, &definition->map->value_size, &definition->has_value_size, 4);
 	if (result)
 		return result;
-	if (!ebpf_btf_type(btf, ebpf_btf_resolve(btf, type_id), &type) || type.kind != BTF_KIND_ARRAY || ebpf_type_array(&type).count)
+	if (!ebpf_btf_type(btf, ebpf_btf_resolve(btf, type_id), &type) || type.kind != BTF_KIND_ARRAY ||
+	    ebpf_type_array(&type).count)
 		return fail(definition, EINVAL, "it is not an array of no length, as __array() makes it");
 	if (!ebpf_btf_type(btf, ebpf_btf_resolve(btf, ebpf_type_array(&type).element), &type) || type.kind != BTF_KIND_PTR ||
 	    !ebpf_btf_type(btf, ebpf_btf_resolve(btf, type.type), &type))
 		return fail(definition, EINVAL, "its elements are not pointers");
 	if (type.kind != (programs ? BTF_KIND_FUNC_PROTO : BTF_KIND_STRUCT))
-		return fail(definition, EINVAL, programs ? "its elements do not point to functions" : "its elements do not point to a map's definition");
+		return fail(definition, EINVAL,
+		            programs ? "its elements do not point to functions"
+		                     : "its elements do not point to a map's definition");
 	return programs ? 0 : read_inner(definition, &type);
 }
 
-enum { MEMBER_TYPE, MEMBER_KEY, MEMBER_VALUE, MEMBER_KEY_SIZE, MEMBER_VALUE_SIZE, MEMBER_MAX_ENTRIES, MEMBER_MAP_FLAGS, MEMBER_NUMA_NODE,
-       MEMBER_MAP_EXTRA, MEMBER_PINNING, MEMBER_VALUES, MEMBER_COUNT };
-static const char *const members[MEMBER_COUNT] = { "type", "key", "value", "key_size", "value_size", "max_entries", "map_flags", "numa_node",
-						   "map_extra", "pinning", "values" };
+enum {
+	MEMBER_TYPE,
+	MEMBER_KEY,
+	MEMBER_VALUE,
+	MEMBER_KEY_SIZE,
+	MEMBER_VALUE_SIZE,
+	MEMBER_MAX_ENTRIES,
+	MEMBER_MAP_FLAGS,
+	MEMBER_NUMA_NODE,
+	MEMBER_MAP_EXTRA,
+	MEMBER_PINNING,
+	MEMBER_VALUES,
+	MEMBER_COUNT
+};
+static const char *const members[MEMBER_COUNT] = {"type",      "key",       "value",     "key_size", "value_size", "max_entries",
+                                                  "map_flags", "numa_node", "map_extra", "pinning",  "values"};
 
 /* C has no two members of one name; telling so bounds what a definition can cost. */
 static int find_member(struct definition *definition)
@@ -233,7 +249,7 @@ static int find_member(struct definition *definition)
 	const char *nearest;
 	int i = 0;
 
-	while (i < MEMBER_COUNT && strcmp(definition->member, members[i]))
+	while (i < MEMBER_COUNT && strcmp(definition->member, members[i]) != 0)
 		i++;
 	if (i == MEMBER_COUNT) {
 		nearest = ebpf_nearest(definition->member, members, MEMBER_COUNT);
@@ -257,18 +273,30 @@ static int read_member(struct definition *definition, const struct ebpf_member *
 	definition->member = member->name;
 	which = find_member(definition);
 	switch (which) {
-	case MEMBER_TYPE: return read_uint(definition, type, &map->type);
-	case MEMBER_KEY: return read_type(definition, type, &map->key_size, &definition->has_key_size, &map->key_type_id);
-	case MEMBER_VALUE: return read_type(definition, type, &map->value_size, &definition->has_value_size, &map->value_type_id);
-	case MEMBER_KEY_SIZE: return read_size(definition, type, &map->key_size, &definition->has_key_size);
-	case MEMBER_VALUE_SIZE: return read_size(definition, type, &map->value_size, &definition->has_value_size);
-	case MEMBER_MAX_ENTRIES: return read_uint(definition, type, &map->max_entries);
-	case MEMBER_MAP_FLAGS: return read_uint(definition, type, &map->flags);
-	case MEMBER_NUMA_NODE: return read_uint(definition, type, &map->numa_node);
-	case MEMBER_MAP_EXTRA: return read_ulong(definition, type, &map->map_extra);
-	case MEMBER_PINNING: return read_pinning(definition, type);
-	case MEMBER_VALUES: return read_values(definition, type);
-	default: return which;
+	case MEMBER_TYPE:
+		return read_uint(definition, type, &map->type);
+	case MEMBER_KEY:
+		return read_type(definition, type, &map->key_size, &definition->has_key_size, &map->key_type_id);
+	case MEMBER_VALUE:
+		return read_type(definition, type, &map->value_size, &definition->has_value_size, &map->value_type_id);
+	case MEMBER_KEY_SIZE:
+		return read_size(definition, type, &map->key_size, &definition->has_key_size);
+	case MEMBER_VALUE_SIZE:
+		return read_size(definition, type, &map->value_size, &definition->has_value_size);
+	case MEMBER_MAX_ENTRIES:
+		return read_uint(definition, type, &map->max_entries);
+	case MEMBER_MAP_FLAGS:
+		return read_uint(definition, type, &map->flags);
+	case MEMBER_NUMA_NODE:
+		return read_uint(definition, type, &map->numa_node);
+	case MEMBER_MAP_EXTRA:
+		return read_ulong(definition, type, &map->map_extra);
+	case MEMBER_PINNING:
+		return read_pinning(definition, type);
+	case MEMBER_VALUES:
+		return read_values(definition, type);
+	default:
+		return which;
 	}
 }
 
@@ -315,7 +343,7 @@ static int read_variable(struct ebpf_object *object, uint32_t type_id, const str
 		return ebpf_fail(err, EINVAL, "section '.maps': type %u of its DATASEC %u is not a variable", info->type, type_id);
 	if (ebpf_type_linkage(&variable) != BTF_VAR_GLOBAL) {
 		ebpf_fail(err, ENOTSUP, "map '%s': its variable is %s", variable.name,
-			  ebpf_type_linkage(&variable) == BTF_VAR_STATIC ? "static" : "declared but not defined");
+		          ebpf_type_linkage(&variable) == BTF_VAR_STATIC ? "static" : "declared but not defined");
 		ebpf_hint(err, "a map must be a global variable: remove 'static' or 'extern' from its definition");
 		return -ENOTSUP;
 	}
@@ -326,12 +354,13 @@ static int read_variable(struct ebpf_object *object, uint32_t type_id, const str
 		return ebpf_fail(err, EINVAL, "map '%s': its type is not a struct", variable.name);
 	if (type.size > info->size || symbol->value > object->sections[object->maps_section].size ||
 	    info->size > object->sections[object->maps_section].size - symbol->value)
-		return ebpf_fail(err, EINVAL, "map '%s': its variable (%u bytes) crosses the end of its section", variable.name, info->size);
+		return ebpf_fail(err, EINVAL, "map '%s': its variable (%u bytes) crosses the end of its section", variable.name,
+		                 info->size);
 	map = ebpf_spec_new_map(object->spec, symbol->name);
 	if (!map)
 		return ebpf_spec_fail_memory(object->spec, err);
 	map->section = object->sections[object->maps_section].name;
-	struct definition definition = { .object = object, .btf = btf, .map = map, .err = err };
+	struct definition definition = {.object = object, .btf = btf, .map = map, .err = err};
 	int result = read_definition(&definition, &type);
 	return result ? result : ebpf_object_place_map(object, map, object->maps_section, symbol->value, info->size, type.id, err);
 }
@@ -361,8 +390,8 @@ int ebpf_object_read_maps(struct ebpf_object *object, struct ebpf_error *err)
 
 /* -- values: relocations of the section, one for each slot that is filled -- */
 
-int ebpf_object_add_value(struct ebpf_object *object, struct ebpf_map_spec *map, uint32_t *capacity, uint32_t index, const char *name,
-			  struct ebpf_error *err)
+int ebpf_object_add_value(struct ebpf_object *object, struct ebpf_map_spec *map, uint32_t *capacity, uint32_t index,
+                          const char *name, struct ebpf_error *err)
 {
 	struct ebpf_map_value *values = map->values;
 
@@ -377,7 +406,7 @@ int ebpf_object_add_value(struct ebpf_object *object, struct ebpf_map_spec *map,
 		map->values = values;
 		*capacity = more;
 	}
-	values[map->value_count++] = (struct ebpf_map_value){ index, (char *)(uintptr_t)name };
+	values[map->value_count++] = (struct ebpf_map_value){index, (char *)(uintptr_t)name};
 	return 0;
 }
 
@@ -393,8 +422,8 @@ static int64_t values_offset(struct ebpf_object *object, const struct ebpf_objec
 	return strcmp(member.name, "values") ? -1 : (int64_t)(member.bit_offset / 8);
 }
 
-static const char *value_name(struct ebpf_object *object, const struct ebpf_object_map *map, const struct ebpf_relocation *relocation,
-			      struct ebpf_error *err)
+static const char *value_name(struct ebpf_object *object, const struct ebpf_object_map *map,
+                              const struct ebpf_relocation *relocation, struct ebpf_error *err)
 {
 	const struct ebpf_object_symbol *symbol = relocation->symbol;
 	const struct ebpf_object_piece *piece;
@@ -406,18 +435,20 @@ static const char *value_name(struct ebpf_object *object, const struct ebpf_obje
 			;
 		if (piece && piece->program)
 			return piece->program->name;
-		ebpf_fail(err, EINVAL, "map '%s': its value '%s' is not a program", map->map->name, ebpf_object_symbol_name(object, symbol));
+		ebpf_fail(err, EINVAL, "map '%s': its value '%s' is not a program", map->map->name,
+		          ebpf_object_symbol_name(object, symbol));
 		return NULL;
 	}
 	target = ebpf_object_find_map(object, symbol->section, symbol->value);
 	if (symbol->section == object->maps_section && symbol->type != STT_SECTION && target && target->offset == symbol->value)
 		return target->map->name;
-	ebpf_fail(err, EINVAL, "map '%s': its value '%s' is not a map in section '.maps'", map->map->name, ebpf_object_symbol_name(object, symbol));
+	ebpf_fail(err, EINVAL, "map '%s': its value '%s' is not a map in section '.maps'", map->map->name,
+	          ebpf_object_symbol_name(object, symbol));
 	return NULL;
 }
 
-static int read_value(struct ebpf_object *object, const struct ebpf_relocation *relocation, struct ebpf_map_spec **previous, uint32_t *capacity,
-		      struct ebpf_error *err)
+static int read_value(struct ebpf_object *object, const struct ebpf_relocation *relocation, struct ebpf_map_spec **previous,
+                      uint32_t *capacity, struct ebpf_error *err)
 {
 	struct ebpf_object_map *map = ebpf_object_find_map(object, object->maps_section, relocation->offset);
 	const char *name = ebpf_object_symbol_name(object, relocation->symbol);
@@ -426,11 +457,13 @@ static int read_value(struct ebpf_object *object, const struct ebpf_relocation *
 
 	if (!map)
 		return ebpf_fail(err, EINVAL, "section '.maps': a relocation against '%s' at %llu is in no map", name,
-				 (unsigned long long)relocation->offset);
+		                 (unsigned long long)relocation->offset);
 	if (start < 0 || offset < (uint64_t)start || (offset - (uint64_t)start) % 8 || offset + 8 > map->size)
-		return ebpf_fail(err, EINVAL, "map '%s': '%s' is assigned to something other than an element of `values`", map->map->name, name);
+		return ebpf_fail(err, EINVAL, "map '%s': '%s' is assigned to something other than an element of `values`",
+		                 map->map->name, name);
 	if (map->map->type == BPF_MAP_TYPE_HASH_OF_MAPS && map->map->key_size != 4)
-		return ebpf_fail(err, EINVAL, "map '%s': a hash of maps with `values` needs keys of 4 bytes, not %u", map->map->name, map->map->key_size);
+		return ebpf_fail(err, EINVAL, "map '%s': a hash of maps with `values` needs keys of 4 bytes, not %u",
+		                 map->map->name, map->map->key_size);
 	name = value_name(object, map, relocation, err);
 	if (!name)
 		return -EINVAL;
@@ -454,8 +487,9 @@ static int check_zero(struct ebpf_object *object, const struct ebpf_relocation *
 		if (!bytes.data[i] || (next < count && relocations[next].offset <= i))
 			continue;
 		map = ebpf_object_find_map(object, object->maps_section, i);
-		return ebpf_fail(err, ENOTSUP, "map '%s': its definition is initialised with bytes that are not zero, which has no meaning",
-				 map ? map->map->name : "?");
+		return ebpf_fail(err, ENOTSUP,
+		                 "map '%s': its definition is initialised with bytes that are not zero, which has no meaning",
+		                 map ? map->map->name : "?");
 	}
 	return 0;
 }
@@ -475,7 +509,8 @@ int ebpf_object_read_map_values(struct ebpf_object *object, struct ebpf_error *e
 		result = check_zero(object, relocations, count, err);
 	for (size_t i = 0; !result && i < count; i++)
 		result = i && relocations[i].offset == relocations[i - 1].offset
-				 ? ebpf_fail(err, EINVAL, "section '.maps': two relocations at %llu", (unsigned long long)relocations[i].offset)
-				 : read_value(object, &relocations[i], &previous, &capacity, err);
+		                 ? ebpf_fail(err, EINVAL, "section '.maps': two relocations at %llu",
+		                             (unsigned long long)relocations[i].offset)
+		                 : read_value(object, &relocations[i], &previous, &capacity, err);
 	return result;
 }

@@ -86,6 +86,7 @@ char *ebpf_spec_string(struct ebpf_spec_impl *spec, const char *text, size_t siz
 int ebpf_spec_fail_memory(const struct ebpf_spec_impl *spec, struct ebpf_error *err)
 {
 	if (spec->memory.exhausted)
-		return ebpf_fail(err, E2BIG, "its tables overlap or repeat: they ask for far more memory than an object of this size can need");
+		return ebpf_fail(err, E2BIG,
+		                 "its tables overlap or repeat: they ask for far more memory than an object of this size can need");
 	return ebpf_fail_memory(err);
 }

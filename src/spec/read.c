@@ -10,7 +10,8 @@ static int read_license(struct ebpf_object *object, struct ebpf_error *err)
 
 	if (!object->license_section)
 		return 0;
-	object->spec->public.license = ebpf_spec_string(object->spec, (const char *)bytes.data, bytes.data ? strnlen((const char *)bytes.data, bytes.size) : 0);
+	object->spec->public.license = ebpf_spec_string(object->spec, (const char *)bytes.data,
+	                                                bytes.data ? strnlen((const char *)bytes.data, bytes.size) : 0);
 	return object->spec->public.license ? 0 : ebpf_spec_fail_memory(object->spec, err);
 }
 
@@ -45,10 +46,22 @@ static int read_types(struct ebpf_object *object, struct ebpf_error *err)
 static int read_parts(struct ebpf_object *object, struct ebpf_error *err)
 {
 	static int (*const parts[])(struct ebpf_object *, struct ebpf_error *) = {
-		ebpf_object_open, read_license, read_version, read_types, ebpf_object_read_functions, ebpf_object_read_records,
-		ebpf_object_read_externs, ebpf_object_read_maps, ebpf_object_read_arena, ebpf_object_read_data, ebpf_object_read_kconfig_map,
-		ebpf_object_read_struct_ops, ebpf_object_sort_maps, ebpf_object_relocate, ebpf_object_read_map_values,
-		ebpf_object_read_struct_ops_members,
+	        ebpf_object_open,
+	        read_license,
+	        read_version,
+	        read_types,
+	        ebpf_object_read_functions,
+	        ebpf_object_read_records,
+	        ebpf_object_read_externs,
+	        ebpf_object_read_maps,
+	        ebpf_object_read_arena,
+	        ebpf_object_read_data,
+	        ebpf_object_read_kconfig_map,
+	        ebpf_object_read_struct_ops,
+	        ebpf_object_sort_maps,
+	        ebpf_object_relocate,
+	        ebpf_object_read_map_values,
+	        ebpf_object_read_struct_ops_members,
 	};
 	int result = 0;
 
@@ -63,12 +76,12 @@ static uint64_t allowance(size_t size)
 	return (uint64_t)size * 16 + 65536;
 }
 
-static int read_object(const void *data, size_t size, const char *name, const char *prefix, const char *path, struct ebpf_spec **out,
-		       struct ebpf_error *err)
+static int read_object(const void *data, size_t size, const char *name, const char *prefix, const char *path,
+                       struct ebpf_spec **out, struct ebpf_error *err)
 {
-	struct ebpf_error cause = { 0 };
+	struct ebpf_error cause = {0};
 	struct ebpf_spec *spec = ebpf_spec_new(name, err);
-	struct ebpf_object object = { .spec = spec_impl(spec), .file = { .data = data, .size = size }, .prefix = prefix };
+	struct ebpf_object object = {.spec = spec_impl(spec), .file = {.data = data, .size = size}, .prefix = prefix};
 	int result;
 
 	if (!spec)

@@ -17,9 +17,10 @@ static int fail(const struct walk *walk, uint32_t insn, int code, const char *wh
 	const char *section = walk->object->sections[walk->piece->section].name;
 
 	if (!symbol)
-		return ebpf_fail(walk->err, code, "section '%s': function '%s': instruction %u: %s", section, walk->function->name, insn, what);
-	return ebpf_fail(walk->err, code, "section '%s': function '%s': instruction %u: relocation against '%s': %s", section, walk->function->name,
-			 insn, ebpf_object_symbol_name(walk->object, symbol), what);
+		return ebpf_fail(walk->err, code, "section '%s': function '%s': instruction %u: %s", section, walk->function->name,
+		                 insn, what);
+	return ebpf_fail(walk->err, code, "section '%s': function '%s': instruction %u: relocation against '%s': %s", section,
+	                 walk->function->name, insn, ebpf_object_symbol_name(walk->object, symbol), what);
 }
 
 static void set_source(struct ebpf_insn *insn, uint8_t source, int32_t imm)
@@ -31,17 +32,19 @@ static void set_source(struct ebpf_insn *insn, uint8_t source, int32_t imm)
 }
 
 static int refer_function(struct walk *walk, uint32_t index, enum ebpf_reference kind, uint32_t section, int64_t offset,
-			  const struct ebpf_object_symbol *symbol, struct ebpf_spec_reference *out)
+                          const struct ebpf_object_symbol *symbol, struct ebpf_spec_reference *out)
 {
 	struct ebpf_object_piece *target = offset < 0 ? NULL : ebpf_object_find_piece(walk->object, section, (uint64_t)offset);
 
 	if (!target)
-		return fail(walk, index, EINVAL, kind == EBPF_REF_CALL ? "it calls where no function begins" : "no function begins at that address",
-			    symbol);
+		return fail(walk, index, EINVAL,
+		            kind == EBPF_REF_CALL ? "it calls where no function begins" : "no function begins at that address",
+		            symbol);
 	out->kind = kind;
 	out->function = target->function;
 	out->name = target->function->name;
-	set_source(&walk->function->insns[index], kind == EBPF_REF_CALL ? EBPF_PSEUDO_CALL : EBPF_PSEUDO_FUNC, kind == EBPF_REF_CALL ? -1 : 0);
+	set_source(&walk->function->insns[index], kind == EBPF_REF_CALL ? EBPF_PSEUDO_CALL : EBPF_PSEUDO_FUNC,
+	           kind == EBPF_REF_CALL ? -1 : 0);
 	return 0;
 }
 
@@ -74,7 +77,8 @@ static int refer_data(struct walk *walk, uint32_t index, const struct ebpf_objec
 	out->kind = EBPF_REF_MAP_VALUE;
 	out->map = section->map;
 	out->name = section->map->name;
-	out->addend = (int64_t)symbol->value + insn->imm; /* a static variable is the section's symbol and an offset in the instruction */
+	out->addend =
+	        (int64_t)symbol->value + insn->imm; /* a static variable is the section's symbol and an offset in the instruction */
 	set_source(insn, EBPF_PSEUDO_MAP_VALUE, 0);
 	return 0;
 }
@@ -95,7 +99,8 @@ static int refer_map(struct walk *walk, uint32_t index, const struct ebpf_object
 	return 0;
 }
 
-static int refer_defined(struct walk *walk, uint32_t index, const struct ebpf_object_symbol *symbol, struct ebpf_spec_reference *out)
+static int refer_defined(struct walk *walk, uint32_t index, const struct ebpf_object_symbol *symbol,
+                         struct ebpf_spec_reference *out)
 {
 	struct ebpf_insn *insn = &walk->function->insns[index];
 	enum ebpf_section_role role = walk->object->sections[symbol->section].role;
@@ -108,13 +113,14 @@ static int refer_defined(struct walk *walk, uint32_t index, const struct ebpf_ob
 		if (symbol->value > INT64_MAX / 2)
 			return fail(walk, index, EINVAL, "it lies outside of its section", symbol);
 		return refer_function(walk, index, EBPF_REF_CALL, symbol->section,
-				      (int64_t)symbol->value + ((int64_t)insn->imm + 1) * insn_size, symbol, out);
+		                      (int64_t)symbol->value + ((int64_t)insn->imm + 1) * insn_size, symbol, out);
 	}
 	switch (role) {
 	case EBPF_ROLE_CODE:
 		if (symbol->value > INT64_MAX / 2)
 			return fail(walk, index, EINVAL, "it lies outside of its section", symbol);
-		return refer_function(walk, index, EBPF_REF_FUNCTION, symbol->section, (int64_t)symbol->value + insn->imm, symbol, out);
+		return refer_function(walk, index, EBPF_REF_FUNCTION, symbol->section, (int64_t)symbol->value + insn->imm, symbol,
+		                      out);
 	case EBPF_ROLE_MAPS:
 		return refer_map(walk, index, symbol, out);
 	case EBPF_ROLE_DATA:
@@ -131,7 +137,8 @@ static int refer_defined(struct walk *walk, uint32_t index, const struct ebpf_ob
 	return fail(walk, index, EINVAL, "its section holds nothing that a program can refer to", symbol);
 }
 
-/* The kind of a relocation follows from the instruction and the symbol, as in libbpf: compilers have numbered them differently over time. */
+/* The kind of a relocation follows from the instruction and the symbol, as in libbpf: compilers have numbered them differently over
+ * time. */
 static int refer(struct walk *walk, uint32_t index, const struct ebpf_object_symbol *symbol, struct ebpf_spec_reference *out)
 {
 	const struct ebpf_insn *insn = &walk->function->insns[index];
@@ -141,12 +148,14 @@ static int refer(struct walk *walk, uint32_t index, const struct ebpf_object_sym
 	if (symbol->section == SHN_UNDEF)
 		return refer_extern(walk, index, symbol, out);
 	if (symbol->section >= SHN_LORESERVE || symbol->section >= walk->object->section_count)
-		return fail(walk, index, EINVAL, symbol->section == SHN_COMMON ? "it is in no section; compile without -fcommon" : "it is in no section",
-			    symbol);
+		return fail(walk, index, EINVAL,
+		            symbol->section == SHN_COMMON ? "it is in no section; compile without -fcommon" : "it is in no section",
+		            symbol);
 	return refer_defined(walk, index, symbol, out);
 }
 
-/* Within a section compilers may leave a call without relocation, its immediate relative (LLVM up to 9 always, later ones for static functions). */
+/* Within a section compilers may leave a call without relocation, its immediate relative (LLVM up to 9 always, later ones for
+ * static functions). */
 static bool calls_own_section(const struct ebpf_insn *insn)
 {
 	return insn->code == EBPF_CALL && insn->src == EBPF_PSEUDO_CALL;
@@ -157,13 +166,13 @@ static int reference_at(struct walk *walk, uint32_t index, bool *found, struct e
 	const struct ebpf_insn *insn = &walk->function->insns[index];
 	uint64_t offset = walk->piece->offset + (uint64_t)index * insn_size;
 
-	*out = (struct ebpf_spec_reference){ .insn = index };
+	*out = (struct ebpf_spec_reference){.insn = index};
 	*found = true;
 	if (walk->next < walk->end && walk->next->offset == offset)
 		return refer(walk, index, (walk->next++)->symbol, out);
 	if (calls_own_section(insn))
-		return refer_function(walk, index, EBPF_REF_CALL, walk->piece->section, (int64_t)offset + ((int64_t)insn->imm + 1) * insn_size, NULL,
-				      out);
+		return refer_function(walk, index, EBPF_REF_CALL, walk->piece->section,
+		                      (int64_t)offset + ((int64_t)insn->imm + 1) * insn_size, NULL, out);
 	if (insn->code == EBPF_LD_IMM64 && insn->src == EBPF_PSEUDO_FUNC)
 		return fail(walk, index, EINVAL, "it loads a function's address but has no relocation", NULL);
 	*found = false;
@@ -180,7 +189,8 @@ static int count_references(struct walk *walk)
 		else
 			calls += calls_own_section(&walk->function->insns[i]);
 	}
-	for (const struct ebpf_relocation *r = walk->next; r < walk->end && r->offset < walk->piece->offset + walk->piece->size; r++)
+	for (const struct ebpf_relocation *r = walk->next; r < walk->end && r->offset < walk->piece->offset + walk->piece->size;
+	     r++)
 		relocations++;
 	if (!calls && !relocations)
 		return 0;
@@ -199,7 +209,8 @@ static int relocate_function(struct walk *walk)
 		uint64_t offset = walk->piece->offset + (uint64_t)i * insn_size;
 		uint8_t code = function->insns[i].code;
 
-		if (code != EBPF_CALL && code != EBPF_LD_IMM64 && (walk->next >= walk->end || walk->next->offset >= offset + insn_size))
+		if (code != EBPF_CALL && code != EBPF_LD_IMM64 &&
+		    (walk->next >= walk->end || walk->next->offset >= offset + insn_size))
 			continue; /* nearly all */
 		result = reference_at(walk, i, &found, &reference);
 		if (result)
@@ -209,7 +220,8 @@ static int relocate_function(struct walk *walk)
 		if (ebpf_insn_is_wide(&function->insns[i]))
 			i++, offset += insn_size;
 		if (walk->next < walk->end && walk->next->offset < offset + insn_size)
-			result = fail(walk, i, EINVAL, "it has two relocations, or one that is not at its start", walk->next->symbol);
+			result = fail(walk, i, EINVAL, "it has two relocations, or one that is not at its start",
+			              walk->next->symbol);
 	}
 	return result;
 }
@@ -229,7 +241,7 @@ static void copy_to_alias(struct ebpf_function *alias, const struct ebpf_functio
 static int relocate_section(struct ebpf_object *object, uint32_t index, struct ebpf_error *err)
 {
 	const struct ebpf_object_section *section = &object->sections[index];
-	struct walk walk = { .object = object, .err = err };
+	struct walk walk = {.object = object, .err = err};
 	struct ebpf_relocation *relocations;
 	size_t count;
 	int result = ebpf_object_relocations(object, index, &relocations, &count, err);

@@ -8,7 +8,7 @@ static bool matches(const struct ebpf_section *row, const char *section, const c
 {
 	size_t length = strlen(row->name);
 
-	if (strncmp(section, row->name, length))
+	if (strncmp(section, row->name, length) != 0)
 		return false;
 	section += length;
 	if (*section == '/' && (row->flags & EBPF_SECTION_EXTRA))
@@ -47,7 +47,8 @@ const char *ebpf_section_nearest(const char *section)
 		section++, length -= length > 0;
 	if (length >= sizeof(bare))
 		return NULL;
-	/* "kprob/do_unlinkat" is like "kprobe", which only shows without the target; "cgroup/conect4" is like "cgroup/connect4" as a whole */
+	/* "kprob/do_unlinkat" is like "kprobe", which only shows without the target; "cgroup/conect4" is like "cgroup/connect4" as
+	 * a whole */
 	const char *near = strlen(section) < sizeof(bare) ? ebpf_nearest(section, names, EBPF_COUNT(names)) : NULL;
 	if (near)
 		return near;

@@ -42,14 +42,14 @@ void ebpf_spec_free(struct ebpf_spec *public)
 }
 
 /* Appends a pointer to one of the lists; *items is a pointer to an array of pointers. */
-#define APPEND(items, count, capacity, item) \
-	({ \
-		void *grown_ = (item) ? ebpf_grow((items), &(capacity), (count), sizeof(*(items))) : NULL; \
-		if (grown_) { \
-			(items) = grown_; \
-			(items)[(count)++] = (item); \
-		} \
-		grown_ ? (item) : NULL; \
+#define APPEND(items, count, capacity, item)                                                                                       \
+	({                                                                                                                         \
+		void *grown_ = (item) ? ebpf_grow((items), &(capacity), (count), sizeof(*(items))) : NULL;                         \
+		if (grown_) {                                                                                                      \
+			(items) = grown_;                                                                                          \
+			(items)[(count)++] = (item);                                                                               \
+		}                                                                                                                  \
+		grown_ ? (item) : NULL;                                                                                            \
 	})
 
 static char *borrow(const char *text)
@@ -76,8 +76,12 @@ struct ebpf_program_spec *ebpf_spec_new_program(struct ebpf_spec_impl *spec, str
 	if (!program)
 		return NULL;
 	program->spec = spec;
-	program->public = (struct ebpf_program_spec){ .name = function->name, .section = function->section, .function = function,
-						      .insn_count = function->insn_count, .autoload = true, .autoattach = true };
+	program->public = (struct ebpf_program_spec){.name = function->name,
+	                                             .section = function->section,
+	                                             .function = function,
+	                                             .insn_count = function->insn_count,
+	                                             .autoload = true,
+	                                             .autoattach = true};
 	return APPEND(spec->public.programs, spec->public.program_count, spec->program_capacity, &program->public);
 }
 
@@ -146,7 +150,7 @@ struct ebpf_function *ebpf_spec_find_function(struct ebpf_spec *public, const ch
 	struct ebpf_function *found = NULL;
 
 	for (size_t i = 0; i < spec->function_count; i++) {
-		if (strcmp(spec->functions[i]->name, name))
+		if (strcmp(spec->functions[i]->name, name) != 0)
 			continue;
 		if (spec->functions[i]->global)
 			return spec->functions[i];

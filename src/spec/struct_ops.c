@@ -1,4 +1,5 @@
-/* struct_ops: each variable of a .struct_ops section is a map whose value is the struct; members that are functions name programs. */
+/* struct_ops: each variable of a .struct_ops section is a map whose value is the struct; members that are functions name programs.
+ */
 #include "spec/object.h"
 
 static int read_variable(struct ebpf_object *object, uint32_t index, const struct ebpf_secinfo *info, struct ebpf_error *err)
@@ -13,7 +14,8 @@ static int read_variable(struct ebpf_object *object, uint32_t index, const struc
 		return ebpf_fail(err, EINVAL, "section '%s': type %u of its DATASEC is not a variable", section->name, info->type);
 	symbol = ebpf_object_variable(object, variable.name, index);
 	if (!symbol) {
-		ebpf_fail(err, ENOENT, "struct_ops '%s': no global symbol of that name in section '%s'", variable.name, section->name);
+		ebpf_fail(err, ENOENT, "struct_ops '%s': no global symbol of that name in section '%s'", variable.name,
+		          section->name);
 		ebpf_hint(err, "remove 'static' from its definition");
 		return -ENOENT;
 	}
@@ -45,7 +47,8 @@ static int read_section(struct ebpf_object *object, uint32_t index, struct ebpf_
 	int result = 0;
 
 	if (!ebpf_object_find_datasec(object, object->sections[index].name, &datasec)) {
-		ebpf_fail(err, ENOENT, "section '%s': the object has no types (BTF) that describe it", object->sections[index].name);
+		ebpf_fail(err, ENOENT, "section '%s': the object has no types (BTF) that describe it",
+		          object->sections[index].name);
 		ebpf_hint(err, "compile with -g");
 		return -ENOENT;
 	}
@@ -93,8 +96,8 @@ static int64_t find_member(const struct ebpf_type *type, uint64_t offset)
 	return low < type->vlen && ebpf_type_member(type, low).bit_offset == offset * 8 ? (int64_t)low : -1;
 }
 
-static int read_member(struct ebpf_object *object, const struct ebpf_relocation *relocation, const struct ebpf_object_map *map, uint32_t *capacity,
-		       struct ebpf_error *err)
+static int read_member(struct ebpf_object *object, const struct ebpf_relocation *relocation, const struct ebpf_object_map *map,
+                       uint32_t *capacity, struct ebpf_error *err)
 {
 	struct ebpf_span bytes = object->sections[map->section].bytes;
 	const struct ebpf_object_symbol *symbol = relocation->symbol;
@@ -108,16 +111,18 @@ static int read_member(struct ebpf_object *object, const struct ebpf_relocation 
 		member = find_member(&type, relocation->offset - map->offset);
 	if (member < 0)
 		return ebpf_fail(err, EINVAL, "struct_ops '%s': no member at offset %llu, where '%s' is assigned", map->map->name,
-				 (unsigned long long)(relocation->offset - map->offset), ebpf_object_symbol_name(object, symbol));
+		                 (unsigned long long)(relocation->offset - map->offset), ebpf_object_symbol_name(object, symbol));
 	if (!is_function_pointer(btf, ebpf_type_member(&type, (uint32_t)member).type))
-		return ebpf_fail(err, EINVAL, "struct_ops '%s': member '%s' is not a pointer to a function, yet '%s' is assigned to it",
-				 map->map->name, ebpf_type_member(&type, (uint32_t)member).name, ebpf_object_symbol_name(object, symbol));
+		return ebpf_fail(
+		        err, EINVAL, "struct_ops '%s': member '%s' is not a pointer to a function, yet '%s' is assigned to it",
+		        map->map->name, ebpf_type_member(&type, (uint32_t)member).name, ebpf_object_symbol_name(object, symbol));
 	if (symbol->type == STT_SECTION) /* a static function: the place is in the data */
 		ebpf_span_u64(bytes, relocation->offset, &addend);
 	piece = ebpf_object_find_piece(object, symbol->section, symbol->value + addend);
 	if (!piece || !piece->program || piece->program->type != BPF_PROG_TYPE_STRUCT_OPS)
-		return ebpf_fail(err, EINVAL, "struct_ops '%s': '%s', assigned to member '%s', is not a struct_ops program", map->map->name,
-				 ebpf_object_symbol_name(object, symbol), ebpf_type_member(&type, (uint32_t)member).name);
+		return ebpf_fail(err, EINVAL, "struct_ops '%s': '%s', assigned to member '%s', is not a struct_ops program",
+		                 map->map->name, ebpf_object_symbol_name(object, symbol),
+		                 ebpf_type_member(&type, (uint32_t)member).name);
 	return ebpf_object_add_value(object, map->map, capacity, (uint32_t)member, piece->program->name, err);
 }
 
@@ -132,8 +137,8 @@ static int read_members(struct ebpf_object *object, uint32_t index, struct ebpf_
 	for (size_t i = 0; !result && i < count; i++) {
 		map = ebpf_object_find_map(object, index, relocations[i].offset);
 		if (!map)
-			return ebpf_fail(err, EINVAL, "section '%s': a relocation against '%s' is in no variable", object->sections[index].name,
-					 ebpf_object_symbol_name(object, relocations[i].symbol));
+			return ebpf_fail(err, EINVAL, "section '%s': a relocation against '%s' is in no variable",
+			                 object->sections[index].name, ebpf_object_symbol_name(object, relocations[i].symbol));
 		if (map != previous) {
 			previous = map;
 			capacity = 0;
