@@ -122,9 +122,12 @@ struct ebpf_map_spec *ebpf_spec_find_map(const struct ebpf_spec *spec, const cha
 		if (!strcmp(spec->maps[i]->name, name))
 			return spec->maps[i];
 	/* a data section by its own name: the map's begins with the object's */
-	for (size_t i = 0; *name == '.' && i < spec->map_count; i++)
-		if (spec->maps[i]->section && spec->maps[i]->max_entries == 1 && !strcmp(spec->maps[i]->section, name))
+	for (size_t i = 0; *name == '.' && i < spec->map_count; i++) {
+		const struct ebpf_map_spec *map = spec->maps[i];
+
+		if (map->type == BPF_MAP_TYPE_ARRAY && map->section && strcmp(map->section, ".maps") != 0 && !strcmp(map->section, name))
 			return spec->maps[i];
+	}
 	return NULL;
 }
 
