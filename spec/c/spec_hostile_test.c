@@ -298,6 +298,55 @@ static void test_wrong(void)
 	}
 }
 
+/* A word of the types replaced by another that is not longer. */
+static void test_renamed(void)
+{
+	static const struct {
+		const char *object, *from, *to;
+		int code;
+		const char *message, *hint;
+	} cases[] = {
+	        {"spec_maps", "max_entries", "max_entrees", ENOTSUP, "member 'max_entrees': unknown", "max_entries"},
+	        {"spec_maps", "value_size", "key_size", EINVAL, "member 'key_size': it is there twice", ""},
+	        {"spec_maps", "values", "value", EINVAL, "member 'value'", ""},
+	        {"spec_maps", ".maps", ".mops", ENOENT, "no types (BTF) that describe its maps", "-g"},
+	        {"spec_maps", "hash", "hush", ENOENT, "map 'hush': no symbol", ""},
+	        {"spec_maps", "pinning", "values", ENOTSUP, "member 'values'", ""},
+	        {"spec_maps", "map_extra", "type", EINVAL, "map 'bloom': member 'type'", ""},
+	        {"spec_extern", "libbpf_tristate", "some_tristate", ENOTSUP, "extern 'CONFIG_TRISTATE'", "libbpf_tristate"},
+	        {"spec_extern", ".kconfig", ".kunfig", ENOENT, "neither defined in the object nor declared", "__kconfig"},
+	        {"spec_extern", ".ksyms", ".kzyms", ENOENT, "neither defined in the object nor declared", "__ksym"},
+	        {"spec_struct_ops", ".struct_ops", ".s", ENOENT, "section '.struct_ops': the object has no types", ""},
+	        {"spec_struct_ops", "plain", "plein", ENOENT, "struct_ops 'plein': no global symbol", "static"},
+	        {"spec_data", "data_u8", "data_u9", ENOENT, "variable 'data_u9' has no symbol", ""},
+	};
+
+	for (size_t i = 0; i < EBPF_COUNT(cases); i++) {
+		struct ebpf_error err = {0};
+		struct ebpf_spec *spec = NULL;
+		size_t size, length = strlen(cases[i].from) + 2;
+		uint8_t *bytes = read_bytes(cases[i].object, __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__, &size);
+		const Elf64_Shdr *section = find_section(bytes, ".BTF");
+		uint8_t *types = bytes + section->sh_offset;
+		char word[64] = "";
+
+		memcpy(word + 1, cases[i].from, length - 1); /* with a NUL before and behind */
+		for (size_t at = 0; at + length <= section->sh_size; at++)
+			if (!memcmp(types + at, word, length)) {
+				memset(types + at + 1, 0, length - 2);
+				memcpy(types + at + 1, cases[i].to, strlen(cases[i].to));
+			}
+		CHECK_INT(ebpf_spec_read(bytes, size, "o", &spec, &err), -cases[i].code);
+		if (!strstr(err.message, cases[i].message) || !strstr(err.hint, cases[i].hint)) {
+			fprintf(stderr, "not ok: renamed %s: %s (%s)\n", cases[i].from, err.message, err.hint);
+			test_failures++;
+		}
+		ebpf_error_clear(&err);
+		ebpf_spec_free(spec);
+		free(bytes);
+	}
+}
+
 /* Without BTF the symbols say where variables are. */
 static void test_without_types(void)
 {
@@ -403,6 +452,7 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		directory = argv[1];
 	test_wrong();
+	test_renamed();
 	test_without_types();
 	test_repeated();
 	test_files();

@@ -563,6 +563,17 @@ static void test_by_hand(void)
 	CHECK_INT(ebpf_spec_add_program(spec, "other", BPF_PROG_TYPE_XDP, block, &other, &err), 0);
 	CHECK(function->references[3].function == other->function);
 	CHECK_INT(ebpf_spec_resolve(spec, &err), 0);
+	block = ebpf_block_new();
+	CHECK_INT(ebpf_spec_add_program(spec, "q", BPF_PROG_TYPE_XDP, block, NULL, &err), -EINVAL); /* not finished */
+	CHECK(strstr(err.message, "program 'q'"));
+	ebpf_block_finish(block, NULL);
+	CHECK_INT(ebpf_spec_add_program(spec, "q", BPF_PROG_TYPE_XDP, block, NULL, &err), -EINVAL); /* empty */
+	CHECK_INT(ebpf_spec_add_program(spec, "", BPF_PROG_TYPE_XDP, block, NULL, &err), -EINVAL);
+	CHECK_INT(ebpf_spec_add_map(spec, "", NULL, &err), -EINVAL);
+	ebpf_block_free(block);
+	ebpf_error_clear(&err);
+	CHECK_INT(ebpf_spec_set_license(spec, "MIT", &err), 0);
+	CHECK_STR(spec->license, "MIT");
 	CHECK_INT(spec->program_count, 2);
 	CHECK_INT(spec_impl(spec)->extern_count, 1);
 	check_functions(spec);
