@@ -184,9 +184,12 @@ size_t binding_codec_size(const struct binding_codec *codec);
 int binding_codec_depth(const struct binding_codec *codec);
 bool binding_codec_is_plain(const struct binding_codec *codec); /* neither struct, union nor array: needs no keys, and reading it runs no finalizer */
 bool binding_codec_is_struct(const struct binding_codec *codec);
+bool binding_codec_is_flat(const struct binding_codec *codec);   /* a struct of few fields, all of them plain */
 const char *binding_codec_name(const struct binding_codec *codec); /* of the type, as in C; "" for raw strings */
 /* The fields of a struct by number, from 0: their names are the keys 1, 2, ... */
 uint32_t binding_codec_fields(const struct binding_codec *codec);
+/* As binding_decode for a flat struct, with its keys on the stack from `first_key` on: no look-ups at all. */
+void binding_decode_flat(lua_State *L, const struct binding_codec *codec, int first_key, const void *data);
 void binding_decode_field(lua_State *L, const struct binding_codec *codec, int keys, uint32_t field, const void *data);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include "codec.h"
 
+enum { FLAT_FIELDS = 32 };
+
 /* -- making a plan -- */
 
 static bool is_aggregate(const struct ebpf_layout *layout)
@@ -229,6 +231,11 @@ const char *binding_codec_name(const struct binding_codec *codec)
 	return codec->root.layout ? codec->root.layout->name : "";
 }
 
+bool binding_codec_is_flat(const struct binding_codec *codec)
+{
+	return codec->root.op == OP_STRUCT && codec->node_count == 1 && codec->nodes[0].count <= FLAT_FIELDS;
+}
+
 uint32_t binding_codec_fields(const struct binding_codec *codec)
 {
 	return codec->root.op == OP_STRUCT ? codec->nodes[codec->root.node].count : 0;
@@ -237,6 +244,37 @@ uint32_t binding_codec_fields(const struct binding_codec *codec)
 /* -- reading -- */
 
 #define LOAD(type) ({ type value_; memcpy(&value_, data, sizeof(value_)); value_; })
+
+static bool any_bit(const uint8_t *data, size_t size)
+{
+	while (size--)
+		if (data[size])
+			return true;
+	return false;
+}
+
+/* Pushes a value that is neither struct, union nor array. This is the inner loop of every record. */
+static inline __attribute__((always_inline)) void push_scalar(lua_State *L, const struct step *step, const uint8_t *base)
+{
+	const uint8_t *data = base + step->offset;
+
+	switch (step->op) {
+	case OP_U8: lua_pushinteger(L, *data); break;
+	case OP_S8: lua_pushinteger(L, (int8_t)*data); break;
+	case OP_U16: lua_pushinteger(L, LOAD(uint16_t)); break;
+	case OP_S16: lua_pushinteger(L, LOAD(int16_t)); break;
+	case OP_U32: lua_pushinteger(L, LOAD(uint32_t)); break;
+	case OP_S32: lua_pushinteger(L, LOAD(int32_t)); break;
+	case OP_64: lua_pushinteger(L, LOAD(int64_t)); break;
+	case OP_F32: lua_pushnumber(L, (lua_Number)LOAD(float)); break;
+	case OP_F64: lua_pushnumber(L, LOAD(double)); break;
+	case OP_BOOL: lua_pushboolean(L, any_bit(data, step->size)); break;
+	case OP_BITS: lua_pushinteger(L, ebpf_layout_get_int(step->layout, step->field, base)); break;
+	case OP_BIT_BOOL: lua_pushboolean(L, ebpf_layout_get_int(step->layout, step->field, base) != 0); break;
+	case OP_STRING: lua_pushlstring(L, (const char *)data, strnlen((const char *)data, step->size)); break;
+	default: lua_pushlstring(L, (const char *)data, step->size); break;
+	}
+}
 
 static void read_step(lua_State *L, const struct binding_codec *codec, int keys, const struct step *step, const uint8_t *base);
 
@@ -263,36 +301,12 @@ static void read_array(lua_State *L, const struct binding_codec *codec, int keys
 	}
 }
 
-static bool any_bit(const uint8_t *data, size_t size)
+static void read_step(lua_State *L, const struct binding_codec *codec, int keys, const struct step *step, const uint8_t *base)
 {
-	while (size--)
-		if (data[size])
-			return true;
-	return false;
-}
-
-/* One switch over all kinds of value: this is the inner loop of every record. */
-static inline void read_step(lua_State *L, const struct binding_codec *codec, int keys, const struct step *step, const uint8_t *base)
-{
-	const uint8_t *data = base + step->offset;
-
 	switch (step->op) {
-	case OP_U8: lua_pushinteger(L, *data); break;
-	case OP_S8: lua_pushinteger(L, (int8_t)*data); break;
-	case OP_U16: lua_pushinteger(L, LOAD(uint16_t)); break;
-	case OP_S16: lua_pushinteger(L, LOAD(int16_t)); break;
-	case OP_U32: lua_pushinteger(L, LOAD(uint32_t)); break;
-	case OP_S32: lua_pushinteger(L, LOAD(int32_t)); break;
-	case OP_64: lua_pushinteger(L, LOAD(int64_t)); break;
-	case OP_F32: lua_pushnumber(L, (lua_Number)LOAD(float)); break;
-	case OP_F64: lua_pushnumber(L, LOAD(double)); break;
-	case OP_BOOL: lua_pushboolean(L, any_bit(data, step->size)); break;
-	case OP_BITS: lua_pushinteger(L, ebpf_layout_get_int(step->layout, step->field, base)); break;
-	case OP_BIT_BOOL: lua_pushboolean(L, ebpf_layout_get_int(step->layout, step->field, base) != 0); break;
-	case OP_STRING: lua_pushlstring(L, (const char *)data, strnlen((const char *)data, step->size)); break;
-	case OP_BYTES: lua_pushlstring(L, (const char *)data, step->size); break;
-	case OP_STRUCT: read_struct(L, codec, keys, &codec->nodes[step->node], data); break;
-	case OP_ARRAY: read_array(L, codec, keys, &codec->nodes[step->node], data); break;
+	case OP_STRUCT: read_struct(L, codec, keys, &codec->nodes[step->node], base + step->offset); break;
+	case OP_ARRAY: read_array(L, codec, keys, &codec->nodes[step->node], base + step->offset); break;
+	default: push_scalar(L, step, base); break;
 	}
 }
 
@@ -304,4 +318,17 @@ void binding_decode(lua_State *L, const struct binding_codec *codec, int keys, c
 void binding_decode_field(lua_State *L, const struct binding_codec *codec, int keys, uint32_t field, const void *data)
 {
 	read_step(L, codec, keys, &codec->steps[codec->nodes[codec->root.node].first + field], data);
+}
+
+void binding_decode_flat(lua_State *L, const struct binding_codec *codec, int first_key, const void *data)
+{
+	const struct step *steps = codec->steps;
+	int count = (int)codec->nodes[0].count;
+
+	lua_createtable(L, 0, count);
+	for (int i = 0; i < count; i++) {
+		lua_pushvalue(L, first_key + i);
+		push_scalar(L, &steps[i], data);
+		lua_rawset(L, -3);
+	}
 }

@@ -88,7 +88,8 @@ static void leave(struct handle *handle)
 
 static const struct binding_codec *keep_codec(lua_State *L, int map, const struct ebpf_layout *layout, size_t size, int codec_slot, int names_slot)
 {
-	const struct binding_codec *codec = binding_codec_push(L, layout, size);
+	/* the value type of a ring buffer is its record's: as a map it has none */
+	const struct binding_codec *codec = binding_codec_push(L, layout && layout->size == size ? layout : NULL, size);
 
 	lua_getiuservalue(L, -1, 1);
 	lua_setiuservalue(L, map, names_slot);

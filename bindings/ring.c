@@ -98,6 +98,7 @@ static void leave(struct binding_ring *ring)
 struct view {
 	const void *data;
 	const struct binding_codec *codec;
+	int depth; /* stack slots that reading needs */
 };
 
 /* Upvalues: field name -> number + 1, names by number, the view. */
@@ -109,8 +110,8 @@ static int view_index(lua_State *L)
 		return luaL_error(L, "not the view that this function belongs to");
 	if (!view->data)
 		return luaL_error(L, "the view has expired: a record may be looked at until the callback returns");
-	lua_settop(L, 2);
-	luaL_checkstack(L, binding_codec_depth(view->codec), NULL);
+	if (view->depth > LUA_MINSTACK / 2)
+		luaL_checkstack(L, view->depth, NULL);
 	lua_pushvalue(L, 2);
 	lua_rawget(L, lua_upvalueindex(1));
 	lua_Integer field = lua_tointeger(L, -1);
@@ -128,7 +129,7 @@ static int view_pairs(lua_State *L)
 
 	if (!view->data)
 		return luaL_error(L, "the view has expired: a record may be looked at until the callback returns");
-	luaL_checkstack(L, binding_codec_depth(view->codec), NULL);
+	luaL_checkstack(L, view->depth + 2, NULL);
 	lua_getglobal(L, "next");
 	binding_decode(L, view->codec, lua_upvalueindex(2), view->data);
 	return 2;
@@ -161,7 +162,7 @@ static void make_view(lua_State *L, struct binding_ring *ring, int index, int na
 	struct view *view = lua_newuserdatauv(L, sizeof(*view), 1);
 	int view_at = lua_gettop(L);
 
-	*view = (struct view){ NULL, ring->codec };
+	*view = (struct view){ NULL, ring->codec, binding_codec_depth(ring->codec) };
 	lua_getiuservalue(L, index, CODEC);
 	lua_setiuservalue(L, view_at, 1);
 	push_numbers(L, ring->codec, names);
@@ -289,24 +290,50 @@ static int refuse_size(lua_State *L, const struct binding_ring *ring, size_t siz
 			  binding_codec_name(ring->codec), (int)ring->record_size);
 }
 
-/* Pushes a record in the reader's shape; returns how many values. `names` and `view` are where those are on the stack. */
-static inline int push_record(lua_State *L, const struct binding_ring *ring, int names, int view, const void *data, size_t size)
+/* Where on the stack is what records are made with. */
+struct place {
+	int names, view;
+	int first_key; /* of a flat struct; else 0 */
+};
+
+static struct place push_place(lua_State *L, const struct binding_ring *ring, int index)
 {
+	struct place place = { 0 };
+
+	lua_getiuservalue(L, index, NAMES);
+	lua_getiuservalue(L, index, VIEW);
+	place.view = lua_gettop(L);
+	place.names = place.view - 1;
+	if (ring->shape == TABLE && binding_codec_is_flat(ring->codec)) {
+		place.first_key = place.view + 1;
+		for (uint32_t i = 1; i <= binding_codec_fields(ring->codec); i++)
+			lua_rawgeti(L, place.names, i);
+	}
+	return place;
+}
+
+/* Pushes a record in the reader's shape; returns how many values. */
+static inline int push_record(lua_State *L, const struct binding_ring *ring, const struct place *place, const void *data, size_t size)
+{
+	if (place->first_key) {
+		binding_decode_flat(L, ring->codec, place->first_key, data);
+		return 1;
+	}
 	if (ring->shape == RAW) {
 		lua_pushlstring(L, data, size);
 		return 1;
 	}
 	if (ring->shape == TABLE) {
-		binding_decode(L, ring->codec, names, data);
+		binding_decode(L, ring->codec, place->names, data);
 		return 1;
 	}
 	if (ring->shape == REUSED_VIEW) {
 		*ring->view = data;
-		lua_pushvalue(L, view);
+		lua_pushvalue(L, place->view);
 		return 1;
 	}
 	for (int i = 0; i < ring->field_count; i++)
-		binding_decode_field(L, ring->codec, names, ring->fields[i], data);
+		binding_decode_field(L, ring->codec, place->names, ring->fields[i], data);
 	return ring->field_count;
 }
 
@@ -318,7 +345,7 @@ static int refuse_ring(lua_State *L, const struct binding_ring *ring, int code)
 
 static int slots_needed(const struct binding_ring *ring)
 {
-	return binding_codec_depth(ring->codec) + ring->field_count + 8;
+	return binding_codec_depth(ring->codec) + ring->field_count + (int)binding_codec_fields(ring->codec) + 8;
 }
 
 lua_Integer binding_ring_drain(lua_State *L, int index, int function, lua_Integer limit, const bool *stop)
@@ -331,9 +358,7 @@ lua_Integer binding_ring_drain(lua_State *L, int index, int function, lua_Intege
 	int result = 0;
 
 	luaL_checkstack(L, slots_needed(ring), NULL);
-	lua_getiuservalue(L, index, NAMES);
-	lua_getiuservalue(L, index, VIEW);
-	int view = lua_gettop(L), names = view - 1;
+	struct place place = push_place(L, ring, index);
 
 	ring->busy++;
 	while (!*stop && !ring->close_later && (limit ? count < limit : read < lap) && (result = ebpf_ring_next(ring->ring, &data, &size)) > 0) {
@@ -342,7 +367,7 @@ lua_Integer binding_ring_drain(lua_State *L, int index, int function, lua_Intege
 		if (size < ring->record_size)
 			refuse_size(L, ring, size);
 		lua_pushvalue(L, function);
-		lua_call(L, push_record(L, ring, names, view, data, size), 0);
+		lua_call(L, push_record(L, ring, &place, data, size), 0);
 		if (read - released >= RELEASE_BYTES) {
 			ebpf_ring_release(ring->ring);
 			released = read;
@@ -444,7 +469,8 @@ static int records_next(lua_State *L)
 	if (size < ring->record_size)
 		return refuse_size(L, ring, size);
 	ring->busy++;
-	int count = push_record(L, ring, lua_upvalueindex(3), lua_upvalueindex(4), data, size);
+	const struct place place = { .names = lua_upvalueindex(3), .view = lua_upvalueindex(4) };
+	int count = push_record(L, ring, &place, data, size);
 
 	leave(ring);
 	return count;

@@ -224,6 +224,16 @@ describe("a ring buffer", function()
     assert.error_matches(function() ebpf.ringbuf(coll.maps.events, { feilds = {} }) end, "unknown option 'feilds'")
   end)
 
+  it("is no table, whatever the type of its records", function()
+    local event = { number = 1 }
+    for _, key in ipairs { 1, event } do
+      assert.is_false((pcall(function() coll.maps.events[key] = event end)))
+      assert.is_false((pcall(function() return coll.maps.events[key] end)))
+    end
+    assert.is_false((pcall(function() for _ in pairs(coll.maps.events) do error "no" end end)))
+    assert.equal("struct event", coll.maps.events.value)
+  end)
+
   it("leaves no descriptor and no mapping behind", function()
     local function mappings()
       collectgarbage()
