@@ -201,7 +201,8 @@ static UNUSED void send_packet(void)
 }
 
 /* Not inlined and not merged: it is probed. */
-__attribute__((noinline, noclone, visibility("default"))) int link_test_probed(int number)
+int link_test_probed(int number);
+__attribute__((noinline, visibility("default"))) int link_test_probed(int number)
 {
 	__asm__ volatile("" : "+r"(number) : : "memory");
 	return number * 3;

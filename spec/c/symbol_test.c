@@ -276,6 +276,7 @@ static void test_bad_files(const struct image *good)
 
 /* -- finding files -- */
 
+int symbol_test_own(void);
 __attribute__((noinline, visibility("default"))) int symbol_test_own(void)
 {
 	return 1;

@@ -154,7 +154,7 @@ static uint32_t version_from_vdso(void)
 	if (!base)
 		return 0;
 	memcpy(&ehdr, base, sizeof ehdr);
-	if (memcmp(ehdr.e_ident, ELFMAG, SELFMAG) || ehdr.e_phentsize != sizeof phdr)
+	if (memcmp(ehdr.e_ident, ELFMAG, SELFMAG) != 0 || ehdr.e_phentsize != sizeof phdr)
 		return 0;
 	for (unsigned i = 0; i < ehdr.e_phnum; i++) {
 		if (!ebpf_span_sub(head, (uint64_t)ehdr.e_phoff + i * sizeof phdr, sizeof phdr, &part))

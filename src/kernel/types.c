@@ -385,7 +385,7 @@ static int find_in_named_module(struct ebpf_kernel *kernel, const char *name, co
 {
 	const struct ebpf_module *modules;
 	struct ebpf_error why = { 0 };
-	size_t count, length = (size_t)(colon - name);
+	size_t count = 0, length = (size_t)(colon - name);
 	int result = ebpf_kernel_modules(kernel, &modules, &count, err);
 
 	if (result)

@@ -371,7 +371,6 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	attr.link_create.target_ifindex = (uint32_t)link->ifindex;
 	attr.link_create.attach_type = BPF_XDP;
 	attr.link_create.flags = flags;
-	result = -EOPNOTSUPP;
 	if (mode != EBPF_ATTACH_LEGACY && !ebpf_kernel_masked(link->kernel, EBPF_FEATURE_XDP_LINK)) {
 		result = ebpf_link_create(link, &attr);
 		if (!result)
