@@ -5,6 +5,8 @@ local ebpf = require "ebpf"
 local seconds, pid = tonumber(arg[1]) or 5, math.tointeger(tonumber(arg[2]))
 local coll <close> = assert(ebpf.load "build/examples/malloc_sizes.bpf.o")
 local link <close> = assert(ebpf.link.uprobe(coll.programs.enter_malloc, "libc.so.6", "malloc", { pid = pid }))
+io.stdout:setvbuf "line"
+print(("Counting calls of malloc for %g s"):format(seconds))
 
 local loop <close> = ebpf.loop()
 loop:signal("INT", function() loop:stop() end)

@@ -5,6 +5,8 @@ local ebpf = require "ebpf"
 local seconds = tonumber(arg[1]) or 5
 local coll <close> = assert(ebpf.load "build/examples/read_latency.bpf.o")
 assert(coll:attach())
+io.stdout:setvbuf "line"
+print(("Timing vfs_read for %g s"):format(seconds))
 
 local loop <close> = ebpf.loop()
 loop:signal("INT", function() loop:stop() end)

@@ -22,13 +22,13 @@ int count_call(struct bpf_raw_tracepoint_args *ctx)
 	struct process *process = bpf_map_lookup_elem(&processes, &pid);
 	if (!process) {
 		struct process fresh = {};
-		bpf_get_current_comm(fresh.comm, sizeof(fresh.comm));
 		bpf_map_update_elem(&processes, &pid, &fresh, BPF_NOEXIST);
 		process = bpf_map_lookup_elem(&processes, &pid);
 		if (!process)
 			return 0;
 	}
 	__sync_fetch_and_add(&process->count, 1);
+	bpf_get_current_comm(process->comm, sizeof(process->comm)); // each time: exec changes it
 	return 0;
 }
 

@@ -5,6 +5,8 @@ local ebpf = require "ebpf"
 local seconds = tonumber(arg[1]) or 5
 local coll <close> = assert(ebpf.load "build/examples/syscount.bpf.o")
 assert(coll:attach())
+io.stdout:setvbuf "line"
+print(("Counting system calls for %g s"):format(seconds))
 
 local loop <close> = ebpf.loop()
 loop:signal("INT", function() loop:stop() end)

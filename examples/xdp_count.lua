@@ -5,6 +5,8 @@ local ebpf = require "ebpf"
 local interface, seconds = arg[1] or "lo", tonumber(arg[2]) or 5
 local coll <close> = assert(ebpf.load "build/examples/xdp_count.bpf.o")
 local link <close> = assert(ebpf.link.xdp(coll.programs.count, interface, { mode = "generic" }))
+io.stdout:setvbuf "line"
+print(("Counting packets on %s for %g s"):format(interface, seconds))
 
 local loop <close> = ebpf.loop()
 loop:signal("INT", function() loop:stop() end)

@@ -117,10 +117,10 @@ describe("a collection", function()
       io.open "/no/such/file/of/collection_spec"
     end
     assert.equal(-2, seen.ret)
-    local id = links[1]:info().id
+    local id = links[1].interface ~= "link" or links[1]:info().id > 0 -- before 5.15 a perf event carries it, without an id
     coll:close()
     assert.equal("ebpf.link (closed)", tostring(links[1]))
-    assert.is_true(id > 0)
+    assert.is_true(id)
     local again <close> = assert(ebpf.load "build/examples/opensnoop.bpf.o")
     local some = assert(again:attach { programs = { "enter_openat" } })
     assert.equal(1, #some)

@@ -43,7 +43,7 @@ int calls_too(struct __sk_buff *skb)
 	return twice((int)skb->len) * 100 + thrice(1);
 }
 
-SEC("xdp.frags")
+SEC("xdp")
 int across(struct xdp_md *ctx)
 {
 	return answer(ctx) + thrice(1);

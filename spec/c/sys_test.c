@@ -151,6 +151,7 @@ int main(void)
 	int fd;
 
 	test_results();
+	sys->setrlimit(RLIMIT_MEMLOCK, UINT64_MAX, UINT64_MAX); /* before 5.11 maps and programs are locked memory */
 	fd = new_map();
 	if (fd == -EPERM && !test_failures)
 		TEST_SKIP("bpf(2) is not permitted");
