@@ -5,12 +5,12 @@
  * belongs in src/, what is sugar belongs in lua/ebpf/.
  *
  * Rules that every file keeps:
- *  - A handle's userdata is made first, closed (NULL inside), with its metatable; only then is the resource acquired. close, __close and
- *    __gc are one function that may be called any number of times, in any order at lua_close().
+ *  - A handle's userdata is made first, closed (NULL inside), with its metatable; only then is the resource acquired. close,
+ *    __close and __gc are one function that may be called any number of times, in any order at lua_close().
  *  - No Lua error is raised while C memory or a descriptor is held that no userdata owns. Temporary buffers are userdata.
  *  - A child keeps its parent alive in user value 1; every object of the core holds its own counted references besides.
- *  - Whatever allocates may collect garbage and run a finalizer that closes any handle: a core object is fetched from its handle (binding_check_...)
- *    after the last allocation before it is used.
+ *  - Whatever allocates may collect garbage and run a finalizer that closes any handle: a core object is fetched from its handle
+ *    (binding_check_...) after the last allocation before it is used.
  *  - Errors of the world: return binding_fail(L) -> nil, err, errno. Mistakes in a call: luaL_error.
  */
 #ifndef EBPF_BINDING_H
@@ -23,8 +23,9 @@
 
 /* -- per lua_State (core.c) -- */
 
-/* The one error that all calls of this state fill: owned by a userdata, so that pushing its log may run out of memory without leaking it.
- * A callback may fill it in the middle of a call that is given it too: a callee fills it as the last thing before it returns. */
+/* The one error that all calls of this state fill: owned by a userdata, so that pushing its log may run out of memory without
+ * leaking it. A callback may fill it in the middle of a call that is given it too: a callee fills it as the last thing before it
+ * returns. */
 struct ebpf_error *binding_error(lua_State *L);
 /* The state's default context, made on first use; NULL with the error filled. */
 struct ebpf_kernel *binding_kernel(lua_State *L);
@@ -81,7 +82,8 @@ struct binding_list {
 	const char *owner_class;
 	size_t (*count)(const void *owner);
 	const char *(*name)(const void *owner, size_t index);
-	const char *(*alias)(const void *owner, size_t index); /* another name ("xdp", ".rodata"), good where it is the only one; may be NULL */
+	/* another name ("xdp", ".rodata"), good where it is the only one; may be NULL */
+	const char *(*alias)(const void *owner, size_t index);
 	void (*push)(lua_State *L, int owner_index, size_t index);
 };
 /* Pushes list[name], pairs(list) and #list, for the handle at `owner_index`, which it keeps alive. */
@@ -104,13 +106,15 @@ void binding_open_asm(lua_State *L);
 
 struct ebpf_map *binding_check_map(lua_State *L, int index);
 struct ebpf_program *binding_check_program(lua_State *L, int index);
-/* Push a closed handle, whose core object is then stored in *object: one reference that it owns. `parent` is the index of what it keeps alive, or 0. */
+/* Push a closed handle, whose core object is then stored in *object: one reference that it owns. `parent` is the index of what it
+ * keeps alive, or 0. */
 struct ebpf_map **binding_new_map(lua_State *L, int parent);
 struct ebpf_program **binding_new_program(lua_State *L, int parent);
 struct ebpf_link **binding_new_link(lua_State *L, int parent);
 /* The Spec's handle at `index`, open. */
 struct ebpf_spec *binding_check_spec(lua_State *L, int index);
-/* Sets the initial value of a variable of the Spec at stack index `spec` from the value at `index`; raises when there is no such variable, or the value does not fit. */
+/* Sets the initial value of a variable of the Spec at stack index `spec` from the value at `index`; raises when there is no such
+ * variable, or the value does not fit. */
 void binding_set_variable(lua_State *L, int spec, const char *name, int index);
 /* spec:load(options) -> collection (collection.c) */
 int binding_spec_load(lua_State *L);
@@ -121,8 +125,8 @@ int binding_object_fd(lua_State *L, int index);
 
 /* -- arguments (option.c) -- */
 
-/* Checks an option table at `index`: every name must be in `names`, which ends with NULL, else raises "unknown option 'x' (known: a, b)".
- * Returns false when there is no table (nil or none). */
+/* Checks an option table at `index`: every name must be in `names`, which ends with NULL, else raises "unknown option 'x' (known:
+ * a, b)". Returns false when there is no table (nil or none). */
 bool binding_check_options(lua_State *L, int index, const char *const *names);
 /* A field of the option table at `index`, or `otherwise` when it is nil or there is no table. Raise naming the option. */
 uint64_t binding_option_integer(lua_State *L, int index, const char *name, uint64_t maximum, uint64_t otherwise);
@@ -154,9 +158,9 @@ int binding_ring_open(lua_State *L, int map, int options);
 /* The reader at `index`, open. */
 struct binding_ring *binding_check_ring(lua_State *L, int index);
 struct ebpf_ring *binding_ring_core(struct binding_ring *ring); /* NULL when closed */
-/* Calls the function at `function` with each record that is there, at most `limit` (0 = one lap of the ring), until `*stop` is set or the reader
- * is closed. Returns how many. An error leaves that record and those before it consumed and goes on up: call it protected, and
- * binding_ring_release() afterwards either way. */
+/* Calls the function at `function` with each record that is there, at most `limit` (0 = one lap of the ring), until `*stop` is set
+ * or the reader is closed. Returns how many. An error leaves that record and those before it consumed and goes on up: call it
+ * protected, and binding_ring_release() afterwards either way. */
 lua_Integer binding_ring_drain(lua_State *L, int ring, int function, lua_Integer limit, const bool *stop);
 void binding_ring_release(struct binding_ring *ring);
 bool binding_ring_is_busy(const struct binding_ring *ring);
@@ -165,24 +169,26 @@ bool binding_ring_watch(struct binding_ring *ring, void (*closing)(void *context
 
 /* -- values by layout (codec.c): Lua values <-> bytes -- */
 
-/* How values of one type are read and written: a plan of flat steps made once from a layout and kept as a userdata. User value 1 is the list of field
- * names that the steps refer to by number, so that reading interns nothing. It borrows the layout, which must outlive it. */
+/* How values of one type are read and written: a plan of flat steps made once from a layout and kept as a userdata. User value 1 is
+ * the list of field names that the steps refer to by number, so that reading interns nothing. It borrows the layout, which must
+ * outlive it. */
 struct binding_codec;
 /* Pushes the codec of a layout; NULL = raw strings of `size` bytes. */
 const struct binding_codec *binding_codec_push(lua_State *L, const struct ebpf_layout *layout, size_t size);
-/* Pushes a codec that owns its layout, of the type `id` of `btf` (id 0 or btf NULL = raw strings), or of the type that is called `name`.
- * NULL with binding_error() filled and nothing pushed. */
+/* Pushes a codec that owns its layout, of the type `id` of `btf` (id 0 or btf NULL = raw strings), or of the type that is called
+ * `name`. NULL with binding_error() filled and nothing pushed. */
 const struct binding_codec *binding_codec_push_id(lua_State *L, const struct ebpf_btf *btf, uint32_t id, size_t size);
 const struct binding_codec *binding_codec_push_name(lua_State *L, const char *name, const struct ebpf_btf *btf);
-/* Pushes the value that `data` holds. `keys` is the stack index of the names (not looked at for plain codecs). The caller has made sure of
- * binding_codec_depth() stack slots. May collect garbage, and so run finalizers. */
+/* Pushes the value that `data` holds. `keys` is the stack index of the names (not looked at for plain codecs). The caller has made
+ * sure of binding_codec_depth() stack slots. May collect garbage, and so run finalizers. */
 void binding_decode(lua_State *L, const struct binding_codec *codec, int keys, const void *data);
-/* Writes the value at `index` to `data`, binding_codec_size() bytes, padding and missing fields as zeros. Runs no Lua code. Raises naming the path behind
- * `what`: "value.flags[3]: integer expected, got string". */
+/* Writes the value at `index` to `data`, binding_codec_size() bytes, padding and missing fields as zeros. Runs no Lua code. Raises
+ * naming the path behind `what`: "value.flags[3]: integer expected, got string". */
 void binding_encode(lua_State *L, const struct binding_codec *codec, int keys, int index, void *data, const char *what);
 size_t binding_codec_size(const struct binding_codec *codec);
 int binding_codec_depth(const struct binding_codec *codec);
-bool binding_codec_is_plain(const struct binding_codec *codec); /* neither struct, union nor array: needs no keys, and reading it runs no finalizer */
+/* Neither struct, union nor array: needs no keys, and reading it runs no finalizer. */
+bool binding_codec_is_plain(const struct binding_codec *codec);
 bool binding_codec_is_struct(const struct binding_codec *codec);
 bool binding_codec_is_flat(const struct binding_codec *codec);   /* a struct of few fields, all of them plain */
 const char *binding_codec_name(const struct binding_codec *codec); /* of the type, as in C; "" for raw strings */

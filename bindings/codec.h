@@ -1,7 +1,7 @@
 /* codec.h -- the plan of a type, shared by reading (codec.c) and writing (encode.c); everyone else sees binding.h.
  *
- * A step is one value of an enclosing struct or array; a node is a struct, union or array: a run of steps. The plan only points into the layout for
- * what is not needed while reading plain values: bit fields, enumerators, names. */
+ * A step is one value of an enclosing struct or array; a node is a struct, union or array: a run of steps. The plan only points
+ * into the layout for what is not needed while reading plain values: bit fields, enumerators, names. */
 #ifndef EBPF_BINDING_CODEC_H
 #define EBPF_BINDING_CODEC_H
 

@@ -1,11 +1,13 @@
 /* collection.c -- what was loaded: maps, programs, variables by name, and the links of coll:attach().
  *
- * Children are handles of their own that keep the collection alive; it remembers them, so that each has one identity and coll:close() closes all. */
+ * Children are handles of their own that keep the collection alive; it remembers them, so that each has one identity and
+ * coll:close() closes all. */
 #include <string.h>
 
 #include "binding.h"
 
-enum { CHILDREN = 1, LINKS, MANUAL, USER_VALUES = MANUAL }; /* handles by address; list of links; set of programs that are not attached by attach() */
+/* handles by address; list of links; set of programs that attach() leaves alone */
+enum { CHILDREN = 1, LINKS, MANUAL, USER_VALUES = MANUAL };
 
 static struct ebpf_collection *check_collection(lua_State *L, int index)
 {
@@ -409,8 +411,8 @@ static int nothing_attached(lua_State *L, int failed)
 	return 4;
 }
 
-/* coll:attach { programs = { "name", ... }, <options of links> } -> links, failed. Everything by its section; what fails or cannot be attached
- * by its section alone is in `failed`, the others stay attached. When nothing could be: nil, err, errno, failed. */
+/* coll:attach { programs = { "name", ... }, <options of links> } -> links, failed. Everything by its section; what fails or cannot
+ * be attached by its section alone is in `failed`, the others stay attached. When nothing could be: nil, err, errno, failed. */
 static int l_collection_attach(lua_State *L)
 {
 	struct ebpf_link_options options = { .size = sizeof(options) };
@@ -502,22 +504,26 @@ static int l_collection_tostring(lua_State *L)
 
 static const luaL_Reg methods[] = { { "attach", l_collection_attach }, { "close", l_collection_close }, { NULL, NULL } };
 static const luaL_Reg properties[] = {
-	{ "maps", l_collection_maps }, { "programs", l_collection_programs }, { "variables", l_collection_variables }, { "links", l_collection_links },
-	{ NULL, NULL }
+	{ "maps", l_collection_maps }, { "programs", l_collection_programs }, { "variables", l_collection_variables },
+	{ "links", l_collection_links }, { NULL, NULL }
 };
 static const luaL_Reg metamethods[] = {
-	{ "__tostring", l_collection_tostring }, { "__close", l_collection_close }, { "__gc", l_collection_close }, { NULL, NULL }
+	{ "__tostring", l_collection_tostring }, { "__close", l_collection_close }, { "__gc", l_collection_close },
+	{ NULL, NULL }
 };
 static const luaL_Reg variable_methods[] = { { "get", l_variable_get }, { "set", l_variable_set }, { NULL, NULL } };
 static const luaL_Reg variable_properties[] = {
-	{ "name", l_variable_name }, { "size", l_variable_size }, { "type", l_variable_type }, { "read_only", l_variable_read_only }, { NULL, NULL }
+	{ "name", l_variable_name }, { "size", l_variable_size }, { "type", l_variable_type },
+	{ "read_only", l_variable_read_only }, { NULL, NULL }
 };
 static const luaL_Reg variable_metamethods[] = { { "__tostring", l_variable_tostring }, { NULL, NULL } };
 
 void binding_open_collection(lua_State *L)
 {
 	static const struct binding_class collection = { CLASS_COLLECTION, methods, properties, NULL, metamethods, NULL };
-	static const struct binding_class variable = { CLASS_VARIABLE, variable_methods, variable_properties, NULL, variable_metamethods, NULL };
+	static const struct binding_class variable = {
+		CLASS_VARIABLE, variable_methods, variable_properties, NULL, variable_metamethods, NULL
+	};
 
 	binding_class_register(L, &collection);
 	binding_class_register(L, &variable);

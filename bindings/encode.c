@@ -58,9 +58,11 @@ static int refuse_range(lua_State *L, const struct path *path, const struct step
 						  : (lua_Integer)(bits >= 64 ? UINT64_MAX : (1ULL << bits) - 1);
 
 	if (step->field && step->field->bit_size)
-		lua_pushfstring(L, "%I is out of range for %d bits (%I to %I)", value, (int)bits, step->layout->is_signed ? -top - 1 : 0, top);
+		lua_pushfstring(L, "%I is out of range for %d bits (%I to %I)", value, (int)bits,
+				step->layout->is_signed ? -top - 1 : 0, top);
 	else
-		lua_pushfstring(L, "%I is out of range for %s (%I to %I)", value, step->layout->name, step->layout->is_signed ? -top - 1 : 0, top);
+		lua_pushfstring(L, "%I is out of range for %s (%I to %I)", value, step->layout->name,
+				step->layout->is_signed ? -top - 1 : 0, top);
 	return refuse(L, path);
 }
 
@@ -180,7 +182,8 @@ static void write_raw(lua_State *L, const struct path *path, const struct step *
 
 /* -- structs, unions, arrays -- */
 
-static void write_step(lua_State *L, const struct target *target, const struct path *path, const struct step *step, int index, uint8_t *base);
+static void write_step(lua_State *L, const struct target *target, const struct path *path, const struct step *step, int index,
+		       uint8_t *base);
 
 static int refuse_field(lua_State *L, const struct target *target, const struct path *path, const struct node *node, int table)
 {
@@ -198,14 +201,15 @@ static int refuse_field(lua_State *L, const struct target *target, const struct 
 		}
 		if (known)
 			continue;
-		lua_pushfstring(L, "%s has no field '%s'", name, lua_type(L, -1) == LUA_TTABLE ? "table" : luaL_tolstring(L, -1, NULL));
+		lua_pushfstring(L, "%s has no field '%s'", name,
+				lua_type(L, -1) == LUA_TTABLE ? "table" : luaL_tolstring(L, -1, NULL));
 		return refuse(L, path);
 	}
 	return 0;
 }
 
-/* Members that share bytes were all given (a table that was read and is written back has them all): they must agree, since nobody could tell
- * which one was meant. */
+/* Members that share bytes were all given (a table that was read and is written back has them all): they must agree, since nobody
+ * could tell which one was meant. */
 static void check_overlaps(lua_State *L, const struct target *target, const struct path *path, const struct node *node, int table,
 			   const uint8_t *data)
 {
@@ -220,7 +224,7 @@ static void check_overlaps(lua_State *L, const struct target *target, const stru
 			memcpy(copy, data, node->layout->size);
 			write_step(L, target, &here, step, lua_gettop(L), copy);
 			if (memcmp(copy, data, node->layout->size) != 0) {
-				lua_pushliteral(L, "shares bytes with another member that was given another value: give one of them");
+				lua_pushliteral(L, "shares bytes with another member that was given: give one of them");
 				refuse(L, &here);
 			}
 		}
@@ -229,7 +233,8 @@ static void check_overlaps(lua_State *L, const struct target *target, const stru
 	lua_pop(L, 1);
 }
 
-static void write_struct(lua_State *L, const struct target *target, const struct path *path, const struct node *node, int table, uint8_t *data)
+static void write_struct(lua_State *L, const struct target *target, const struct path *path, const struct node *node, int table,
+			 uint8_t *data)
 {
 	lua_Integer given = 0, pairs = 0;
 
@@ -253,7 +258,8 @@ static void write_struct(lua_State *L, const struct target *target, const struct
 		check_overlaps(L, target, path, node, table, data);
 }
 
-static void write_array(lua_State *L, const struct target *target, const struct path *path, const struct node *node, int table, uint8_t *data)
+static void write_array(lua_State *L, const struct target *target, const struct path *path, const struct node *node, int table,
+			uint8_t *data)
 {
 	const struct step *element = &target->codec->steps[node->first];
 	lua_Integer count = node->layout->count;
@@ -265,7 +271,8 @@ static void write_array(lua_State *L, const struct target *target, const struct 
 
 		if (at < 1 || at > count) {
 			lua_pushvalue(L, -2);
-			lua_pushfstring(L, "no element [%s]: there are %I, from 1", lua_isinteger(L, -1) ? lua_tostring(L, -1) : luaL_typename(L, -1), count);
+			lua_pushfstring(L, "no element [%s]: there are %I, from 1",
+					lua_isinteger(L, -1) ? lua_tostring(L, -1) : luaL_typename(L, -1), count);
 			refuse(L, path);
 		}
 		write_step(L, target, &here, element, lua_gettop(L), data + (size_t)(at - 1) * element->size);
@@ -282,7 +289,8 @@ static bool is_byte_array(const struct target *target, const struct step *step)
 	return element->op == OP_U8 || element->op == OP_S8;
 }
 
-static void write_aggregate(lua_State *L, const struct target *target, const struct path *path, const struct step *step, int index, uint8_t *data)
+static void write_aggregate(lua_State *L, const struct target *target, const struct path *path, const struct step *step, int index,
+			    uint8_t *data)
 {
 	const struct node *node = &target->codec->nodes[step->node];
 
@@ -299,7 +307,8 @@ static void write_aggregate(lua_State *L, const struct target *target, const str
 		write_struct(L, target, path, node, index, data);
 }
 
-static void write_step(lua_State *L, const struct target *target, const struct path *path, const struct step *step, int index, uint8_t *base)
+static void write_step(lua_State *L, const struct target *target, const struct path *path, const struct step *step, int index,
+		       uint8_t *base)
 {
 	uint8_t *data = base + step->offset;
 

@@ -104,8 +104,8 @@ static int l_kernel_tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "has", l_kernel_has }, { "mask", l_kernel_mask }, { "unmask", l_kernel_unmask }, { "features", l_kernel_features },
-	{ "close", l_kernel_close }, { NULL, NULL }
+	{ "has", l_kernel_has }, { "mask", l_kernel_mask }, { "unmask", l_kernel_unmask },
+	{ "features", l_kernel_features }, { "close", l_kernel_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = { { "version", l_kernel_version }, { "release", l_kernel_release }, { NULL, NULL } };
 static const luaL_Reg metamethods[] = {

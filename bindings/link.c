@@ -72,7 +72,8 @@ static int unknown_option(lua_State *L, const char *kind, const struct ebpf_opti
 }
 
 /* The table at `index`, whose strings stay borrowed. */
-static void set_options(lua_State *L, const char *kind, const struct ebpf_option *known, struct ebpf_link_options *options, int index)
+static void set_options(lua_State *L, const char *kind, const struct ebpf_option *known, struct ebpf_link_options *options,
+			int index)
 {
 	lua_pushnil(L);
 	while (lua_next(L, index)) {
@@ -309,17 +310,19 @@ static int l_link_tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "detach", l_link_detach }, { "update", l_link_update }, { "info", l_link_info }, { "pin", l_link_pin }, { "unpin", l_link_unpin },
-	{ "fd", l_link_fd }, { "close", l_link_close }, { NULL, NULL }
+	{ "detach", l_link_detach }, { "update", l_link_update }, { "info", l_link_info }, { "pin", l_link_pin },
+	{ "unpin", l_link_unpin }, { "fd", l_link_fd }, { "close", l_link_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = {
-	{ "kind", l_link_kind }, { "interface", l_link_interface }, { "target", l_link_target }, { "program", l_link_program }, { NULL, NULL }
+	{ "kind", l_link_kind }, { "interface", l_link_interface }, { "target", l_link_target },
+	{ "program", l_link_program }, { NULL, NULL }
 };
 static const luaL_Reg metamethods[] = {
 	{ "__tostring", l_link_tostring }, { "__close", l_link_close }, { "__gc", l_link_close }, { NULL, NULL }
 };
 static const luaL_Reg functions[] = {
-	{ "link", l_link }, { "link_auto", l_link_auto }, { "link_kinds", l_link_kinds }, { "link_known", l_link_known }, { NULL, NULL }
+	{ "link", l_link }, { "link_auto", l_link_auto }, { "link_kinds", l_link_kinds }, { "link_known", l_link_known },
+	{ NULL, NULL }
 };
 
 void binding_open_link(lua_State *L)

@@ -1,8 +1,9 @@
 /* loop.c -- ebpf.loop(): waits for rings, timers, signals and descriptors, and calls Lua back.
  *
- * A source is a handle that its loop keeps alive, so that nobody needs to hold it. Callbacks come through one door, deliver(): protected, with a traceback;
- * an error stops the loop and is raised by run() or step(). run() is made of steps, so that a signal handler of the host's (the lua
- * program's for Ctrl-C) gets its turn. A callback may close its source, its ring, or the loop: what is in use is closed when it is not any more. */
+ * A source is a handle that its loop keeps alive, so that nobody needs to hold it. Callbacks come through one door, deliver():
+ * protected, with a traceback; an error stops the loop and is raised by run() or step(). run() is made of steps, so that a signal
+ * handler of the host's (the lua program's for Ctrl-C) gets its turn. A callback may close its source, its ring, or the loop: what
+ * is in use is closed when it is not any more. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -353,7 +354,8 @@ static int l_loop_on(lua_State *L)
 		source->loop->stale = true;
 		return luaL_error(L, "the ring is in a loop already");
 	}
-	int result = ebpf_loop_add_ring(source->loop->loop, binding_ring_core(ring), deliver, source, &source->source, binding_error(L));
+	int result = ebpf_loop_add_ring(source->loop->loop, binding_ring_core(ring), deliver, source, &source->source,
+					binding_error(L));
 
 	if (result < 0)
 		binding_ring_watch(ring, NULL, NULL);
@@ -370,7 +372,10 @@ static int l_loop_every(lua_State *L)
 	luaL_argcheck(L, interval > 0, 2, "the interval must be above zero");
 	struct source *source = push_source(L, EVERY, 3, 0);
 
-	return finish_source(L, source, ebpf_loop_add_timer(source->loop->loop, interval, interval, deliver, source, &source->source, binding_error(L)));
+	int result = ebpf_loop_add_timer(source->loop->loop, interval, interval, deliver, source, &source->source,
+					 binding_error(L));
+
+	return finish_source(L, source, result);
 }
 
 /* loop:after(seconds, fn) -> source */
@@ -379,16 +384,19 @@ static int l_loop_after(lua_State *L)
 	uint64_t delay = binding_to_seconds(L, 2, "delay");
 	struct source *source = push_source(L, AFTER, 3, 0);
 
-	return finish_source(L, source, ebpf_loop_add_timer(source->loop->loop, delay, 0, deliver, source, &source->source, binding_error(L)));
+	int result = ebpf_loop_add_timer(source->loop->loop, delay, 0, deliver, source, &source->source, binding_error(L));
+
+	return finish_source(L, source, result);
 }
 
 static const struct {
 	const char *name;
 	int number;
 } signals[] = {
-	{ "HUP", SIGHUP }, { "INT", SIGINT }, { "QUIT", SIGQUIT }, { "ABRT", SIGABRT }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "PIPE", SIGPIPE },
-	{ "ALRM", SIGALRM }, { "TERM", SIGTERM }, { "CHLD", SIGCHLD }, { "CONT", SIGCONT }, { "TSTP", SIGTSTP }, { "TTIN", SIGTTIN },
-	{ "TTOU", SIGTTOU }, { "URG", SIGURG }, { "WINCH", SIGWINCH }, { "IO", SIGIO }, { "PWR", SIGPWR }, { "KILL", SIGKILL }, { "STOP", SIGSTOP },
+	{ "HUP", SIGHUP }, { "INT", SIGINT }, { "QUIT", SIGQUIT }, { "ABRT", SIGABRT }, { "USR1", SIGUSR1 },
+	{ "USR2", SIGUSR2 }, { "PIPE", SIGPIPE }, { "ALRM", SIGALRM }, { "TERM", SIGTERM }, { "CHLD", SIGCHLD },
+	{ "CONT", SIGCONT }, { "TSTP", SIGTSTP }, { "TTIN", SIGTTIN }, { "TTOU", SIGTTOU }, { "URG", SIGURG },
+	{ "WINCH", SIGWINCH }, { "IO", SIGIO }, { "PWR", SIGPWR }, { "KILL", SIGKILL }, { "STOP", SIGSTOP },
 };
 
 static int check_signal(lua_State *L, int index)
@@ -410,7 +418,9 @@ static int l_loop_signal(lua_State *L)
 	int signal = check_signal(L, 2);
 	struct source *source = push_source(L, SIGNAL, 3, 0);
 
-	return finish_source(L, source, ebpf_loop_add_signal(source->loop->loop, signal, deliver, source, &source->source, binding_error(L)));
+	int result = ebpf_loop_add_signal(source->loop->loop, signal, deliver, source, &source->source, binding_error(L));
+
+	return finish_source(L, source, result);
 }
 
 /* The descriptor of an integer, a Lua file, or an object with a method for it. */
@@ -469,7 +479,9 @@ static int l_loop_fd(lua_State *L)
 	uint32_t events = check_events(L, 3);
 	struct source *source = push_source(L, FILE_DESCRIPTOR, 4, 2);
 
-	return finish_source(L, source, ebpf_loop_add_fd(source->loop->loop, fd, events, deliver, source, &source->source, binding_error(L)));
+	int result = ebpf_loop_add_fd(source->loop->loop, fd, events, deliver, source, &source->source, binding_error(L));
+
+	return finish_source(L, source, result);
 }
 
 /* -- the rest: what another loop needs to wait for this one -- */
@@ -522,9 +534,10 @@ static int l_loop(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "on", l_loop_on }, { "every", l_loop_every }, { "after", l_loop_after }, { "signal", l_loop_signal }, { "fd", l_loop_fd },
-	{ "run", l_loop_run }, { "step", l_loop_step }, { "stop", l_loop_stop }, { "pollfd", l_loop_pollfd }, { "events", l_loop_events },
-	{ "timeout", l_loop_timeout }, { "close", l_loop_close }, { NULL, NULL }
+	{ "on", l_loop_on }, { "every", l_loop_every }, { "after", l_loop_after }, { "signal", l_loop_signal },
+	{ "fd", l_loop_fd }, { "run", l_loop_run }, { "step", l_loop_step }, { "stop", l_loop_stop },
+	{ "pollfd", l_loop_pollfd }, { "events", l_loop_events }, { "timeout", l_loop_timeout }, { "close", l_loop_close },
+	{ NULL, NULL }
 };
 static const luaL_Reg metamethods[] = {
 	{ "__tostring", l_loop_tostring }, { "__close", l_loop_close }, { "__gc", l_loop_close }, { NULL, NULL }

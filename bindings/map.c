@@ -1,8 +1,9 @@
 /* map.c -- maps: m[k], methods, pairs.
  *
- * Keys and values go through two codecs and two buffers that are made on the first use of a map's elements and kept in its user values: a lookup of
- * scalars allocates nothing. Reading a struct makes tables, so it may collect garbage and run a finalizer that uses the very same map:
- * therefore a map is `busy` while a value is read out of its buffer; then others take buffers of their own, and close waits. */
+ * Keys and values go through two codecs and two buffers that are made on the first use of a map's elements and kept in its user
+ * values: a lookup of scalars allocates nothing. Reading a struct makes tables, so it may collect garbage and run a finalizer that
+ * uses the very same map: therefore a map is `busy` while a value is read out of its buffer; then others take buffers of their own,
+ * and close waits. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,7 +87,8 @@ static void leave(struct handle *handle)
 
 /* -- codecs and buffers -- */
 
-static const struct binding_codec *keep_codec(lua_State *L, int map, const struct ebpf_layout *layout, size_t size, int codec_slot, int names_slot)
+static const struct binding_codec *keep_codec(lua_State *L, int map, const struct ebpf_layout *layout, size_t size, int codec_slot,
+					      int names_slot)
 {
 	/* the value type of a ring buffer is its record's: as a map it has none */
 	const struct binding_codec *codec = binding_codec_push(L, layout && layout->size == size ? layout : NULL, size);
@@ -152,7 +154,8 @@ static void write_key(lua_State *L, const struct operation *op, int index)
 	lua_pop(L, 1);
 }
 
-static void read_value(lua_State *L, const struct operation *op, const struct binding_codec *codec, int names_slot, const void *data)
+static void read_value(lua_State *L, const struct operation *op, const struct binding_codec *codec, int names_slot,
+		       const void *data)
 {
 	luaL_checkstack(L, binding_codec_depth(codec) + 2, "value nested too deeply");
 	lua_getiuservalue(L, op->index, names_slot);
@@ -196,7 +199,8 @@ static void read_map_value(lua_State *L, const struct operation *op, const uint8
 static void write_cpus(lua_State *L, const struct operation *op, int index, int names)
 {
 	uint32_t count = op->handle->cpus, stride = op->handle->stride;
-	bool list = lua_type(L, index) == LUA_TTABLE && (!binding_codec_is_struct(op->handle->value_codec) || lua_rawlen(L, index) > 0);
+	bool list = lua_type(L, index) == LUA_TTABLE &&
+		    (!binding_codec_is_struct(op->handle->value_codec) || lua_rawlen(L, index) > 0);
 	char what[32];
 
 	if (list && lua_rawlen(L, index) > count)
@@ -425,7 +429,8 @@ static int l_map_index(lua_State *L)
 		return 1;
 	lua_pushvalue(L, 2);
 	if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TNIL)
-		return luaL_error(L, "a map has no method or property '%s'; string keys are read by m:get(k) or m:view()[k]", lua_tostring(L, 2));
+		return luaL_error(L, "a map has no method or property '%s'; string keys are read by m:get(k) or m:view()[k]",
+				  lua_tostring(L, 2));
 	lua_pushvalue(L, 1);
 	lua_call(L, 1, 1);
 	return 1;
@@ -627,8 +632,9 @@ static void fill_spec(lua_State *L, int options, struct ebpf_map_spec *spec)
 	lua_pop(L, 3);
 }
 
-static const char *const map_options[] = { "type", "name", "key", "value", "key_size", "value_size", "max_entries", "flags", "numa_node", "map_extra",
-					   "inner", NULL };
+static const char *const map_options[] = {
+	"type", "name", "key", "value", "key_size", "value_size", "max_entries", "flags", "numa_node", "map_extra", "inner", NULL
+};
 
 static struct ebpf_map_spec *add_spec(lua_State *L, int options, struct ebpf_spec *owner, const char *name)
 {
@@ -709,7 +715,8 @@ static int l_map_open(lua_State *L)
 	if (!kernel)
 		return binding_fail(L);
 	struct ebpf_map **map = binding_new_map(L, 0);
-	int result = path ? ebpf_map_open_pinned(kernel, path, map, binding_error(L)) : ebpf_map_open_id(kernel, id, map, binding_error(L));
+	int result = path ? ebpf_map_open_pinned(kernel, path, map, binding_error(L))
+			  : ebpf_map_open_id(kernel, id, map, binding_error(L));
 
 	if (result == 0)
 		result = set_types(L, *map, 1);
@@ -717,17 +724,18 @@ static int l_map_open(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "get", l_map_get }, { "set", l_map_set }, { "delete", l_map_delete }, { "pop", l_map_pop }, { "push", l_map_push }, { "next", l_map_next },
-	{ "entries", l_map_entries }, { "view", l_map_view }, { "info", l_map_info }, { "freeze", l_map_freeze }, { "pin", l_map_pin },
-	{ "unpin", l_map_unpin }, { "fd", l_map_fd }, { "close", l_map_close }, { NULL, NULL }
+	{ "get", l_map_get }, { "set", l_map_set }, { "delete", l_map_delete }, { "pop", l_map_pop },
+	{ "push", l_map_push }, { "next", l_map_next }, { "entries", l_map_entries }, { "view", l_map_view },
+	{ "info", l_map_info }, { "freeze", l_map_freeze }, { "pin", l_map_pin }, { "unpin", l_map_unpin },
+	{ "fd", l_map_fd }, { "close", l_map_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = {
 	{ "name", l_map_name }, { "type", l_map_type }, { "key_size", l_map_key_size }, { "value_size", l_map_value_size },
 	{ "max_entries", l_map_max_entries }, { "key", l_map_key }, { "value", l_map_value }, { NULL, NULL }
 };
 static const luaL_Reg metamethods[] = {
-	{ "__newindex", l_map_newindex }, { "__pairs", l_map_entries }, { "__tostring", l_map_tostring }, { "__close", l_map_close },
-	{ "__gc", l_map_gc }, { NULL, NULL }
+	{ "__newindex", l_map_newindex }, { "__pairs", l_map_entries }, { "__tostring", l_map_tostring },
+	{ "__close", l_map_close }, { "__gc", l_map_gc }, { NULL, NULL }
 };
 static const luaL_Reg view_metamethods[] = {
 	{ "__newindex", l_view_newindex }, { "__pairs", l_view_pairs }, { NULL, NULL }

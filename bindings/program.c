@@ -67,7 +67,8 @@ static void push_run_result(lua_State *L, const struct ebpf_run_options *run)
 	}
 }
 
-/* prog:run { data =, context =, repeat =, flags =, cpu =, batch_size =, data_out_size = } -> { retval =, duration = ns, data =, context = } */
+/* prog:run { data =, context =, repeat =, flags =, cpu =, batch_size =, data_out_size = } -> { retval =, duration = ns, data =,
+ * context = } */
 static int l_program_run(lua_State *L)
 {
 	static const char *const names[] = { "data", "context", "repeat", "flags", "cpu", "batch_size", "data_out_size", NULL };
@@ -219,12 +220,12 @@ static int l_program_open(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "run", l_program_run }, { "info", l_program_info }, { "pin", l_program_pin }, { "unpin", l_program_unpin }, { "fd", l_program_fd },
-	{ "close", l_program_close }, { NULL, NULL }
+	{ "run", l_program_run }, { "info", l_program_info }, { "pin", l_program_pin }, { "unpin", l_program_unpin },
+	{ "fd", l_program_fd }, { "close", l_program_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = {
-	{ "name", l_program_name }, { "type", l_program_type }, { "attach_type", l_program_attach_type }, { "section", l_program_section },
-	{ "attach_to", l_program_attach_to }, { "log", l_program_log }, { NULL, NULL }
+	{ "name", l_program_name }, { "type", l_program_type }, { "attach_type", l_program_attach_type },
+	{ "section", l_program_section }, { "attach_to", l_program_attach_to }, { "log", l_program_log }, { NULL, NULL }
 };
 static const luaL_Reg metamethods[] = {
 	{ "__tostring", l_program_tostring }, { "__close", l_program_close }, { "__gc", l_program_close }, { NULL, NULL }

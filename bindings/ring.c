@@ -1,8 +1,8 @@
 /* ring.c -- readers of ring buffers, and how their records become Lua values.
  *
- * The way of a record is one straight line: ebpf_ring_next gives it in place, the reader's shape says what is pushed (a table, some fields, the reused
- * view, a string), the function is called; space is given back to the kernel every few KiB. All that this needs is on the
- * stack before the first record: the keys of its tables are interned once, and no registry is looked into.
+ * The way of a record is one straight line: ebpf_ring_next gives it in place, the reader's shape says what is pushed (a table, some
+ * fields, the reused view, a string), the function is called; space is given back to the kernel every few KiB. All that this needs
+ * is on the stack before the first record: the keys of its tables are interned once, and no registry is looked into.
  *
  * A reader is `busy` while a record of it is being used: then close() waits, so that the memory under the record stays. */
 #include <errno.h>
@@ -242,7 +242,8 @@ static void choose_shape(lua_State *L, struct binding_ring *ring, int index, int
 	if (raw + view + fields > 1)
 		luaL_error(L, "raw, view and fields exclude each other");
 	if ((view || fields) && !binding_codec_is_struct(ring->codec))
-		luaL_error(L, "%s: the records' type is not known to be a struct; name it: { type = \"struct event\" }", view ? "view" : "fields");
+		luaL_error(L, "%s: the records' type is not known to be a struct; name it: { type = \"struct event\" }",
+			   view ? "view" : "fields");
 	if (raw)
 		ring->shape = RAW;
 	else if (fields)
@@ -286,8 +287,8 @@ static int l_ringbuf(lua_State *L)
 
 static int refuse_size(lua_State *L, const struct binding_ring *ring, size_t size)
 {
-	return luaL_error(L, "ring buffer '%s': a record has %d bytes, but %s has %d", ebpf_map_name(ebpf_ring_map(ring->ring)), (int)size,
-			  binding_codec_name(ring->codec), (int)ring->record_size);
+	return luaL_error(L, "ring buffer '%s': a record has %d bytes, but %s has %d", ebpf_map_name(ebpf_ring_map(ring->ring)),
+			  (int)size, binding_codec_name(ring->codec), (int)ring->record_size);
 }
 
 /* Where on the stack is what records are made with. */
@@ -313,7 +314,8 @@ static struct place push_place(lua_State *L, const struct binding_ring *ring, in
 }
 
 /* Pushes a record in the reader's shape; returns how many values. */
-static inline int push_record(lua_State *L, const struct binding_ring *ring, const struct place *place, const void *data, size_t size)
+static inline int push_record(lua_State *L, const struct binding_ring *ring, const struct place *place, const void *data,
+			      size_t size)
 {
 	if (place->first_key) {
 		binding_decode_flat(L, ring->codec, place->first_key, data);
@@ -340,7 +342,8 @@ static inline int push_record(lua_State *L, const struct binding_ring *ring, con
 static int refuse_ring(lua_State *L, const struct binding_ring *ring, int code)
 {
 	return luaL_error(L, "ring buffer '%s': %s", ebpf_map_name(ebpf_ring_map(ring->ring)),
-			  code == -EBADMSG ? "its records are not in order: somebody else reads it too" : "it is being read already");
+			  code == -EBADMSG ? "its records are not in order: somebody else reads it too"
+					   : "it is being read already");
 }
 
 static int slots_needed(const struct binding_ring *ring)
@@ -361,7 +364,8 @@ lua_Integer binding_ring_drain(lua_State *L, int index, int function, lua_Intege
 	struct place place = push_place(L, ring, index);
 
 	ring->busy++;
-	while (!*stop && !ring->close_later && (limit ? count < limit : read < lap) && (result = ebpf_ring_next(ring->ring, &data, &size)) > 0) {
+	while (!*stop && !ring->close_later && (limit ? count < limit : read < lap) &&
+	       (result = ebpf_ring_next(ring->ring, &data, &size)) > 0) {
 		count++;
 		read += size + 8;
 		if (size < ring->record_size)
@@ -556,8 +560,9 @@ static int l_ring_tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "records", l_ring_records }, { "consume", l_ring_consume }, { "poll", l_ring_poll }, { "fd", l_ring_fd }, { "pollfd", l_ring_fd },
-	{ "events", l_ring_events }, { "timeout", l_ring_timeout }, { "available", l_ring_available }, { "close", l_ring_close }, { NULL, NULL }
+	{ "records", l_ring_records }, { "consume", l_ring_consume }, { "poll", l_ring_poll }, { "fd", l_ring_fd },
+	{ "pollfd", l_ring_fd }, { "events", l_ring_events }, { "timeout", l_ring_timeout },
+	{ "available", l_ring_available }, { "close", l_ring_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = { { "map", l_ring_map }, { NULL, NULL } };
 static const luaL_Reg metamethods[] = {

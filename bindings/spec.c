@@ -5,7 +5,8 @@
 
 #include "binding.h"
 
-enum { PARTS = 1, KEPT, SPEC_USER_VALUES = KEPT }; /* parts by address, so that they have an identity; programs that a part refers to */
+/* parts by address, so that they have an identity; programs that a part refers to */
+enum { PARTS = 1, KEPT, SPEC_USER_VALUES = KEPT };
 
 struct ebpf_spec *binding_check_spec(lua_State *L, int index)
 {
@@ -386,7 +387,8 @@ static const struct field variable_fields[] = {
 #undef AT
 
 /* Pushes codec and names. Raises when the type cannot be laid out. */
-static const struct binding_codec *push_variable_codec(lua_State *L, const struct ebpf_spec *spec, const struct ebpf_variable_spec *variable)
+static const struct binding_codec *push_variable_codec(lua_State *L, const struct ebpf_spec *spec,
+						       const struct ebpf_variable_spec *variable)
 {
 	const struct binding_codec *codec = binding_codec_push_id(L, spec->btf, variable->type_id, variable->size);
 
@@ -621,7 +623,8 @@ static int l_spec_tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "load", binding_spec_load }, { "add_program", l_spec_add_program }, { "add_map", l_spec_add_map }, { "close", l_spec_close }, { NULL, NULL }
+	{ "load", binding_spec_load }, { "add_program", l_spec_add_program }, { "add_map", l_spec_add_map },
+	{ "close", l_spec_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = {
 	{ "name", l_spec_name }, { "license", l_spec_license }, { "byteorder", l_spec_byteorder }, { "maps", l_spec_maps },
