@@ -457,7 +457,7 @@ EBPF_API int ebpf_program_run(struct ebpf_program *program, struct ebpf_run_opti
  * it takes. Zero means "not given" except where a flag says otherwise. */
 struct ebpf_link_options {
 	size_t size;
-	const char *symbol;    /* kprobe, uprobe: function; tracing: "func" or "module:func" */
+	const char *symbol;    /* kprobe, uprobe: function; freplace: of the target program (others are chosen at load) */
 	const char *category;  /* tracepoint: "syscalls" */
 	const char *name;      /* tracepoint, raw tracepoint: event */
 	const char *path;      /* uprobe: ELF file, or a library's bare name; cgroup: directory */
@@ -472,7 +472,7 @@ struct ebpf_link_options {
 	int32_t pid;           /* uprobe: 0 = every process, -1 = this one */
 	int32_t ifindex;       /* instead of `interface` */
 	int32_t cgroup_fd;     /* instead of `path`; 0 = not given */
-	int32_t target_fd;     /* freplace, fentry on a BPF program; 0 = not given */
+	int32_t target_fd;     /* freplace: another program than it was loaded for; 0 = that one */
 	uint32_t max_active;   /* kretprobe */
 	uint32_t flags;        /* the kernel's, as they are */
 	bool ret;              /* return probe: kretprobe, uretprobe */

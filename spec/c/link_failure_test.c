@@ -1,0 +1,182 @@
+/* link_failure_test.c -- links, symbols and the kernel's context where any allocation may fail: an error or a result,
+ * and nothing is left behind. */
+#include <errno.h>
+
+#include "link_support.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
+#ifdef SANITIZED
+int main(void)
+{
+	TEST_SKIP("allocations cannot be made to fail under the sanitizer");
+}
+#else
+static long fail_allocation; /* counts down; the one that reaches zero fails */
+static bool failed_one;
+static long live;
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *block, size_t size);
+void __libc_free(void *block);
+
+static bool refuses(void)
+{
+	if (fail_allocation <= 0 || --fail_allocation)
+		return false;
+	failed_one = true;
+	errno = ENOMEM;
+	return true;
+}
+
+void *malloc(size_t size)
+{
+	void *block = refuses() ? NULL : __libc_malloc(size);
+
+	live += block != NULL;
+	return block;
+}
+
+void *calloc(size_t number, size_t size)
+{
+	void *block = refuses() ? NULL : __libc_calloc(number, size);
+
+	live += block != NULL;
+	return block;
+}
+
+void *realloc(void *block, size_t size)
+{
+	void *other = refuses() ? NULL : __libc_realloc(block, size);
+
+	live += !block && other;
+	return other;
+}
+
+void free(void *block)
+{
+	live -= block != NULL;
+	__libc_free(block);
+}
+
+/* -- what is tried, each in a context of its own -- */
+
+struct attempt {
+	const char *kind;
+	struct ebpf_program *program;
+	const struct ebpf_link_options *options;
+	const char *masked;
+	int expected;
+};
+
+static int attach_once(struct ebpf_kernel *own, const struct attempt *attempt)
+{
+	struct ebpf_kernel *before = attempt->program->kernel;
+	struct ebpf_link *link = NULL;
+	int result;
+
+	if (attempt->masked)
+		ebpf_kernel_mask(own, attempt->masked, true, NULL);
+	attempt->program->kernel = own;
+	result = ebpf_link_attach(attempt->kind, attempt->program, attempt->options, &link, &error);
+	attempt->program->kernel = before;
+	CHECK((result == 0) == (link != NULL));
+	CHECK(result == 0 || error.code == -result);
+	fail_allocation = 0; /* taking it apart needs memory only for what is best effort */
+	ebpf_link_close(link);
+	return result;
+}
+
+static int ask_once(struct ebpf_kernel *own, const struct attempt *attempt)
+{
+	const char *names[] = { "schedule", "vfs_read" };
+	const struct ebpf_module *modules;
+	uint64_t addresses[2];
+	char value[64];
+	size_t number;
+	uint32_t id;
+	int fd, result;
+
+	(void)attempt;
+	result = ebpf_kernel_symbols(own, names, addresses, 2, &error);
+	if (!result && has("vmlinux_btf"))
+		result = ebpf_kernel_find_type(own, "vfs_read", BTF_KIND_FUNC, &id, &fd, &error);
+	if (!result)
+		result = ebpf_kernel_modules(own, &modules, &number, &error);
+	if (!result)
+		ebpf_kernel_config(own, "CONFIG_HZ", value, sizeof value, NULL);
+	if (!result)
+		ebpf_kernel_nearest_type(own, "", "vfs_reed", BTF_KIND_FUNC);
+	return result;
+}
+
+static void sweep(const struct attempt *attempt, int (*once)(struct ebpf_kernel *own, const struct attempt *attempt))
+{
+	long before = live, tries = 0;
+	int fds = open_fds(), result;
+
+	do {
+		struct ebpf_kernel *own = ebpf_kernel_new(NULL);
+
+		failed_one = false;
+		fail_allocation = ++tries;
+		result = once(own, attempt);
+		fail_allocation = 0;
+		ebpf_error_clear(&error);
+		ebpf_kernel_free(own);
+		if (live != before || open_fds() != fds)
+			fprintf(stderr, "%s, allocation %ld fails\n", attempt->kind, tries);
+		CHECK_INT(live, before);
+		CHECK_INT(open_fds(), fds);
+	} while (failed_one && tries < 5000 && !test_failures);
+	CHECK_INT(result, attempt->expected);
+}
+
+int main(void)
+{
+	struct ebpf_program *tracepoint, *probe, *raw, *xdp, *egress;
+	const struct ebpf_link_options *own_function = OPTIONS(.path = "/proc/self/exe", .symbol = "link_test_probed");
+	int status;
+
+	if (!set_up(&status))
+		return status;
+	tracepoint = LOAD(.type = BPF_PROG_TYPE_TRACEPOINT);
+	probe = LOAD(.type = BPF_PROG_TYPE_KPROBE);
+	raw = LOAD(.type = BPF_PROG_TYPE_RAW_TRACEPOINT);
+	xdp = LOAD(.type = BPF_PROG_TYPE_XDP, .attach_type = has("xdp_link") ? BPF_XDP : 0, .result = 2);
+	egress = LOAD(.type = BPF_PROG_TYPE_CGROUP_SKB, .attach_type = BPF_CGROUP_INET_EGRESS, .result = 1);
+	const struct attempt attempts[] = {
+		{ "tp", tracepoint, OPTIONS(.category = "syscalls", .name = "sys_enter_getppid"), NULL, 0 },
+		{ "tp", tracepoint, OPTIONS(.category = "syscalls", .name = "sys_enter_getppit"), NULL, -ENOENT },
+		{ "raw_tp", raw, OPTIONS(.name = "sys_enter"), NULL, 0 },
+		{ "uprobe", probe, own_function, NULL, 0 },
+		{ "uprobe", probe, own_function, "perf_uprobe", 0 },
+		{ "uprobe", probe, OPTIONS(.path = "libc.so.6", .symbol = "confstr"), NULL, 0 },
+		{ "uprobe", probe, OPTIONS(.path = "libc.so.6", .symbol = "confstt"), NULL, -ENOENT },
+		{ "xdp", xdp, OPTIONS(.interface = "lo"), NULL, 0 },
+		{ "xdp", xdp, OPTIONS(.interface = "lo"), "xdp_link", 0 },
+		{ "cgroup", egress, OPTIONS(.path = cgroup_mount), NULL, 0 },
+		{ "cgroup", egress, OPTIONS(.path = cgroup_mount), "cgroup_link", 0 },
+		{ "tracepoint", tracepoint, OPTIONS(.interface = "lo"), NULL, -EINVAL },
+	};
+	for (size_t i = 0; i < EBPF_COUNT(attempts); i++)
+		if ((has("perf_uprobe") || strcmp(attempts[i].kind, "uprobe") != 0) &&
+		    (cgroup_mount[0] || strcmp(attempts[i].kind, "cgroup") != 0))
+			sweep(&attempts[i], attach_once);
+	sweep(&(struct attempt){ .kind = "kernel" }, ask_once);
+	CHECK_INT(left_events("uprobe_events"), 0);
+	ebpf_program_close(tracepoint);
+	ebpf_program_close(probe);
+	ebpf_program_close(raw);
+	ebpf_program_close(xdp);
+	ebpf_program_close(egress);
+	return clean_up();
+}
+#endif
