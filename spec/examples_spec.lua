@@ -41,7 +41,8 @@ describe("example", function()
     -- The network namespace is the example's; the packets are sent in it once a file says that it is attached.
     local go = os.tmpname()
     local output = example("xdp_count.lua lo 3", "rm " .. go, function(line)
-      return ("unshare -n sh -c 'ip link set lo up; (while [ -e %s ]; do sleep 0.1; done; build/spec/support/send 7 100) & exec %s'"):format(go, line)
+      return ("unshare -n sh -c 'ip link set lo up; "
+        .. "(while [ -e %s ]; do sleep 0.1; done; build/spec/support/send 7 100) & exec %s'"):format(go, line)
     end)
     assert.matches("\nudp +7 +994\n", output) -- 100 + 8 UDP + 20 IP + 14 Ethernet, seven times
   end)

@@ -11,9 +11,11 @@ if module and not os.getenv "EBPF_BUILD" then
     for path in process.run "ls spec/*_spec.lua":gmatch "[^\n]+" do
       if not not_again[path:match "([^/]*)%.lua$"] then
         it("passes " .. path, function()
-          -- Lua itself is not instrumented: what it leaves to the process's end is no leak of ours, so leaks are looked for by the C tests.
-          local output, status = process.run("LD_PRELOAD=$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so) "
-            .. "ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 EBPF_BUILD=build/asan spec/support/run " .. path)
+          -- Lua itself is not instrumented: what it leaves to the process's end is no leak of ours; leaks are looked for by
+          -- the C tests.
+          local output, status = process.run(
+            "LD_PRELOAD=$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so) ASAN_OPTIONS=detect_leaks=0 "
+            .. "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 EBPF_BUILD=build/asan spec/support/run " .. path)
           if status ~= 0 then error(output:sub(-6000), 0) end
         end)
       end
