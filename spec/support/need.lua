@@ -1,7 +1,7 @@
 -- need { kernel = "5.15", "perf_link", ... } at the head of an `it` says what the test stands on: the oldest kernel, and
--- features by the names of the feature table. It skips when the running kernel is older, or when it lacks a feature that is a matter of
--- configuration. It never skips for a feature that a complete kernel of this version must have: then the test runs, and may fail.
--- EBPF_COMPLETE_KERNEL=1 (set in the kernel matrix) says that nothing is configured away.
+-- features by the names of the feature table. It skips when the running kernel is older, or when it lacks a feature that is
+-- a matter of configuration. It never skips for a feature that a complete kernel of this version must have: then the test
+-- runs, and may fail. EBPF_COMPLETE_KERNEL=1 (set in the kernel matrix) says that nothing is configured away.
 local ebpf = require "ebpf"
 local pending = require "busted.core"().pending -- the one that raises; the global of that name is seen by spec files alone
 local need = {}
