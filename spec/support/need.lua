@@ -3,24 +3,10 @@
 -- a matter of configuration. It never skips for a feature that a complete kernel of this version must have: then the test
 -- runs, and may fail. EBPF_COMPLETE_KERNEL=1 (set in the kernel matrix) says that nothing is configured away.
 local ebpf = require "ebpf"
-local pending = require "busted.core"().pending -- the one that raises; the global of that name is seen by spec files alone
 local need = {}
 
--- busted gives the `pending` that ends a running test to the test function's own environment; the global of that name
--- declares a new test.
-local declare = pending
-local function skip(reason)
-  for level = 2, 20 do
-    local info = debug.getinfo(level, "f")
-    if not info then break end
-    for index = 1, 255 do
-      local name, value = debug.getupvalue(info.func, index)
-      if not name then break end
-      if name == "_ENV" and value.pending and value.pending ~= declare then value.pending(reason) end
-    end
-  end
-  error("not called from a test: " .. reason)
-end
+-- The `pending` that ends a running test; the global of that name is seen by spec files alone.
+local skip = require "busted.core"().pending
 
 local complete = os.getenv "EBPF_COMPLETE_KERNEL" == "1"
 
