@@ -38,8 +38,8 @@ describe("a loop", function()
     end)
     local passed = seconds(function() assert.is_true(loop:run()) end)
     assert.same({ "first", "second" }, order)
-    assert.is_true(ticks >= 4 and ticks <= 9, ticks)
-    assert.is_true(passed >= 0.13 and passed < 2, passed)
+    assert.is_true(passed >= 0.13, passed)
+    assert.is_true(ticks >= 4 and ticks <= passed / 0.02 + 2, ticks) -- a slow machine has more of them, none are lost
   end)
 
   it("ends when its last timer has fired", function()
