@@ -541,8 +541,9 @@ static void test_walk_trie(void)
 	ebpf_map_close(map);
 }
 
-/* Keys below MANY stay; those above come and go. */
-static atomic_bool stop_writing;
+/* Keys below MANY stay; those above come, and go while `deleting`. */
+static atomic_bool stop_writing, deleting;
+static atomic_uint writes;
 
 static void *write_meanwhile(void *argument)
 {
@@ -555,10 +556,11 @@ static void *write_meanwhile(void *argument)
 		seed = seed * 1664525 + 1013904223;
 		key = MANY + (seed >> 8) % MANY;
 		check = key * 7;
-		if (seed & 0x80)
+		if (seed & 0x80 || !atomic_load(&deleting))
 			ebpf_map_update(map, &key, &check, 0, NULL);
 		else
 			ebpf_map_delete(map, &key, NULL);
+		atomic_fetch_add(&writes, 1);
 	}
 	return NULL;
 }
@@ -575,7 +577,15 @@ static void test_walk_while_written(void)
 	CHECK(!pthread_create(&thread, NULL, write_meanwhile, map));
 	for (int round = 0; round < 40; round++) {
 		bool batches = round & 1;
+		unsigned before;
 		int ret;
+
+		/* A walk key by key may miss elements while others are deleted: the kernel steps on from an element that another bucket has
+		 * taken over meanwhile. Batches hold the bucket's lock. */
+		atomic_store(&deleting, batches);
+		before = atomic_load(&writes);
+		while (atomic_load(&writes) - before < 2)
+			sched_yield(); /* the last write of the other kind is over */
 
 		OK(ebpf_kernel_mask(kernel, "map_batch", !batches, &err));
 		ret = walk_all(map, &tally, NULL);
