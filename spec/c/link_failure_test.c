@@ -18,9 +18,10 @@ int main(void)
 	TEST_SKIP("allocations cannot be made to fail under the sanitizer");
 }
 #else
-static long fail_allocation; /* counts down; the one that reaches zero fails */
-static bool failed_one;
-static long live;
+/* volatile: the compiler believes that functions of libc do not call back into this file */
+static volatile long fail_allocation; /* counts down; the one that reaches zero fails */
+static volatile bool failed_one;
+static volatile long live;
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
