@@ -18,10 +18,9 @@ int main(void)
 	TEST_SKIP("allocations cannot be made to fail under the sanitizer");
 }
 #else
-/* volatile: the compiler believes that functions of libc do not call back into this file */
-static volatile long fail_allocation; /* counts down; the one that reaches zero fails */
-static volatile bool failed_one;
-static volatile long live;
+static long fail_allocation; /* counts down; the one that reaches zero fails */
+static bool failed_one;
+static long live;
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
@@ -36,6 +35,9 @@ static bool refuses(void)
 	errno = ENOMEM;
 	return true;
 }
+
+/* Visible, so that libc and libelf use them as well: what one allocates is freed by another. */
+#pragma GCC visibility push(default)
 
 void *malloc(size_t size)
 {
@@ -66,6 +68,8 @@ void free(void *block)
 	live -= block != NULL;
 	__libc_free(block);
 }
+
+#pragma GCC visibility pop
 
 /* -- what is tried, each in a context of its own -- */
 
