@@ -101,13 +101,12 @@ struct view {
 	int depth; /* stack slots that reading needs */
 };
 
-/* Upvalues: field name -> number + 1, names by number, the view. */
+/* Upvalues: field name -> number + 1, names by number, the view. The view is taken from there, whatever it is called with. */
 static int view_index(lua_State *L)
 {
 	struct view *view = lua_touserdata(L, lua_upvalueindex(3));
 
-	if (lua_touserdata(L, 1) != view)
-		return luaL_error(L, "not the view that this function belongs to");
+	luaL_argcheck(L, lua_gettop(L) == 2, 2, "a field's name expected");
 	if (!view->data)
 		return luaL_error(L, "the view has expired: a record may be looked at until the callback returns");
 	if (view->depth > LUA_MINSTACK / 2)

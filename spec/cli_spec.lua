@@ -230,8 +230,11 @@ describe("ebpf load", function()
 
   it("attaches until it is told to end", function()
     need { kernel = "5.8", "ringbuf" }
-    local output = process.run("build/ebpf load --attach --json build/examples/execsnoop.bpf.o & "
-      .. "sleep 2; kill $!; wait $!; echo status $?")
+    local name = os.tmpname()
+    finally(function() os.remove(name) end)
+    local output = process.run(([[build/ebpf load --attach --json build/examples/execsnoop.bpf.o >%s &
+      for i in $(seq 600); do [ -s %s ] && break; sleep 0.1; done
+      kill $!; wait $!; x=$?; cat %s; echo status $x]]):format(name, name, name))
     assert.matches("\nstatus 0\n$", output)
     output = output:gsub("status 0\n$", "")
     local doc = document(output)

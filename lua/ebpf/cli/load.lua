@@ -75,10 +75,11 @@ local function print_report(document, path)
   for _, pinned in ipairs(document.pinned or {}) do print("pinned " .. pinned) end
 end
 
-local function wait()
-  local loop <close> = require "ebpf".loop()
+-- A loop that ends by Ctrl-C.
+local function new_loop()
+  local loop = assert(require "ebpf".loop())
   for _, signal in ipairs { "INT", "TERM", "HUP" } do assert(loop:signal(signal, function() loop:stop() end)) end
-  loop:run()
+  return loop
 end
 
 function load.run(arguments)
@@ -91,12 +92,16 @@ function load.run(arguments)
   if arguments.attach then ok, err = attach(coll, document) end
   if ok and arguments.pin then ok, err = pin(spec, coll, arguments.pin, document) end
   if not ok then return nil, err, document end
-  if not arguments.json then print_report(document, arguments.file) end
-  if not arguments.attach or arguments.pin then return document end
-  if arguments.json then report.print(document) end
+  local stays = arguments.attach and not arguments.pin
+  local loop <close> = stays and new_loop() or nil -- who sees the report may send the signal at once
+  if not arguments.json then
+    print_report(document, arguments.file)
+  elseif stays then
+    report.print(document)
+    arguments.json = false -- it has been printed
+  end
   io.stdout:flush()
-  wait()
-  arguments.json = false -- it has been printed
+  if loop then loop:run() end
   return document
 end
 
