@@ -155,9 +155,11 @@ static void test_functions(void)
 	/* a socket filter sees 64 bytes less the Ethernet header as len */
 	CHECK_INT(run(collection, "calls"), 3 * 50 + 1000 + 10);
 	CHECK_INT(run(collection, "calls_too"), 2 * 50 * 100 + 3);
-	CHECK_INT(run(collection, "across"), 42 + 3);
 	CHECK_INT(run(collection, "answer"), 42);
 	CHECK(collection && !ebpf_collection_program(collection, "optional"));
+	ebpf_collection_free(collection);
+	collection = load("load_code", "across"); /* calls a program of another section, and a function of .text */
+	CHECK_INT(run(collection, "across"), 42 + 3);
 	ebpf_collection_free(collection);
 }
 

@@ -214,7 +214,7 @@ static int describe(struct ebpf_load *load, const struct ebpf_extern *external, 
 {
 	struct ebpf_type var;
 
-	*out = (struct variable){ .name = external->name, .size = external->size };
+	*out = (struct variable){ .name = external->name, .size = external->size, .bytes = data };
 	if (external->offset > size || external->size > size - external->offset || !external->size)
 		return ebpf_fail(err, EINVAL, "__kconfig variable '%s': lies outside its section", external->name);
 	out->bytes = data + external->offset;
@@ -251,7 +251,7 @@ int ebpf_load_kconfig(struct ebpf_load *load, uint8_t *data, size_t size, struct
 	for (size_t i = 0; i < spec->extern_count; i++) {
 		const struct ebpf_extern *external = spec->externs[i];
 		struct ebpf_error why = { 0 };
-		struct variable variable = { .bytes = data };
+		struct variable variable;
 		int result;
 
 		if (external->kind != EBPF_EXTERN_KCONFIG || !load->externs[i].used)
