@@ -136,7 +136,7 @@ format:
 	clang-format -i $(SOURCES) $(BINDINGS) $(wildcard src/*.h src/*/*.h bindings/*.h)
 
 corpus:
-	@.ci/packages build bpf test bench
+	@.ci/packages build bpf corpus
 	@$(MAKE) --no-print-directory all
 	@spec/corpus/run
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int test_failures;
+__attribute__((unused)) static int test_failures;
 
 #define CHECK(condition) \
 	do { \
