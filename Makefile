@@ -76,9 +76,10 @@ build/libebpf.so: $(SOURCES:%.c=build/obj/%.o)
 	@ln -sf libebpf.so.$(VERSION) build/libebpf.so.0
 	@ln -sf libebpf.so.0 $@
 
+fill_in = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCDIR@|$(INCDIR)|' -e 's|@VERSION@|$(VERSION)|'
 build/ebpf.pc: src/ebpf.pc.in Makefile
 	@mkdir -p build
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCDIR@|$(INCDIR)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
+	$(Q)$(fill_in) $< > $@
 
 build/ebpf: lua/ebpf/cli/ebpf.sh
 	@mkdir -p build
@@ -150,7 +151,7 @@ install: all
 	install -m 755 build/libebpf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libebpf.so.$(VERSION)
 	ln -sf libebpf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libebpf.so.0
 	ln -sf libebpf.so.0 $(DESTDIR)$(LIBDIR)/libebpf.so
-	install -m 644 build/ebpf.pc $(DESTDIR)$(LIBDIR)/pkgconfig/ebpf.pc
+	$(fill_in) src/ebpf.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/ebpf.pc
 	$(MAKE) --no-print-directory install-lua
 	printf '#!/bin/sh\nLUA_PATH="%s/?.lua;%s/?/init.lua;$${LUA_PATH:-;}" LUA_CPATH="%s/?.so;$${LUA_CPATH:-;}" exec $(LUA) %s/ebpf/cli/main.lua "$$@"\n' \
 		$(LUA_SHAREDIR) $(LUA_SHAREDIR) $(LUA_LIBDIR) $(LUA_SHAREDIR) > $(DESTDIR)$(BINDIR)/ebpf
