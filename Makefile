@@ -18,6 +18,7 @@ INCDIR ?= $(PREFIX)/include
 LUA_SHAREDIR ?= $(PREFIX)/share/lua/5.4
 LUA_LIBDIR ?= $(PREFIX)/lib/lua/5.4
 LUA_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags lua5.4 2>/dev/null || echo -I/usr/include/lua5.4)
+LUA_LIBS ?= $(shell $(PKG_CONFIG) --libs lua5.4 2>/dev/null || echo -llua5.4)
 DEMO_SECONDS ?= 10
 Q := $(if $(V),,@)
 KERNELS ?= 5.10 6.1 6.12 newest
@@ -98,13 +99,17 @@ build/spec/bpf/big/%.bpf.o: spec/bpf/%.bpf.c $(wildcard spec/bpf/*.h)
 	@echo "  CLANG $@"
 	$(Q)$(CLANG) $(BPF_CFLAGS) -target $(if $(filter bpfel,$(BPF_TARGET)),bpfeb,bpfel) -c -o $@ $<
 
+build/spec/support/sweep: spec/support/sweep.c
+	@mkdir -p $(@D)
+	@echo "  CC    $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) $(LUA_CFLAGS) -o $@ $< $(LUA_LIBS) -Wl,-E
 build/spec/support/%: spec/support/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -o $@ $<
 
 objects: $(EXAMPLE_OBJECTS) $(SPEC_OBJECTS)
-tests: all objects build/spec/support/send $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so
+tests: all objects build/spec/support/send build/spec/support/sweep $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so
 
 # -- what people call --
 

@@ -1,7 +1,7 @@
 /* sweep.c SCRIPT [STEP] -- runs a Lua script again and again, each time with memory for Lua that runs out one (or STEP) allocations
  * later, until it runs through. After each run the state is closed: then Lua must have given back all memory, and the process must
  * have as many descriptors as before. Prints how far it went; exit status 1 when something was left behind.
- * Build: cc spec/support/sweep.c $(pkg-config --cflags --libs lua5.4) -Wl,-E */
+ */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
