@@ -3,15 +3,8 @@
 #include <stdlib.h>
 
 #include "asm/asm.h"
+#include "failing_malloc.h"
 #include "test.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
 
 #ifdef SANITIZED
 int main(void)
@@ -21,52 +14,6 @@ int main(void)
 	TEST_SKIP("allocations cannot be made to fail under the sanitizer");
 }
 #else
-static long fail_allocation; /* counts down; the one that reaches zero fails */
-static long live;
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *block, size_t size);
-void __libc_free(void *block);
-
-static bool refuses(void)
-{
-	if (fail_allocation <= 0 || --fail_allocation)
-		return false;
-	errno = ENOMEM;
-	return true;
-}
-
-void *malloc(size_t size)
-{
-	void *block = refuses() ? NULL : __libc_malloc(size);
-
-	live += block != NULL;
-	return block;
-}
-
-void *calloc(size_t count, size_t size)
-{
-	void *block = refuses() ? NULL : __libc_calloc(count, size);
-
-	live += block != NULL;
-	return block;
-}
-
-void *realloc(void *block, size_t size)
-{
-	void *other = refuses() ? NULL : __libc_realloc(block, size);
-
-	live += !block && other;
-	return other;
-}
-
-void free(void *block)
-{
-	live -= block != NULL;
-	__libc_free(block);
-}
-
 static int build(const char *text, struct ebpf_buffer *listing, struct ebpf_error *err)
 {
 	struct ebpf_block *block = ebpf_block_new();

@@ -2,15 +2,8 @@
  * and nothing is left behind. */
 #include <errno.h>
 
+#include "failing_malloc.h"
 #include "link_support.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
 
 #ifdef SANITIZED
 int main(void)
@@ -18,59 +11,6 @@ int main(void)
 	TEST_SKIP("allocations cannot be made to fail under the sanitizer");
 }
 #else
-static long fail_allocation; /* counts down; the one that reaches zero fails */
-static bool failed_one;
-static long live;
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *block, size_t size);
-void __libc_free(void *block);
-
-static bool refuses(void)
-{
-	if (fail_allocation <= 0 || --fail_allocation)
-		return false;
-	failed_one = true;
-	errno = ENOMEM;
-	return true;
-}
-
-/* Visible, so that libc and libelf use them as well: what one allocates is freed by another. */
-#pragma GCC visibility push(default)
-
-void *malloc(size_t size)
-{
-	void *block = refuses() ? NULL : __libc_malloc(size);
-
-	live += block != NULL;
-	return block;
-}
-
-void *calloc(size_t number, size_t size)
-{
-	void *block = refuses() ? NULL : __libc_calloc(number, size);
-
-	live += block != NULL;
-	return block;
-}
-
-void *realloc(void *block, size_t size)
-{
-	void *other = refuses() ? NULL : __libc_realloc(block, size);
-
-	live += !block && other;
-	return other;
-}
-
-void free(void *block)
-{
-	live -= block != NULL;
-	__libc_free(block);
-}
-
-#pragma GCC visibility pop
-
 /* -- what is tried, each in a context of its own -- */
 
 struct attempt {
@@ -130,7 +70,7 @@ static void sweep(const struct attempt *attempt, int (*once)(struct ebpf_kernel 
 	do {
 		struct ebpf_kernel *own = ebpf_kernel_new(NULL);
 
-		failed_one = false;
+		failed_allocation = false;
 		fail_allocation = ++tries;
 		result = once(own, attempt);
 		fail_allocation = 0;
@@ -140,7 +80,7 @@ static void sweep(const struct attempt *attempt, int (*once)(struct ebpf_kernel 
 			fprintf(stderr, "%s, allocation %ld fails\n", attempt->kind, tries);
 		CHECK_INT(live, before);
 		CHECK_INT(open_fds(), fds);
-	} while (failed_one && tries < 5000 && !test_failures);
+	} while (failed_allocation && tries < 5000 && !test_failures);
 	CHECK_INT(result, attempt->expected);
 }
 

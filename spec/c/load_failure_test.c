@@ -8,71 +8,13 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "failing_malloc.h"
 #include "kernel/kernel.h"
 #include "test.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
 static bool emulated; /* the kernel matrix, where everything takes ten times as long: a part must do */
-static long fail_call; /* counts down; the one that reaches zero fails */
+static volatile long fail_call; /* counts down; the one that reaches zero fails */
 static int fail_code;
-static long live; /* blocks of memory */
-
-/* -- allocations: glibc's own under other names -- */
-
-#ifndef SANITIZED
-static long fail_allocation; /* alike */
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *block, size_t size);
-void __libc_free(void *block);
-
-static bool refuses(void)
-{
-	if (fail_allocation <= 0 || --fail_allocation)
-		return false;
-	errno = ENOMEM;
-	return true;
-}
-
-void *malloc(size_t size)
-{
-	void *block = refuses() ? NULL : __libc_malloc(size);
-
-	live += block != NULL;
-	return block;
-}
-
-void *calloc(size_t count, size_t size)
-{
-	void *block = refuses() ? NULL : __libc_calloc(count, size);
-
-	live += block != NULL;
-	return block;
-}
-
-void *realloc(void *block, size_t size)
-{
-	void *other = refuses() ? NULL : __libc_realloc(block, size);
-
-	live += !block && other;
-	return other;
-}
-
-void free(void *block)
-{
-	live -= block != NULL;
-	__libc_free(block);
-}
-#endif
-
 /* -- system calls -- */
 
 static struct ebpf_sys table;
@@ -193,7 +135,7 @@ static void unpin_all(void)
 
 /* Fails the first call or allocation (counter), then the second, ..., until a load runs to its end without one that
  * fails. */
-static int fail_each(struct attempt *attempt, long *counter, const char *what)
+static int fail_each(struct attempt *attempt, volatile long *counter, const char *what)
 {
 	int refused = 0, fds = count_fds(), pins = count_entries(pin_dir);
 	long n, blocks;
