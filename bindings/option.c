@@ -129,8 +129,11 @@ uint32_t binding_to_enum(lua_State *L, int index, enum ebpf_enum which, const ch
 	const char *name = binding_to_string(L, index, what);
 	int value = ebpf_enum_value(which, name);
 
-	if (value < 0)
-		luaL_error(L, "%s: unknown name '%s'", what, name);
+	if (value < 0) {
+		static const char *const kinds[] = { "program type", "map type", "attach type", "link type", "helper" }; /* ORDER ebpf_enum */
+
+		luaL_error(L, "%s: the kernel has no %s of the name '%s'", what, kinds[which], name);
+	}
 	return (uint32_t)value;
 }
 
