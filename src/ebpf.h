@@ -402,7 +402,7 @@ EBPF_API int ebpf_map_freeze(struct ebpf_map *map, struct ebpf_error *err);
 EBPF_API int ebpf_map_pin(struct ebpf_map *map, const char *path, struct ebpf_error *err);
 EBPF_API int ebpf_map_unpin(struct ebpf_map *map, struct ebpf_error *err);
 /* Walks all elements: by batch lookup where kernel and type have it (5.6), else by next key; with a bound, so that a map that
- * others write cannot hold it up for ever. Keys deleted meanwhile are left out. Key by key, while others delete,
+ * others write cannot hold it up for ever. Keys deleted meanwhile are left out. Key by key, while others delete or replace,
  * the kernel may step over elements or give one twice (it goes on from the element that took the current one's place). */
 struct ebpf_map_walk;
 EBPF_API struct ebpf_map_walk *ebpf_map_walk_new(struct ebpf_map *map, struct ebpf_error *err);

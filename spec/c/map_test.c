@@ -541,7 +541,7 @@ static void test_walk_trie(void)
 	ebpf_map_close(map);
 }
 
-/* Keys below MANY stay; those above come, and go while `deleting`. */
+/* Keys below MANY stay; those above come, and go or are replaced while `deleting`. */
 static atomic_bool stop_writing, deleting;
 static atomic_uint writes;
 
@@ -557,7 +557,7 @@ static void *write_meanwhile(void *argument)
 		key = MANY + (seed >> 8) % MANY;
 		check = key * 7;
 		if (seed & 0x80 || !atomic_load(&deleting))
-			ebpf_map_update(map, &key, &check, 0, NULL);
+			ebpf_map_update(map, &key, &check, atomic_load(&deleting) ? EBPF_ANY : EBPF_NOEXIST, NULL);
 		else
 			ebpf_map_delete(map, &key, NULL);
 		atomic_fetch_add(&writes, 1);
@@ -580,8 +580,8 @@ static void test_walk_while_written(void)
 		unsigned before;
 		int ret;
 
-		/* A walk key by key may miss elements while others are deleted: the kernel steps on from an element that another bucket has
-		 * taken over meanwhile. Batches hold the bucket's lock. */
+		/* A walk key by key may miss elements while others are deleted or replaced: the kernel steps on from an element that another
+		 * bucket has taken over meanwhile. Batches hold the bucket's lock. */
 		atomic_store(&deleting, batches);
 		before = atomic_load(&writes);
 		while (atomic_load(&writes) - before < 2)
