@@ -2,6 +2,7 @@
 # examples/demo.sh SECONDS : execsnoop on the running kernel, with a few processes started so that there is something to see at once.
 # SECONDS = 0 runs until Ctrl-C.
 cd "$(dirname "$0")/.." || exit 1
+trap : INT # Ctrl-C ends the tracer, which then says what it saw
 as_root=
 if [ "$(id -u)" != 0 ]; then
 	if ! command -v sudo >/dev/null 2>&1; then
