@@ -40,6 +40,23 @@ int ebpf_link_keep_fd(struct ebpf_link *link, int fd)
 	return ebpf_kernel_sys(link->kernel)->fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
+int ebpf_link_replace_kept(struct ebpf_link *link, struct ebpf_program *program, int (*replace)(struct ebpf_link *link, int program_fd),
+			   struct ebpf_error *err)
+{
+	int kept = ebpf_link_keep_fd(link, program->fd), result;
+
+	if (kept < 0)
+		return ebpf_fail_errno(err, kept, "link '%s': update", link->target);
+	result = replace(link, program->fd);
+	if (result) {
+		ebpf_kernel_sys(link->kernel)->close(kept);
+		return ebpf_fail_errno(err, result, "link '%s': update", link->target);
+	}
+	ebpf_kernel_sys(link->kernel)->close(link->program_fd_kept);
+	link->program_fd_kept = kept;
+	return 0;
+}
+
 int ebpf_link_fail(struct ebpf_link *link, int code, struct ebpf_error *err)
 {
 	char why[256];

@@ -69,6 +69,9 @@ int ebpf_link_set_target(struct ebpf_link *link, struct ebpf_error *err, const c
 int ebpf_link_create(struct ebpf_link *link, union bpf_attr *attr);
 /* A close-on-exec duplicate of a descriptor; -errno. */
 int ebpf_link_keep_fd(struct ebpf_link *link, int fd);
+/* update() of an attachment without a BPF link: `replace` puts the program in the place of ours; then its duplicate is kept for detaching. */
+int ebpf_link_replace_kept(struct ebpf_link *link, struct ebpf_program *program, int (*replace)(struct ebpf_link *link, int program_fd),
+			   struct ebpf_error *err);
 /* Fails with "<target>: <text of the errno>" and a hint for the common reasons (EPERM, EACCES). */
 int ebpf_link_fail(struct ebpf_link *link, int code, struct ebpf_error *err);
 

@@ -219,18 +219,7 @@ static int take_off(struct ebpf_link *link, struct ebpf_error *err)
 
 static int update(struct ebpf_link *link, struct ebpf_program *program, struct ebpf_error *err)
 {
-	int kept = ebpf_link_keep_fd(link, program->fd), result;
-
-	if (kept < 0)
-		return ebpf_fail_errno(err, kept, "link '%s': update", link->target);
-	result = replace_ours(link, program->fd);
-	if (result) {
-		ebpf_kernel_sys(link->kernel)->close(kept);
-		return ebpf_fail_errno(err, result, "link '%s': update", link->target);
-	}
-	ebpf_kernel_sys(link->kernel)->close(link->program_fd_kept);
-	link->program_fd_kept = kept;
-	return 0;
+	return ebpf_link_replace_kept(link, program, replace_ours, err);
 }
 
 static int attach_by_netlink(struct ebpf_link *link, const struct ebpf_program *program, uint32_t flags)
