@@ -139,6 +139,8 @@ uint64_t binding_to_integer(lua_State *L, int index, uint64_t maximum, const cha
 const char *binding_to_string(lua_State *L, int index, const char *what);
 /* The number of a name of the kernel's, or a number as it is. Raises for an unknown name. */
 uint32_t binding_to_enum(lua_State *L, int index, enum ebpf_enum which, const char *what);
+/* Flags of a map: a number, a name ("no_prealloc") or a list of names. Raises for an unknown one. */
+uint32_t binding_to_map_flags(lua_State *L, int index);
 /* The name, or the number when it has none. */
 void binding_push_enum(lua_State *L, enum ebpf_enum which, uint32_t value);
 /* The attach type's name, or nil for a program that has none. */

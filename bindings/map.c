@@ -1,33 +1,18 @@
-/* map.c -- maps: m[k], methods, pairs.
- *
- * Keys and values go through two codecs and two buffers that are made on the first use of a map's elements and kept in its user
- * values: a lookup of scalars allocates nothing. Reading a struct makes tables, so it may collect garbage and run a finalizer that
- * uses the very same map: therefore a map is `busy` while a value is read out of its buffer; then others take buffers of their own,
- * and close waits. */
+/* map.c -- maps: the handle, single elements, m[k], m:view(), and what a map tells of itself. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "binding.h"
+#include "map.h"
 
 enum { PARENT = 1, KEY_CODEC, VALUE_CODEC, KEY_NAMES, VALUE_NAMES, SCRATCH, USER_VALUES = SCRATCH };
-
-struct handle {
-	struct ebpf_map *map;
-	const struct binding_codec *key_codec, *value_codec; /* of one CPU's value */
-	uint8_t *scratch;     /* key, then value */
-	size_t key_size, value_size; /* of all CPUs' pieces */
-	uint32_t cpus, stride; /* of a per-CPU map; else 0 */
-	unsigned busy;
-	bool close_later;
-};
 
 /* -- the handle -- */
 
 struct ebpf_map **binding_new_map(lua_State *L, int parent)
 {
 	parent = parent ? lua_absindex(L, parent) : 0;
-	struct handle *handle = binding_new(L, sizeof(*handle), USER_VALUES, CLASS_MAP);
+	struct binding_map *handle = binding_new(L, sizeof(*handle), USER_VALUES, CLASS_MAP);
 
 	if (parent) {
 		lua_pushvalue(L, parent);
@@ -36,7 +21,7 @@ struct ebpf_map **binding_new_map(lua_State *L, int parent)
 	return &handle->map;
 }
 
-static struct handle *check_handle(lua_State *L, int index)
+static struct binding_map *check_handle(lua_State *L, int index)
 {
 	return binding_check(L, index, CLASS_MAP);
 }
@@ -46,7 +31,7 @@ struct ebpf_map *binding_check_map(lua_State *L, int index)
 	return check_handle(L, index)->map;
 }
 
-static void close_now(struct handle *handle)
+static void close_now(struct binding_map *handle)
 {
 	struct ebpf_map *map = handle->map;
 
@@ -56,7 +41,7 @@ static void close_now(struct handle *handle)
 
 static int l_map_close(lua_State *L)
 {
-	struct handle *handle = luaL_checkudata(L, 1, CLASS_MAP);
+	struct binding_map *handle = luaL_checkudata(L, 1, CLASS_MAP);
 
 	if (handle->busy)
 		handle->close_later = true;
@@ -68,18 +53,18 @@ static int l_map_close(lua_State *L)
 /* Nobody can be reading any more, whatever an error left behind. */
 static int l_map_gc(lua_State *L)
 {
-	struct handle *handle = luaL_checkudata(L, 1, CLASS_MAP);
+	struct binding_map *handle = luaL_checkudata(L, 1, CLASS_MAP);
 
 	handle->busy = 0;
 	return l_map_close(L);
 }
 
-static void enter(struct handle *handle)
+void binding_map_enter(struct binding_map *handle)
 {
 	handle->busy++;
 }
 
-static void leave(struct handle *handle)
+void binding_map_leave(struct binding_map *handle)
 {
 	if (--handle->busy == 0 && handle->close_later)
 		close_now(handle);
@@ -99,33 +84,28 @@ static const struct binding_codec *keep_codec(lua_State *L, int map, const struc
 	return codec;
 }
 
-static void prepare(lua_State *L, struct handle *handle, int map)
+static void prepare(lua_State *L, struct binding_map *handle, int map)
 {
 	struct ebpf_map *core = handle->map;
 
-	enter(handle);
+	binding_map_enter(handle);
 	handle->key_size = ebpf_map_key_size(core);
 	handle->value_size = ebpf_map_lookup_size(core);
 	handle->cpus = ebpf_map_is_percpu(core) ? ebpf_map_cpu_count(core) : 0;
 	handle->stride = ebpf_map_cpu_stride(core);
 	handle->key_codec = keep_codec(L, map, ebpf_map_key_layout(core), ebpf_map_key_size(core), KEY_CODEC, KEY_NAMES);
 	handle->value_codec = keep_codec(L, map, ebpf_map_value_layout(core), ebpf_map_value_size(core), VALUE_CODEC, VALUE_NAMES);
+	handle->prefixes = ebpf_map_has_prefix_keys(core);
+	handle->text_keys = handle->prefixes && !ebpf_map_key_layout(core);
 	handle->scratch = lua_newuserdatauv(L, handle->key_size + handle->value_size + 1, 0);
 	lua_setiuservalue(L, map, SCRATCH);
-	leave(handle);
+	binding_map_leave(handle);
 }
 
-/* What an operation works with. */
-struct operation {
-	struct handle *handle;
-	int index;
-	uint8_t *key, *value;
-};
-
 /* The map at `index`, open and ready. May push a buffer. */
-static struct operation begin(lua_State *L, int index)
+struct binding_map_operation binding_map_begin(lua_State *L, int index)
 {
-	struct handle *handle = check_handle(L, index);
+	struct binding_map *handle = check_handle(L, index);
 
 	luaL_checkstack(L, 10, NULL);
 	if (!handle->scratch)
@@ -134,60 +114,86 @@ static struct operation begin(lua_State *L, int index)
 
 	if (handle->busy)
 		buffer = lua_newuserdatauv(L, handle->key_size + handle->value_size + 1, 0);
-	return (struct operation){ handle, index, buffer, buffer + handle->key_size };
+	return (struct binding_map_operation){ handle, index, buffer, buffer + handle->key_size };
 }
 
 /* The core's map, when everything that may collect garbage has been done. */
-static struct ebpf_map *ready(lua_State *L, const struct operation *op)
+struct ebpf_map *binding_map_ready(lua_State *L, const struct binding_map_operation *op)
 {
 	if (!op->handle->map)
 		luaL_error(L, "map is closed");
 	return op->handle->map;
 }
 
-static void write_key(lua_State *L, const struct operation *op, int index)
+/* Text that is no prefix may still be the bytes of a key. */
+static bool write_prefix(lua_State *L, const struct binding_map_operation *op, int index)
+{
+	struct ebpf_error *err = binding_error(L);
+	size_t size;
+
+	if (!op->handle->prefixes || lua_type(L, index) != LUA_TSTRING)
+		return false;
+	const char *text = lua_tolstring(L, index, &size);
+
+	if (ebpf_map_parse_prefix(binding_map_ready(L, op), text, op->key, err) < 0) {
+		if (size != op->handle->key_size)
+			luaL_error(L, "%s", err->message);
+		ebpf_error_clear(err);
+		return false;
+	}
+	return true;
+}
+
+void binding_map_write_key(lua_State *L, const struct binding_map_operation *op, int index)
 {
 	if (!op->handle->key_size) /* queues and stacks have no keys */
+		return;
+	index = lua_absindex(L, index);
+	if (write_prefix(L, op, index))
 		return;
 	lua_getiuservalue(L, op->index, KEY_NAMES);
 	binding_encode(L, op->handle->key_codec, -1, index, op->key, "key");
 	lua_pop(L, 1);
 }
 
-static void read_value(lua_State *L, const struct operation *op, const struct binding_codec *codec, int names_slot,
+static void read_value(lua_State *L, const struct binding_map_operation *op, const struct binding_codec *codec, int names_slot,
 		       const void *data)
 {
 	luaL_checkstack(L, binding_codec_depth(codec) + 2, "value nested too deeply");
 	lua_getiuservalue(L, op->index, names_slot);
-	enter(op->handle);
+	binding_map_enter(op->handle);
 	binding_decode(L, codec, lua_gettop(L), data);
-	leave(op->handle);
+	binding_map_leave(op->handle);
 	lua_remove(L, -2);
 }
 
-static void read_key(lua_State *L, const struct operation *op, const void *data)
+void binding_map_read_key(lua_State *L, const struct binding_map_operation *op, const void *data)
 {
-	if (binding_codec_is_plain(op->handle->key_codec))
+	char text[64];
+
+	if (op->handle->text_keys && op->handle->map && ebpf_map_format_prefix(op->handle->map, data, text, sizeof(text)) == 0)
+		lua_pushstring(L, text);
+	else if (binding_codec_is_plain(op->handle->key_codec))
 		binding_decode(L, op->handle->key_codec, 0, data);
 	else
 		read_value(L, op, op->handle->key_codec, KEY_NAMES, data);
 }
 
 /* One value; for a per-CPU map the list of all CPUs' values. */
-static void read_map_value(lua_State *L, const struct operation *op, const uint8_t *data)
+void binding_map_read_value(lua_State *L, const struct binding_map_operation *op, const uint8_t *data)
 {
 	const struct binding_codec *codec = op->handle->value_codec;
 
 	if (op->handle->cpus) {
 		uint32_t count = op->handle->cpus, stride = op->handle->stride;
 
-		enter(op->handle);
+		binding_map_enter(op->handle);
 		lua_createtable(L, (int)count, 0);
 		for (uint32_t i = 0; i < count; i++) {
 			read_value(L, op, codec, VALUE_NAMES, data + (size_t)i * stride);
 			lua_rawseti(L, -2, (lua_Integer)i + 1);
 		}
-		leave(op->handle);
+		binding_map_leave(op->handle);
 	} else if (binding_codec_is_plain(codec)) {
 		binding_decode(L, codec, 0, data);
 	} else {
@@ -196,7 +202,7 @@ static void read_map_value(lua_State *L, const struct operation *op, const uint8
 }
 
 /* A list has a value for each CPU; anything else is the value of every CPU. */
-static void write_cpus(lua_State *L, const struct operation *op, int index, int names)
+static void write_cpus(lua_State *L, const struct binding_map_operation *op, int index, int names)
 {
 	uint32_t count = op->handle->cpus, stride = op->handle->stride;
 	bool list = lua_type(L, index) == LUA_TTABLE &&
@@ -218,8 +224,9 @@ static void write_cpus(lua_State *L, const struct operation *op, int index, int 
 	}
 }
 
-static void write_value(lua_State *L, const struct operation *op, int index)
+void binding_map_write_value(lua_State *L, const struct binding_map_operation *op, int index)
 {
+	index = lua_absindex(L, index);
 	lua_getiuservalue(L, op->index, VALUE_NAMES);
 	if (op->handle->cpus)
 		write_cpus(L, op, index, lua_gettop(L));
@@ -233,41 +240,41 @@ static void write_value(lua_State *L, const struct operation *op, int index)
 /* Pushes the value of the key at stack index 2, or nil; negative = failed. */
 static int lookup(lua_State *L, uint64_t flags, bool delete)
 {
-	struct operation op = begin(L, 1);
+	struct binding_map_operation op = binding_map_begin(L, 1);
 
-	write_key(L, &op, 2);
-	struct ebpf_map *map = ready(L, &op);
+	binding_map_write_key(L, &op, 2);
+	struct ebpf_map *map = binding_map_ready(L, &op);
 	int result = delete ? ebpf_map_lookup_delete(map, op.key, op.value, flags, binding_error(L))
 			    : ebpf_map_lookup(map, op.key, op.value, flags, binding_error(L));
 
 	if (result == -ENOENT)
 		lua_pushnil(L);
 	else if (result == 0)
-		read_map_value(L, &op, op.value);
+		binding_map_read_value(L, &op, op.value);
 	return result == -ENOENT ? 0 : result;
 }
 
 static int update(lua_State *L, uint64_t flags)
 {
-	struct operation op = begin(L, 1);
+	struct binding_map_operation op = binding_map_begin(L, 1);
 
-	write_key(L, &op, 2);
-	write_value(L, &op, 3);
-	return ebpf_map_update(ready(L, &op), op.key, op.value, flags, binding_error(L));
+	binding_map_write_key(L, &op, 2);
+	binding_map_write_value(L, &op, 3);
+	return ebpf_map_update(binding_map_ready(L, &op), op.key, op.value, flags, binding_error(L));
 }
 
 /* 1 = deleted, 0 = was not there. */
 static int delete(lua_State *L)
 {
-	struct operation op = begin(L, 1);
+	struct binding_map_operation op = binding_map_begin(L, 1);
 
-	write_key(L, &op, 2);
-	int result = ebpf_map_delete(ready(L, &op), op.key, binding_error(L));
+	binding_map_write_key(L, &op, 2);
+	int result = ebpf_map_delete(binding_map_ready(L, &op), op.key, binding_error(L));
 
 	return result == -ENOENT ? 0 : result < 0 ? result : 1;
 }
 
-static uint64_t check_flags(lua_State *L, int index)
+uint64_t binding_map_flags(lua_State *L, int index)
 {
 	static const char *const names[] = { "any", "noexist", "exist", "lock", NULL };
 	static const uint64_t flags[] = { EBPF_ANY, EBPF_NOEXIST, EBPF_EXIST, EBPF_F_LOCK };
@@ -277,38 +284,135 @@ static uint64_t check_flags(lua_State *L, int index)
 	return flags[luaL_checkoption(L, index, "any", names)];
 }
 
-/* m:get(key [, flags]) -> value, or nil when there is none */
+/* The option `cpu` of the table at `index`; false when there is no table. */
+static bool one_cpu(lua_State *L, int index, const char *const *names, uint32_t *cpu)
+{
+	if (lua_type(L, index) != LUA_TTABLE)
+		return false;
+	binding_check_options(L, index, names);
+	lua_getfield(L, index, "cpu");
+	*cpu = (uint32_t)binding_to_integer(L, -1, UINT32_MAX, "cpu");
+	lua_pop(L, 1);
+	return true;
+}
+
+/* Pushes one CPU's piece of the value of the key at stack index 2, or nil. */
+static int lookup_cpu(lua_State *L, uint32_t cpu)
+{
+	struct binding_map_operation op = binding_map_begin(L, 1);
+
+	binding_map_write_key(L, &op, 2);
+	int result = ebpf_map_lookup_cpu(binding_map_ready(L, &op), op.key, cpu, op.value, binding_error(L));
+
+	if (result == -ENOENT)
+		lua_pushnil(L);
+	else if (result == 0)
+		read_value(L, &op, op.handle->value_codec, VALUE_NAMES, op.value);
+	return result == -ENOENT ? 0 : result;
+}
+
+/* m:get(key [, flags or { cpu = n }]) -> value, or nil when there is none */
 static int l_map_get(lua_State *L)
 {
-	uint64_t flags = check_flags(L, 3);
+	static const char *const names[] = { "cpu", NULL };
+	uint32_t cpu;
+
+	lua_settop(L, 3);
+	if (one_cpu(L, 3, names, &cpu))
+		return lookup_cpu(L, cpu) < 0 ? binding_fail(L) : 1;
+	uint64_t flags = binding_map_flags(L, 3);
 
 	lua_settop(L, 2);
 	return lookup(L, flags, false) < 0 ? binding_fail(L) : 1;
 }
 
+/* m:peek() -> the value that pop would take, or nil */
+static int l_map_peek(lua_State *L)
+{
+	lua_settop(L, 1);
+	lua_pushnil(L);
+	return lookup(L, 0, false) < 0 ? binding_fail(L) : 1;
+}
+
+/* m:contains(key) -> boolean; of a bloom filter m:contains(value), where true means perhaps */
+static int l_map_contains(lua_State *L)
+{
+	lua_settop(L, 2);
+	struct binding_map_operation op = binding_map_begin(L, 1);
+
+	if (op.handle->key_size)
+		binding_map_write_key(L, &op, 2);
+	else
+		binding_map_write_value(L, &op, 2);
+	int result = ebpf_map_lookup(binding_map_ready(L, &op), op.key, op.value, 0, binding_error(L));
+
+	if (result < 0 && result != -ENOENT)
+		return binding_fail(L);
+	lua_pushboolean(L, result == 0);
+	return 1;
+}
+
+/* m:open(key) -> the map that is an element of a map of maps, or nil when there is none */
+static int l_map_open_inner(lua_State *L)
+{
+	lua_settop(L, 2);
+	struct ebpf_map **inner = binding_new_map(L, 0);
+	struct binding_map_operation op = binding_map_begin(L, 1);
+
+	binding_map_write_key(L, &op, 2);
+	int result = ebpf_map_open_inner(binding_map_ready(L, &op), op.key, inner, binding_error(L));
+
+	if (result == -ENOENT && !binding_error(L)->code) {
+		lua_pushnil(L);
+		return 1;
+	}
+	if (result < 0)
+		return binding_fail(L);
+	lua_settop(L, 3);
+	return 1;
+}
+
 /* m:pop(key) -> value, deleted; m:pop() of a queue or stack */
 static int l_map_pop(lua_State *L)
 {
-	uint64_t flags = check_flags(L, 3);
+	uint64_t flags = binding_map_flags(L, 3);
 
 	lua_settop(L, 2);
 	return lookup(L, flags, true) < 0 ? binding_fail(L) : 1;
 }
 
-/* m:set(key, value [, "any" | "noexist" | "exist" | "lock"]) */
+static int update_cpu(lua_State *L, uint32_t cpu, uint64_t flags)
+{
+	struct binding_map_operation op = binding_map_begin(L, 1);
+
+	binding_map_write_key(L, &op, 2);
+	lua_getiuservalue(L, 1, VALUE_NAMES);
+	binding_encode(L, op.handle->value_codec, -1, 3, op.value, "value");
+	return ebpf_map_update_cpu(binding_map_ready(L, &op), op.key, cpu, op.value, flags, binding_error(L));
+}
+
+/* m:set(key, value [, "any" | "noexist" | "exist" | "lock" or { cpu = n, flags = "exist" }]) */
 static int l_map_set(lua_State *L)
 {
-	uint64_t flags = check_flags(L, 4);
+	static const char *const names[] = { "cpu", "flags", NULL };
+	uint32_t cpu;
+
+	lua_settop(L, 4);
+	luaL_argexpected(L, !lua_isnil(L, 3), 3, "value");
+	if (one_cpu(L, 4, names, &cpu)) {
+		lua_getfield(L, 4, "flags");
+		return binding_result(L, update_cpu(L, cpu, binding_map_flags(L, 5)));
+	}
+	uint64_t flags = binding_map_flags(L, 4);
 
 	lua_settop(L, 3);
-	luaL_argexpected(L, !lua_isnil(L, 3), 3, "value");
 	return binding_result(L, update(L, flags));
 }
 
 /* m:push(value [, flags]) to a queue or stack */
 static int l_map_push(lua_State *L)
 {
-	uint64_t flags = check_flags(L, 3);
+	uint64_t flags = binding_map_flags(L, 3);
 
 	lua_settop(L, 2);
 	lua_pushnil(L);
@@ -332,88 +436,21 @@ static int l_map_delete(lua_State *L)
 static int l_map_next(lua_State *L)
 {
 	lua_settop(L, 2);
-	struct operation op = begin(L, 1);
+	struct binding_map_operation op = binding_map_begin(L, 1);
 	uint8_t *next = lua_newuserdatauv(L, op.handle->key_size + 1, 0);
 	bool first = lua_isnil(L, 2);
 
 	if (!first)
-		write_key(L, &op, 2);
-	int result = ebpf_map_next_key(ready(L, &op), first ? NULL : op.key, next, binding_error(L));
+		binding_map_write_key(L, &op, 2);
+	int result = ebpf_map_next_key(binding_map_ready(L, &op), first ? NULL : op.key, next, binding_error(L));
 
 	if (result == -ENOENT)
 		lua_pushnil(L);
 	else if (result < 0)
 		return binding_fail(L);
 	else
-		read_key(L, &op, next);
+		binding_map_read_key(L, &op, next);
 	return 1;
-}
-
-/* -- walking: pairs(m). The walk's userdata keeps the core's map alive; the loop's own closing value frees it early. -- */
-
-#define CLASS_WALK "ebpf.map_walk"
-
-struct walk {
-	struct ebpf_map_walk *walk;
-	struct ebpf_map *map;
-};
-
-static int l_walk_close(lua_State *L)
-{
-	struct walk *walk = luaL_checkudata(L, 1, CLASS_WALK);
-
-	ebpf_map_walk_free(walk->walk);
-	ebpf_map_close(walk->map);
-	walk->walk = NULL;
-	walk->map = NULL;
-	return 0;
-}
-
-/* Called by the generic for with the map as state. Upvalue: the walk. */
-static int walk_next(lua_State *L)
-{
-	struct walk *walk = lua_touserdata(L, lua_upvalueindex(1));
-	const void *key, *value;
-
-	lua_settop(L, 1);
-	struct operation op = begin(L, 1);
-
-	if (!walk->walk)
-		return 0;
-	int result = ebpf_map_walk_next(walk->walk, &key, &value, binding_error(L));
-
-	if (result < 0)
-		return binding_raise(L);
-	if (result == 0) {
-		lua_pushvalue(L, lua_upvalueindex(1));
-		lua_replace(L, 1);
-		l_walk_close(L);
-		return 0;
-	}
-	enter(op.handle);
-	read_key(L, &op, key);
-	read_map_value(L, &op, value);
-	leave(op.handle);
-	return 2;
-}
-
-/* pairs(m), and m:entries(), which gives the for loop a closing value too */
-static int l_map_entries(lua_State *L)
-{
-	binding_check_map(L, 1);
-	lua_settop(L, 1);
-	struct walk *walk = binding_new(L, sizeof(*walk), 0, CLASS_WALK);
-
-	walk->map = ebpf_map_ref(binding_check_map(L, 1));
-	walk->walk = ebpf_map_walk_new(walk->map, binding_error(L));
-	if (!walk->walk)
-		return binding_raise(L);
-	lua_pushvalue(L, -1);
-	lua_pushcclosure(L, walk_next, 1);
-	lua_pushvalue(L, 1);
-	lua_pushnil(L);
-	lua_rotate(L, 2, -1);
-	return 4;
 }
 
 /* -- m[k] -- */
@@ -477,7 +514,7 @@ static int l_view_newindex(lua_State *L)
 static int l_view_pairs(lua_State *L)
 {
 	view_to_map(L);
-	return l_map_entries(L);
+	return binding_map_entries(L);
 }
 
 static int l_map_view(lua_State *L)
@@ -589,168 +626,39 @@ static int l_map_value(lua_State *L)
 
 static int l_map_tostring(lua_State *L)
 {
-	struct handle *handle = luaL_checkudata(L, 1, CLASS_MAP);
+	struct binding_map *handle = luaL_checkudata(L, 1, CLASS_MAP);
 
 	return binding_tostring(L, CLASS_MAP, handle->map ? ebpf_map_name(handle->map) : "");
 }
 
-/* -- making maps -- */
-
-/* A description is built in a Spec of its own, which frees it. */
-static uint32_t option_u32(lua_State *L, int options, const char *name, uint32_t otherwise)
-{
-	return (uint32_t)binding_option_integer(L, options, name, UINT32_MAX, otherwise);
-}
-
-/* The size that a type name gives; its codec stays on the stack. Raises for an unknown name. */
-static uint32_t push_type(lua_State *L, int options, const char *name, const char *size_name)
-{
-	const char *type = binding_option_string(L, options, name, NULL);
-
-	if (!type) {
-		lua_pushnil(L);
-		return option_u32(L, options, size_name, 0);
-	}
-	const struct binding_codec *codec = binding_codec_push_name(L, type, NULL);
-
-	if (!codec)
-		binding_raise(L);
-	return (uint32_t)binding_codec_size(codec);
-}
-
-static void fill_spec(lua_State *L, int options, struct ebpf_map_spec *spec)
-{
-	lua_getfield(L, options, "type");
-	spec->type = binding_to_enum(L, -1, EBPF_MAP_TYPE, "type");
-	spec->key_size = push_type(L, options, "key", "key_size");
-	spec->value_size = push_type(L, options, "value", "value_size");
-	spec->max_entries = option_u32(L, options, "max_entries", 0);
-	spec->flags = option_u32(L, options, "flags", 0);
-	spec->numa_node = option_u32(L, options, "numa_node", 0);
-	spec->map_extra = binding_option_integer(L, options, "map_extra", UINT64_MAX, 0);
-	spec->autocreate = true;
-	lua_pop(L, 3);
-}
-
-static const char *const map_options[] = {
-	"type", "name", "key", "value", "key_size", "value_size", "max_entries", "flags", "numa_node", "map_extra", "inner", NULL
-};
-
-static struct ebpf_map_spec *add_spec(lua_State *L, int options, struct ebpf_spec *owner, const char *name)
-{
-	struct ebpf_map_spec *spec;
-
-	binding_check_options(L, options, map_options);
-	if (ebpf_spec_add_map(owner, name, &spec, binding_error(L)) < 0)
-		binding_raise(L);
-	fill_spec(L, options, spec);
-	return spec;
-}
-
-/* Gives an open map the types that its options name. */
-static int set_types(lua_State *L, struct ebpf_map *map, int options)
-{
-	const char *key = binding_option_string(L, options, "key", NULL), *value = binding_option_string(L, options, "value", NULL);
-	struct ebpf_error *err = binding_error(L);
-	struct ebpf_layout *key_layout = NULL, *value_layout = NULL;
-
-	if (key && !(key_layout = ebpf_layout_from_name(key, ebpf_map_btf(map), err)))
-		return -err->code;
-	if (value && !(value_layout = ebpf_layout_from_name(value, ebpf_map_btf(map), err))) {
-		ebpf_layout_free(key_layout);
-		return -err->code;
-	}
-	return ebpf_map_set_layouts(map, key_layout, value_layout, err);
-}
-
-/* core.map(options) -> map */
-static int l_map_create(lua_State *L)
-{
-	struct ebpf_map_spec *inner = NULL;
-
-	lua_settop(L, 1);
-	luaL_checktype(L, 1, LUA_TTABLE);
-	struct ebpf_kernel *kernel = binding_kernel(L);
-
-	if (!kernel)
-		return binding_fail(L);
-	struct ebpf_map **map = binding_new_map(L, 0);
-	struct ebpf_spec **owner = binding_new(L, sizeof(*owner), 0, CLASS_SPEC);
-
-	*owner = ebpf_spec_new("", binding_error(L));
-	if (!*owner)
-		return binding_fail(L);
-	if (lua_getfield(L, 1, "inner") != LUA_TNIL) {
-		luaL_checktype(L, -1, LUA_TTABLE);
-		inner = add_spec(L, lua_gettop(L), *owner, "inner");
-	}
-	struct ebpf_map_spec *spec = add_spec(L, 1, *owner, binding_option_string(L, 1, "name", "map"));
-
-	spec->inner = inner; /* borrowed: the Spec owns it as a map of its own */
-	int result = ebpf_map_create(kernel, spec, map, binding_error(L));
-
-	spec->inner = NULL;
-	ebpf_spec_free(*owner);
-	*owner = NULL;
-	if (result == 0)
-		result = set_types(L, *map, 1);
-	if (result < 0)
-		return binding_fail(L);
-	lua_settop(L, 2);
-	return 1;
-}
-
-/* core.map_open({ pinned = path | id = n, key =, value = }) -> map */
-static int l_map_open(lua_State *L)
-{
-	static const char *const names[] = { "pinned", "id", "key", "value", NULL };
-
-	lua_settop(L, 1);
-	luaL_checktype(L, 1, LUA_TTABLE);
-	binding_check_options(L, 1, names);
-	const char *path = binding_option_string(L, 1, "pinned", NULL);
-	uint32_t id = option_u32(L, 1, "id", 0);
-	struct ebpf_kernel *kernel = binding_kernel(L);
-
-	if (!kernel)
-		return binding_fail(L);
-	struct ebpf_map **map = binding_new_map(L, 0);
-	int result = path ? ebpf_map_open_pinned(kernel, path, map, binding_error(L))
-			  : ebpf_map_open_id(kernel, id, map, binding_error(L));
-
-	if (result == 0)
-		result = set_types(L, *map, 1);
-	return result < 0 ? binding_fail(L) : 1;
-}
-
 static const luaL_Reg methods[] = {
-	{ "get", l_map_get }, { "set", l_map_set }, { "delete", l_map_delete }, { "pop", l_map_pop },
-	{ "push", l_map_push }, { "next", l_map_next }, { "entries", l_map_entries }, { "view", l_map_view },
-	{ "info", l_map_info }, { "freeze", l_map_freeze }, { "pin", l_map_pin }, { "unpin", l_map_unpin },
-	{ "fd", l_map_fd }, { "close", l_map_close }, { NULL, NULL }
+	{ "get", l_map_get }, { "set", l_map_set }, { "delete", l_map_delete }, { "pop", l_map_pop }, { "push", l_map_push },
+	{ "peek", l_map_peek }, { "contains", l_map_contains }, { "next", l_map_next }, { "open", l_map_open_inner },
+	{ "entries", binding_map_entries }, { "drain", binding_map_drain }, { "set_batch", binding_map_set_batch },
+	{ "delete_batch", binding_map_delete_batch }, { "clear", binding_map_clear }, { "view", l_map_view },
+	{ "memory", binding_map_memory }, { "info", l_map_info }, { "freeze", l_map_freeze }, { "pin", l_map_pin },
+	{ "unpin", l_map_unpin }, { "fd", l_map_fd }, { "close", l_map_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = {
 	{ "name", l_map_name }, { "type", l_map_type }, { "key_size", l_map_key_size }, { "value_size", l_map_value_size },
 	{ "max_entries", l_map_max_entries }, { "key", l_map_key }, { "value", l_map_value }, { NULL, NULL }
 };
 static const luaL_Reg metamethods[] = {
-	{ "__newindex", l_map_newindex }, { "__pairs", l_map_entries }, { "__tostring", l_map_tostring },
+	{ "__newindex", l_map_newindex }, { "__pairs", binding_map_entries }, { "__tostring", l_map_tostring },
 	{ "__close", l_map_close }, { "__gc", l_map_gc }, { NULL, NULL }
 };
 static const luaL_Reg view_metamethods[] = {
 	{ "__newindex", l_view_newindex }, { "__pairs", l_view_pairs }, { NULL, NULL }
 };
-static const luaL_Reg walk_metamethods[] = { { "__gc", l_walk_close }, { "__close", l_walk_close }, { NULL, NULL } };
-static const luaL_Reg functions[] = { { "map", l_map_create }, { "map_open", l_map_open }, { NULL, NULL } };
 
 void binding_open_map(lua_State *L)
 {
 	static const struct binding_class map = { CLASS_MAP, methods, properties, NULL, metamethods, l_map_index };
 	static const struct binding_class view = { CLASS_VIEW, NULL, NULL, NULL, view_metamethods, l_view_index };
-	static const struct binding_class walk = { CLASS_WALK, NULL, NULL, NULL, walk_metamethods, NULL };
 
 	binding_class_register(L, &map);
 	binding_class_register(L, &view);
-	binding_class_register(L, &walk);
-	luaL_setfuncs(L, functions, 0);
+	binding_open_map_many(L);
+	binding_open_map_make(L);
+	binding_open_memory(L);
 }

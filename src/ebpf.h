@@ -56,6 +56,8 @@ EBPF_API const char *ebpf_enum_name(enum ebpf_enum which, uint32_t value);
 /* The number of a name ("xdp" -> 6), or -ENOENT. */
 EBPF_API int ebpf_enum_value(enum ebpf_enum which, const char *name);
 EBPF_API const char *ebpf_version(void);
+/* The bit of a map's flag by its name in lower case ("no_prealloc" -> 1), or -ENOENT. */
+EBPF_API int64_t ebpf_map_flag(const char *name);
 
 /* ---- the kernel context ------------------------------------------------------------------------ */
 
@@ -396,8 +398,23 @@ EBPF_API int ebpf_map_lookup_delete(struct ebpf_map *map, const void *key, void 
 enum { EBPF_ANY = 0, EBPF_NOEXIST = 1, EBPF_EXIST = 2, EBPF_F_LOCK = 4 };
 EBPF_API int ebpf_map_update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags, struct ebpf_error *err);
 EBPF_API int ebpf_map_delete(struct ebpf_map *map, const void *key, struct ebpf_error *err);
+/* One CPU's piece of a per-CPU value, value_size bytes: read in one step since 7.0, before by reading all pieces; written since 7.0 alone (ENOTSUP
+ * before: writing all pieces back would undo what programs did meanwhile). ERANGE for a CPU that cannot be. */
+EBPF_API int ebpf_map_lookup_cpu(struct ebpf_map *map, const void *key, uint32_t cpu, void *value, struct ebpf_error *err);
+EBPF_API int ebpf_map_update_cpu(struct ebpf_map *map, const void *key, uint32_t cpu, const void *value, uint64_t flags,
+				 struct ebpf_error *err);
+/* Keys of an LPM trie as text, "10.0.0.0/8" and "2001:db8::/32" (without a length: all of it), for keys of 4 + 4 and 4 + 16 bytes. Parse: EINVAL for
+ * what is no such address, or is not of the key's size; format: text of at least 64 bytes. */
+EBPF_API bool ebpf_map_has_prefix_keys(const struct ebpf_map *map);
+EBPF_API int ebpf_map_parse_prefix(const struct ebpf_map *map, const char *text, void *key, struct ebpf_error *err);
+EBPF_API int ebpf_map_format_prefix(const struct ebpf_map *map, const void *key, char *text, size_t size);
+/* Opens the map or program that an element of a map-in-map or prog array is; -ENOENT when there is no such element, err not filled. */
+EBPF_API int ebpf_map_open_inner(struct ebpf_map *map, const void *key, struct ebpf_map **out, struct ebpf_error *err);
 /* key == NULL: the first. -ENOENT after the last, err not filled. */
 EBPF_API int ebpf_map_next_key(struct ebpf_map *map, const void *key, void *next, struct ebpf_error *err);
+/* Maps an array of BPF_F_MMAPABLE (5.5) into memory once; elements lie on multiples of 8 bytes, whole pages. ENOTSUP where that cannot be; read-only when
+ * the map is frozen or .rodata. The memory is valid until the map is frozen or its last reference is closed. */
+EBPF_API int ebpf_map_memory(struct ebpf_map *map, void **memory, size_t *size, bool *writable, struct ebpf_error *err);
 EBPF_API int ebpf_map_freeze(struct ebpf_map *map, struct ebpf_error *err);
 EBPF_API int ebpf_map_pin(struct ebpf_map *map, const char *path, struct ebpf_error *err);
 EBPF_API int ebpf_map_unpin(struct ebpf_map *map, struct ebpf_error *err);
@@ -409,6 +426,19 @@ EBPF_API struct ebpf_map_walk *ebpf_map_walk_new(struct ebpf_map *map, struct eb
 /* 1 = the next element (memory valid until the next call), 0 = the end, -errno. */
 EBPF_API int ebpf_map_walk_next(struct ebpf_map_walk *walk, const void **key, const void **value, struct ebpf_error *err);
 EBPF_API void ebpf_map_walk_free(struct ebpf_map_walk *walk);
+/* A walk that takes each element out of the map as it hands it over: by LOOKUP_AND_DELETE_BATCH (5.6, hashes), else one by one (5.14 in one
+ * step; before, what a program adds between reading and deleting is lost). Elements of a batch that was read and not yet handed over when the
+ * walk is freed are gone. */
+EBPF_API struct ebpf_map_walk *ebpf_map_drain_new(struct ebpf_map *map, struct ebpf_error *err);
+/* `*count` elements at once, keys and values packed one behind the other (a per-CPU value is all CPUs' pieces); `*count` becomes how many were
+ * written, also on failure, when it is the index of the element that the kernel refused. By batch where kernel (5.6) and type have it. */
+EBPF_API int ebpf_map_update_batch(struct ebpf_map *map, const void *keys, const void *values, uint32_t *count, uint64_t flags,
+				   struct ebpf_error *err);
+/* Deletes those of `*count` keys that are there; `*count` becomes how many were. */
+EBPF_API int ebpf_map_delete_batch(struct ebpf_map *map, const void *keys, uint32_t *count, struct ebpf_error *err);
+/* Deletes all elements; those of an array become zeros, a queue's are popped. EAGAIN when others fill it faster; ENOTSUP for rings, bloom filters,
+ * arenas. */
+EBPF_API int ebpf_map_clear(struct ebpf_map *map, struct ebpf_error *err);
 
 /* ---- programs ------------------------------------------------------------------------------------------ */
 

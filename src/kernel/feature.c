@@ -126,6 +126,24 @@ static int probe_map_batch(struct ebpf_kernel *kernel)
 	return result == 0 || result == -ENOENT ? 1 : verdict(kernel, result);
 }
 
+static int probe_map_cpu(struct ebpf_kernel *kernel)
+{
+	int result, map = create_map(kernel, BPF_MAP_TYPE_PERCPU_ARRAY, 4, 0, "");
+	uint32_t key = 0, value = 0;
+	union bpf_attr attr;
+
+	if (map < 0)
+		return map;
+	memset(&attr, 0, sizeof attr);
+	attr.map_fd = (uint32_t)map;
+	attr.key = ebpf_ptr(&key);
+	attr.value = ebpf_ptr(&value);
+	attr.flags = BPF_F_CPU; /* of CPU 0 */
+	result = kernel->sys->bpf(BPF_MAP_UPDATE_ELEM, &attr, EBPF_ATTR_SIZE(flags));
+	kernel->sys->close(map);
+	return result >= 0 ? 1 : verdict(kernel, result);
+}
+
 /* Either type will do; a kernel may lack cgroups. */
 static int probe_expected_attach_type(struct ebpf_kernel *kernel)
 {
@@ -554,6 +572,7 @@ static const struct feature {
 	[EBPF_FEATURE_MODULE_BTF] = { "module_btf", "5.11", probe_module_btf },
 	[EBPF_FEATURE_MMAP] = { "mmap", "5.5", probe_mmap },
 	[EBPF_FEATURE_MAP_BATCH] = { "map_batch", "5.6", probe_map_batch },
+	[EBPF_FEATURE_MAP_CPU] = { "map_cpu", "7.0", probe_map_cpu },
 	[EBPF_FEATURE_EXPECTED_ATTACH_TYPE] = { "expected_attach_type", "4.17", probe_expected_attach_type },
 	[EBPF_FEATURE_PROBE_READ_KERNEL] = { "probe_read_kernel", "5.5", probe_probe_read_kernel },
 	[EBPF_FEATURE_PROG_BIND_MAP] = { "prog_bind_map", "5.10", probe_prog_bind_map },

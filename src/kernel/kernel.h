@@ -28,6 +28,7 @@ enum ebpf_feature {
 	EBPF_FEATURE_MODULE_BTF, /* 5.11 */
 	EBPF_FEATURE_MMAP, /* 5.5 BPF_F_MMAPABLE arrays */
 	EBPF_FEATURE_MAP_BATCH, /* 5.6 */
+	EBPF_FEATURE_MAP_CPU, /* 7.0: BPF_F_CPU, one CPU's piece of a per-CPU value */
 	EBPF_FEATURE_EXPECTED_ATTACH_TYPE, /* 4.17 */
 	EBPF_FEATURE_PROBE_READ_KERNEL, /* 5.5 bpf_probe_read_kernel and its kin */
 	EBPF_FEATURE_PROG_BIND_MAP, /* 5.10 */

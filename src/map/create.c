@@ -81,7 +81,7 @@ static uint32_t ring_size(uint32_t asked)
 	return size > UINT32_MAX ? asked : (uint32_t)size;
 }
 
-static void fill_sizes(const struct ebpf_map_spec *spec, union bpf_attr *attr)
+static void fill_in(const struct ebpf_map_spec *spec, union bpf_attr *attr)
 {
 	const struct ebpf_map_rule *rule = ebpf_map_rule(spec->type);
 
@@ -89,6 +89,7 @@ static void fill_sizes(const struct ebpf_map_spec *spec, union bpf_attr *attr)
 		attr->key_size = attr->value_size = 0; /* sizes of what flows through */
 	if (!rule)
 		return;
+	attr->map_flags |= rule->flags;
 	if (!attr->key_size && rule->key_min == rule->key_max)
 		attr->key_size = rule->key_min;
 	/* descriptors and the like; where there are two sizes the longer is an extension */
@@ -105,7 +106,7 @@ int ebpf_map_attributes(struct ebpf_kernel *kernel, const struct ebpf_map_spec *
 	attr->max_entries = spec->max_entries;
 	attr->map_flags = spec->flags;
 	attr->map_extra = spec->map_extra;
-	fill_sizes(spec, attr);
+	fill_in(spec, attr);
 	if (spec->numa_node || (spec->flags & BPF_F_NUMA_NODE)) {
 		attr->numa_node = spec->numa_node;
 		attr->map_flags |= BPF_F_NUMA_NODE;

@@ -2,6 +2,8 @@
 #include "map/map.h"
 #include "map/rules.h"
 
+#include <stdlib.h>
+
 /* The kernel's own, not POSIX's: what an operation that a type does not have ends with. */
 #define ENOTSUPP 524
 
@@ -130,4 +132,58 @@ int ebpf_map_next_key(struct ebpf_map *map, const void *key, void *next, struct 
 	int ret = element(map, BPF_MAP_GET_NEXT_KEY, key, next, 0);
 
 	return ret >= 0 ? 0 : ret == -ENOENT ? ret : explain_lookup(map, "next key", 0, ret, err);
+}
+
+/* -- one CPU's piece of a per-CPU value (7.0) -- */
+
+static int check_cpu(const struct ebpf_map *map, uint32_t cpu, struct ebpf_error *err)
+{
+	if (!map->cpu_count)
+		return ebpf_fail(err, EINVAL, "map '%s': a %s has one value for all CPUs", map->name, ebpf_map_type_name(map->type));
+	if (cpu >= map->cpu_count)
+		return ebpf_fail(err, ERANGE, "map '%s': there is no CPU %u: they are numbered from 0 to %u", map->name, cpu,
+				 map->cpu_count - 1);
+	return 0;
+}
+
+/* A kernel without the flag refuses it: then all pieces are read, and one is taken. */
+int ebpf_map_lookup_cpu(struct ebpf_map *map, const void *key, uint32_t cpu, void *value, struct ebpf_error *err)
+{
+	int ret = check_cpu(map, cpu, err);
+	uint8_t *pieces;
+
+	if (ret < 0)
+		return ret;
+	if (!ebpf_kernel_lacks(map->kernel, EBPF_FEATURE_MAP_CPU)) {
+		ret = element(map, BPF_MAP_LOOKUP_ELEM, key, value, BPF_F_CPU | (uint64_t)cpu << 32);
+		if (ret >= 0 || ret == -ENOENT)
+			return ret < 0 ? ret : 0;
+	}
+	pieces = malloc(ebpf_map_lookup_size(map));
+	if (!pieces)
+		return ebpf_fail_memory(err);
+	ret = ebpf_map_lookup(map, key, pieces, 0, err);
+	if (ret == 0)
+		memcpy(value, pieces + (size_t)cpu * ebpf_map_cpu_stride(map), map->value_size);
+	free(pieces);
+	return ret;
+}
+
+int ebpf_map_update_cpu(struct ebpf_map *map, const void *key, uint32_t cpu, const void *value, uint64_t flags, struct ebpf_error *err)
+{
+	int ret = check_cpu(map, cpu, err);
+
+	if (ret < 0)
+		return ret;
+	ret = ebpf_kernel_masked(map->kernel, EBPF_FEATURE_MAP_CPU)
+		      ? -EINVAL
+		      : element(map, BPF_MAP_UPDATE_ELEM, key, value, flags | BPF_F_CPU | (uint64_t)cpu << 32);
+	if (ret == -EINVAL && !ebpf_kernel_supports(map->kernel, EBPF_FEATURE_MAP_CPU)) {
+		/* Reading all pieces and writing them back would undo what programs do on the other CPUs meanwhile. */
+		ebpf_fail(err, ENOTSUP, "map '%s': update: this kernel cannot write the value of one CPU alone (Linux %s)", map->name,
+			  ebpf_feature_since(EBPF_FEATURE_MAP_CPU));
+		ebpf_hint(err, "write the values of all CPUs");
+		return -ENOTSUP;
+	}
+	return ret >= 0 ? 0 : explain_update(map, flags, ret, err);
 }

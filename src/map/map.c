@@ -228,6 +228,20 @@ int ebpf_map_open_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_map **
 	return ret < 0 ? ebpf_wrap(err, ret, "map: open id %u", id) : 0;
 }
 
+int ebpf_map_open_inner(struct ebpf_map *map, const void *key, struct ebpf_map **out, struct ebpf_error *err)
+{
+	uint32_t id = 0;
+	int ret;
+
+	if (map->type != BPF_MAP_TYPE_ARRAY_OF_MAPS && map->type != BPF_MAP_TYPE_HASH_OF_MAPS)
+		return ebpf_fail(err, EINVAL, "map '%s': open an element: a %s holds no maps", map->name, ebpf_map_type_name(map->type));
+	ret = ebpf_map_lookup(map, key, &id, 0, err);
+	if (ret < 0)
+		return ret;
+	ret = ebpf_map_open_id(map->kernel, id, out, err);
+	return ret < 0 ? ebpf_wrap(err, ret, "map '%s': open an element", map->name) : 0;
+}
+
 struct ebpf_map *ebpf_map_ref(struct ebpf_map *map)
 {
 	map->refs++;

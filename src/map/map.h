@@ -37,14 +37,11 @@ struct ebpf_map_extra {
 	uint32_t btf_key_type_id, btf_value_type_id, btf_vmlinux_value_type_id;
 	struct ebpf_btf *btf;         /* the Spec's, for layouts and record types */
 };
-/* A spec that leaves open what has one right answer gets it: sizes of types that have but one, 0 for those of ring buffers with a
- * declared record, the number of CPUs for perf event arrays without max_entries; a ring buffer's size is rounded up to what the kernel takes. BTF
+/* A spec that leaves open what has one right answer gets it: sizes of types that have but one, flags that a type cannot be without, 0 for the sizes
+ * of ring buffers with a declared record, the number of CPUs for perf event arrays without max_entries; a ring buffer's size is rounded up to what the kernel takes. BTF
  * that the kernel does not want for this map is left away, unless a struct_ops type depends on it. `extra` may be NULL. */
 int ebpf_map_create_with(struct ebpf_kernel *kernel, const struct ebpf_map_spec *spec, const struct ebpf_map_extra *extra,
 			 struct ebpf_map **out, struct ebpf_error *err);
-/* Maps an array of BPF_F_MMAPABLE into memory once; ENOTSUP where that cannot be. Read-only when the map is frozen or .rodata.
- * The memory is valid until the map is frozen or its last reference is closed. */
-int ebpf_map_memory(struct ebpf_map *map, void **memory, size_t *size, bool *writable, struct ebpf_error *err);
 /* 0 when an existing map may stand for the spec; EEXIST names the first field that differs, with both values. */
 int ebpf_map_compatible(struct ebpf_map *map, const struct ebpf_map_spec *spec, struct ebpf_error *err);
 /* The types of key and value (0 = unknown) in `btf`, instead of those that the map had: layouts will be made of them. References btf. */

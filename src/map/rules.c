@@ -2,6 +2,7 @@
 #include "map/rules.h"
 
 #include <stdio.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define ANY UINT32_MAX
@@ -82,6 +83,14 @@ static const struct flag {
 	{ BPF_F_NO_USER_CONV, "BPF_F_NO_USER_CONV", "6.9" },
 	{ BPF_F_RB_OVERWRITE, "BPF_F_RB_OVERWRITE", "6.19" },
 };
+
+int64_t ebpf_map_flag(const char *name)
+{
+	for (size_t i = 0; i < EBPF_COUNT(flags); i++)
+		if (strcasecmp(flags[i].name + strlen("BPF_F_"), name) == 0)
+			return flags[i].bit;
+	return -ENOENT;
+}
 
 const struct ebpf_map_rule *ebpf_map_rule(uint32_t type)
 {

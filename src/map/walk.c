@@ -3,7 +3,10 @@
  * By batches where kernel and type have them: hashes are read bucket by bucket, so that nothing comes twice, whatever others write meanwhile. Else key by
  * key; there the kernel starts again at the first key when the one that it is asked to go on from is gone. The successor is
  * therefore fetched before an element is handed out, which makes it safe to delete that very element; and since others may delete
- * any, the number of steps is bounded. */
+ * any, the number of steps is bounded.
+ *
+ * A draining walk takes each element out of the map as it reads it: in one step, in batches (5.6) or element by element (5.14); before that
+ * reading and deleting are two steps, and what a program adds to a value between them is lost, as ebpf.h says. */
 #include "map/map.h"
 
 #include <stdlib.h>
@@ -18,7 +21,7 @@ struct ebpf_map_walk {
 	size_t key_size, value_size;
 	uint64_t steps, limit;
 	uint8_t *keys, *values;
-	bool batches, ended;
+	bool batches, ended, drain, two_steps;
 	/* batches */
 	uint32_t capacity, count, index;
 	bool started;
@@ -82,7 +85,8 @@ static int lookup_batch(struct ebpf_map_walk *walk)
 	attr.batch.keys = ebpf_ptr(walk->keys);
 	attr.batch.values = ebpf_ptr(walk->values);
 	attr.batch.count = walk->capacity;
-	ret = ebpf_kernel_sys(walk->map->kernel)->bpf(BPF_MAP_LOOKUP_BATCH, &attr, EBPF_ATTR_SIZE(batch));
+	ret = ebpf_kernel_sys(walk->map->kernel)
+		      ->bpf(walk->drain ? BPF_MAP_LOOKUP_AND_DELETE_BATCH : BPF_MAP_LOOKUP_BATCH, &attr, EBPF_ATTR_SIZE(batch));
 	walk->count = ret >= 0 || ret == -ENOENT ? attr.batch.count : 0;
 	walk->index = 0;
 	walk->steps += walk->count;
@@ -146,6 +150,23 @@ static int fill(struct ebpf_map_walk *walk, struct ebpf_error *err)
 
 /* -- key by key -- */
 
+/* -ENOENT when somebody has deleted it. */
+static int take(struct ebpf_map_walk *walk, const uint8_t *key, struct ebpf_error *err)
+{
+	int ret;
+
+	if (!walk->drain)
+		return ebpf_map_lookup(walk->map, key, walk->values, 0, err);
+	if (!walk->two_steps) {
+		ret = ebpf_map_lookup_delete(walk->map, key, walk->values, 0, NULL);
+		if (ret >= 0 || ret == -ENOENT)
+			return ret;
+		walk->two_steps = true;
+	}
+	ret = ebpf_map_lookup(walk->map, key, walk->values, 0, err);
+	return ret < 0 ? ret : ebpf_map_delete(walk->map, key, err);
+}
+
 /* 1 = walk->next_key is the element's key and walk->values its value, 0 = the end. */
 static int step_key(struct ebpf_map_walk *walk, struct ebpf_error *err)
 {
@@ -161,7 +182,7 @@ static int step_key(struct ebpf_map_walk *walk, struct ebpf_error *err)
 		walk->ended = ret == -ENOENT;
 		walk->key = walk->next_key;
 		walk->next_key = key;
-		ret = ebpf_map_lookup(walk->map, key, walk->values, 0, err);
+		ret = take(walk, key, err);
 		if (ret == 0)
 			return 1;
 		if (ret != -ENOENT)
@@ -172,7 +193,7 @@ static int step_key(struct ebpf_map_walk *walk, struct ebpf_error *err)
 
 /* -- both -- */
 
-struct ebpf_map_walk *ebpf_map_walk_new(struct ebpf_map *map, struct ebpf_error *err)
+static struct ebpf_map_walk *walk_new(struct ebpf_map *map, bool drain, struct ebpf_error *err)
 {
 	struct ebpf_map_walk *walk;
 
@@ -186,6 +207,7 @@ struct ebpf_map_walk *ebpf_map_walk_new(struct ebpf_map *map, struct ebpf_error 
 		return NULL;
 	}
 	walk->map = ebpf_map_ref(map);
+	walk->drain = drain;
 	walk->key_size = map->key_size;
 	walk->value_size = ebpf_map_lookup_size(map);
 	/* Storages of sockets, tasks and the like have no max_entries; nor can they be walked. */
@@ -197,6 +219,16 @@ struct ebpf_map_walk *ebpf_map_walk_new(struct ebpf_map *map, struct ebpf_error 
 		ebpf_fail_memory(err);
 	ebpf_map_walk_free(walk);
 	return NULL;
+}
+
+struct ebpf_map_walk *ebpf_map_walk_new(struct ebpf_map *map, struct ebpf_error *err)
+{
+	return walk_new(map, false, err);
+}
+
+struct ebpf_map_walk *ebpf_map_drain_new(struct ebpf_map *map, struct ebpf_error *err)
+{
+	return walk_new(map, true, err);
 }
 
 int ebpf_map_walk_next(struct ebpf_map_walk *walk, const void **key, const void **value, struct ebpf_error *err)

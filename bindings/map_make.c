@@ -1,0 +1,137 @@
+/* map_make.c -- ebpf.map { ... }: new maps, and those that exist. */
+#include "map.h"
+
+/* A description is built in a Spec of its own, which frees it. */
+static uint32_t option_u32(lua_State *L, int options, const char *name, uint32_t otherwise)
+{
+	return (uint32_t)binding_option_integer(L, options, name, UINT32_MAX, otherwise);
+}
+
+/* The size that a type name gives; its codec stays on the stack. Raises for an unknown name. */
+static uint32_t push_type(lua_State *L, int options, const char *name, const char *size_name)
+{
+	const char *type = binding_option_string(L, options, name, NULL);
+
+	if (!type) {
+		lua_pushnil(L);
+		return option_u32(L, options, size_name, 0);
+	}
+	const struct binding_codec *codec = binding_codec_push_name(L, type, NULL);
+
+	if (!codec)
+		binding_raise(L);
+	return (uint32_t)binding_codec_size(codec);
+}
+
+static void fill_spec(lua_State *L, int options, struct ebpf_map_spec *spec)
+{
+	lua_getfield(L, options, "type");
+	spec->type = binding_to_enum(L, -1, EBPF_MAP_TYPE, "type");
+	spec->key_size = push_type(L, options, "key", "key_size");
+	spec->value_size = push_type(L, options, "value", "value_size");
+	spec->max_entries = option_u32(L, options, "max_entries", 0);
+	lua_getfield(L, options, "flags");
+	spec->flags = lua_isnil(L, -1) ? 0 : binding_to_map_flags(L, -1);
+	spec->numa_node = option_u32(L, options, "numa_node", 0);
+	spec->map_extra = binding_option_integer(L, options, "map_extra", UINT64_MAX, 0);
+	spec->autocreate = true;
+	lua_pop(L, 4);
+}
+
+static const char *const map_options[] = {
+	"type", "name", "key", "value", "key_size", "value_size", "max_entries", "flags", "numa_node", "map_extra", "inner", NULL
+};
+
+static struct ebpf_map_spec *add_spec(lua_State *L, int options, struct ebpf_spec *owner, const char *name)
+{
+	struct ebpf_map_spec *spec;
+
+	binding_check_options(L, options, map_options);
+	if (ebpf_spec_add_map(owner, name, &spec, binding_error(L)) < 0)
+		binding_raise(L);
+	fill_spec(L, options, spec);
+	return spec;
+}
+
+/* Gives an open map the types that its options name. */
+static int set_types(lua_State *L, struct ebpf_map *map, int options)
+{
+	const char *key = binding_option_string(L, options, "key", NULL), *value = binding_option_string(L, options, "value", NULL);
+	struct ebpf_error *err = binding_error(L);
+	struct ebpf_layout *key_layout = NULL, *value_layout = NULL;
+
+	if (key && !(key_layout = ebpf_layout_from_name(key, ebpf_map_btf(map), err)))
+		return -err->code;
+	if (value && !(value_layout = ebpf_layout_from_name(value, ebpf_map_btf(map), err))) {
+		ebpf_layout_free(key_layout);
+		return -err->code;
+	}
+	return ebpf_map_set_layouts(map, key_layout, value_layout, err);
+}
+
+/* core.map(options) -> map */
+static int l_map_create(lua_State *L)
+{
+	struct ebpf_map_spec *inner = NULL;
+
+	lua_settop(L, 1);
+	luaL_checktype(L, 1, LUA_TTABLE);
+	struct ebpf_kernel *kernel = binding_kernel(L);
+
+	if (!kernel)
+		return binding_fail(L);
+	struct ebpf_map **map = binding_new_map(L, 0);
+	struct ebpf_spec **owner = binding_new(L, sizeof(*owner), 0, CLASS_SPEC);
+
+	*owner = ebpf_spec_new("", binding_error(L));
+	if (!*owner)
+		return binding_fail(L);
+	if (lua_getfield(L, 1, "inner") != LUA_TNIL) {
+		luaL_checktype(L, -1, LUA_TTABLE);
+		inner = add_spec(L, lua_gettop(L), *owner, "inner");
+	}
+	struct ebpf_map_spec *spec = add_spec(L, 1, *owner, binding_option_string(L, 1, "name", "map"));
+
+	spec->inner = inner; /* borrowed: the Spec owns it as a map of its own */
+	int result = ebpf_map_create(kernel, spec, map, binding_error(L));
+
+	spec->inner = NULL;
+	ebpf_spec_free(*owner);
+	*owner = NULL;
+	if (result == 0)
+		result = set_types(L, *map, 1);
+	if (result < 0)
+		return binding_fail(L);
+	lua_settop(L, 2);
+	return 1;
+}
+
+/* core.map_open({ pinned = path | id = n, key =, value = }) -> map */
+static int l_map_open(lua_State *L)
+{
+	static const char *const names[] = { "pinned", "id", "key", "value", NULL };
+
+	lua_settop(L, 1);
+	luaL_checktype(L, 1, LUA_TTABLE);
+	binding_check_options(L, 1, names);
+	const char *path = binding_option_string(L, 1, "pinned", NULL);
+	uint32_t id = option_u32(L, 1, "id", 0);
+	struct ebpf_kernel *kernel = binding_kernel(L);
+
+	if (!kernel)
+		return binding_fail(L);
+	struct ebpf_map **map = binding_new_map(L, 0);
+	int result = path ? ebpf_map_open_pinned(kernel, path, map, binding_error(L))
+			  : ebpf_map_open_id(kernel, id, map, binding_error(L));
+
+	if (result == 0)
+		result = set_types(L, *map, 1);
+	return result < 0 ? binding_fail(L) : 1;
+}
+
+static const luaL_Reg functions[] = { { "map", l_map_create }, { "map_open", l_map_open }, { NULL, NULL } };
+
+void binding_open_map_make(lua_State *L)
+{
+	luaL_setfuncs(L, functions, 0);
+}
