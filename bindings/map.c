@@ -285,8 +285,10 @@ uint64_t binding_map_flags(lua_State *L, int index)
 }
 
 /* The option `cpu` of the table at `index`; false when there is no table. */
-static bool one_cpu(lua_State *L, int index, const char *const *names, uint32_t *cpu)
+static bool one_cpu(lua_State *L, int index, uint32_t *cpu)
 {
+	static const char *const names[] = { "cpu", NULL };
+
 	if (lua_type(L, index) != LUA_TTABLE)
 		return false;
 	binding_check_options(L, index, names);
@@ -314,11 +316,10 @@ static int lookup_cpu(lua_State *L, uint32_t cpu)
 /* m:get(key [, flags or { cpu = n }]) -> value, or nil when there is none */
 static int l_map_get(lua_State *L)
 {
-	static const char *const names[] = { "cpu", NULL };
 	uint32_t cpu;
 
 	lua_settop(L, 3);
-	if (one_cpu(L, 3, names, &cpu))
+	if (one_cpu(L, 3, &cpu))
 		return lookup_cpu(L, cpu) < 0 ? binding_fail(L) : 1;
 	uint64_t flags = binding_map_flags(L, 3);
 
@@ -381,28 +382,25 @@ static int l_map_pop(lua_State *L)
 	return lookup(L, flags, true) < 0 ? binding_fail(L) : 1;
 }
 
-static int update_cpu(lua_State *L, uint32_t cpu, uint64_t flags)
+static int update_cpu(lua_State *L, uint32_t cpu)
 {
 	struct binding_map_operation op = binding_map_begin(L, 1);
 
 	binding_map_write_key(L, &op, 2);
 	lua_getiuservalue(L, 1, VALUE_NAMES);
 	binding_encode(L, op.handle->value_codec, -1, 3, op.value, "value");
-	return ebpf_map_update_cpu(binding_map_ready(L, &op), op.key, cpu, op.value, flags, binding_error(L));
+	return ebpf_map_update_cpu(binding_map_ready(L, &op), op.key, cpu, op.value, binding_error(L));
 }
 
-/* m:set(key, value [, "any" | "noexist" | "exist" | "lock" or { cpu = n, flags = "exist" }]) */
+/* m:set(key, value [, "any" | "noexist" | "exist" | "lock" or { cpu = n }]) */
 static int l_map_set(lua_State *L)
 {
-	static const char *const names[] = { "cpu", "flags", NULL };
 	uint32_t cpu;
 
 	lua_settop(L, 4);
 	luaL_argexpected(L, !lua_isnil(L, 3), 3, "value");
-	if (one_cpu(L, 4, names, &cpu)) {
-		lua_getfield(L, 4, "flags");
-		return binding_result(L, update_cpu(L, cpu, binding_map_flags(L, 5)));
-	}
+	if (one_cpu(L, 4, &cpu))
+		return binding_result(L, update_cpu(L, cpu));
 	uint64_t flags = binding_map_flags(L, 4);
 
 	lua_settop(L, 3);

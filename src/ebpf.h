@@ -399,10 +399,10 @@ enum { EBPF_ANY = 0, EBPF_NOEXIST = 1, EBPF_EXIST = 2, EBPF_F_LOCK = 4 };
 EBPF_API int ebpf_map_update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags, struct ebpf_error *err);
 EBPF_API int ebpf_map_delete(struct ebpf_map *map, const void *key, struct ebpf_error *err);
 /* One CPU's piece of a per-CPU value, value_size bytes: read in one step since 7.0, before by reading all pieces; written since 7.0 alone (ENOTSUP
- * before: writing all pieces back would undo what programs did meanwhile). ERANGE for a CPU that cannot be. */
+ * before: writing all pieces back would undo what programs did meanwhile), without flags, which the kernel (7.3) does not look at then. ERANGE for a CPU that
+ * cannot be. */
 EBPF_API int ebpf_map_lookup_cpu(struct ebpf_map *map, const void *key, uint32_t cpu, void *value, struct ebpf_error *err);
-EBPF_API int ebpf_map_update_cpu(struct ebpf_map *map, const void *key, uint32_t cpu, const void *value, uint64_t flags,
-				 struct ebpf_error *err);
+EBPF_API int ebpf_map_update_cpu(struct ebpf_map *map, const void *key, uint32_t cpu, const void *value, struct ebpf_error *err);
 /* Keys of an LPM trie as text, "10.0.0.0/8" and "2001:db8::/32" (without a length: all of it), for keys of 4 + 4 and 4 + 16 bytes. Parse: EINVAL for
  * what is no such address, or is not of the key's size; format: text of at least 64 bytes. */
 EBPF_API bool ebpf_map_has_prefix_keys(const struct ebpf_map *map);

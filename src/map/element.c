@@ -169,7 +169,7 @@ int ebpf_map_lookup_cpu(struct ebpf_map *map, const void *key, uint32_t cpu, voi
 	return ret;
 }
 
-int ebpf_map_update_cpu(struct ebpf_map *map, const void *key, uint32_t cpu, const void *value, uint64_t flags, struct ebpf_error *err)
+int ebpf_map_update_cpu(struct ebpf_map *map, const void *key, uint32_t cpu, const void *value, struct ebpf_error *err)
 {
 	int ret = check_cpu(map, cpu, err);
 
@@ -177,7 +177,7 @@ int ebpf_map_update_cpu(struct ebpf_map *map, const void *key, uint32_t cpu, con
 		return ret;
 	ret = ebpf_kernel_masked(map->kernel, EBPF_FEATURE_MAP_CPU)
 		      ? -EINVAL
-		      : element(map, BPF_MAP_UPDATE_ELEM, key, value, flags | BPF_F_CPU | (uint64_t)cpu << 32);
+		      : element(map, BPF_MAP_UPDATE_ELEM, key, value, BPF_F_CPU | (uint64_t)cpu << 32);
 	if (ret == -EINVAL && !ebpf_kernel_supports(map->kernel, EBPF_FEATURE_MAP_CPU)) {
 		/* Reading all pieces and writing them back would undo what programs do on the other CPUs meanwhile. */
 		ebpf_fail(err, ENOTSUP, "map '%s': update: this kernel cannot write the value of one CPU alone (Linux %s)", map->name,
@@ -185,5 +185,5 @@ int ebpf_map_update_cpu(struct ebpf_map *map, const void *key, uint32_t cpu, con
 		ebpf_hint(err, "write the values of all CPUs");
 		return -ENOTSUP;
 	}
-	return ret >= 0 ? 0 : explain_update(map, flags, ret, err);
+	return ret >= 0 ? 0 : explain_update(map, 0, ret, err);
 }
