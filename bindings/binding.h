@@ -53,7 +53,7 @@ struct binding_class {
 	const luaL_Reg *properties;  /* read as object.name: called with the object, push one value; or NULL */
 	const luaL_Reg *setters;     /* written as object.name = v: called with the object and the value; or NULL */
 	const luaL_Reg *metamethods; /* or NULL; may give an __newindex other than that of the setters */
-	lua_CFunction index;         /* __index with upvalues methods, properties; NULL = look in the one, then in the other */
+	lua_CFunction index;         /* __index with upvalues methods, properties, metatable; NULL = look in the one, then in the other */
 };
 void binding_class_register(lua_State *L, const struct binding_class *class);
 /* A handle begins with the pointer to its core object; NULL = closed. Pushes it, closed, all zero, with its metatable. */
@@ -187,6 +187,8 @@ void binding_decode(lua_State *L, const struct binding_codec *codec, int keys, c
 /* Writes the value at `index` to `data`, binding_codec_size() bytes, padding and missing fields as zeros. Runs no Lua code. Raises
  * naming the path behind `what`: "value.flags[3]: integer expected, got string". */
 void binding_encode(lua_State *L, const struct binding_codec *codec, int keys, int index, void *data, const char *what);
+/* The same for an integer, with no look at the stack; false when the type is none that takes it: binding_encode then says why. */
+bool binding_encode_integer(const struct binding_codec *codec, lua_Integer value, void *data);
 size_t binding_codec_size(const struct binding_codec *codec);
 int binding_codec_depth(const struct binding_codec *codec);
 /* Neither struct, union nor array: needs no keys, and reading it runs no finalizer. */

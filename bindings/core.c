@@ -59,7 +59,7 @@ struct ebpf_kernel *binding_kernel(lua_State *L)
 
 /* -- classes -- */
 
-/* object.name: a method, or the value of a property. Upvalues: methods, properties. */
+/* object.name: a method, or the value of a property. Upvalues: methods, properties, the metatable. */
 static int class_index(lua_State *L)
 {
 	lua_settop(L, 2);
@@ -139,7 +139,8 @@ void binding_class_register(lua_State *L, const struct binding_class *class)
 	luaL_newmetatable(L, class->name);
 	push_functions(L, class->methods);
 	push_functions(L, class->properties);
-	lua_pushcclosure(L, class->index ? class->index : class_index, 2);
+	lua_pushvalue(L, -3);
+	lua_pushcclosure(L, class->index ? class->index : class_index, 3);
 	lua_setfield(L, -2, "__index");
 	push_functions(L, class->setters);
 	lua_pushstring(L, class->name);

@@ -331,3 +331,28 @@ void binding_encode(lua_State *L, const struct binding_codec *codec, int keys, i
 	memset(data, 0, codec->size);
 	write_step(L, &target, &path, &codec->root, lua_absindex(L, index), data);
 }
+
+bool binding_encode_integer(const struct binding_codec *codec, lua_Integer value, void *data)
+{
+	union {
+		uint8_t u8;
+		uint16_t u16;
+		uint32_t u32;
+		int8_t s8;
+		int16_t s16;
+		int32_t s32;
+	} narrow;
+
+#define STORE(member) (narrow.member = value, memcpy(data, &narrow, sizeof(narrow.member)), narrow.member == value)
+	switch (codec->root.op) {
+	case OP_U8: return STORE(u8);
+	case OP_S8: return STORE(s8);
+	case OP_U16: return STORE(u16);
+	case OP_S16: return STORE(s16);
+	case OP_U32: return STORE(u32);
+	case OP_S32: return STORE(s32);
+	case OP_64: memcpy(data, &value, sizeof(value)); return true;
+	default: return false;
+	}
+#undef STORE
+}

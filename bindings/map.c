@@ -97,6 +97,7 @@ static void prepare(lua_State *L, struct binding_map *handle, int map)
 	handle->value_codec = keep_codec(L, map, ebpf_map_value_layout(core), ebpf_map_value_size(core), VALUE_CODEC, VALUE_NAMES);
 	handle->prefixes = ebpf_map_has_prefix_keys(core);
 	handle->text_keys = handle->prefixes && !ebpf_map_key_layout(core);
+	handle->scalars = !handle->cpus && binding_codec_is_plain(handle->key_codec) && binding_codec_is_plain(handle->value_codec);
 	handle->scratch = lua_newuserdatauv(L, handle->key_size + handle->value_size + 1, 0);
 	lua_setiuservalue(L, map, SCRATCH);
 	binding_map_leave(handle);
@@ -453,10 +454,50 @@ static int l_map_next(lua_State *L)
 
 /* -- m[k] -- */
 
-/* Upvalues: methods, properties. A string is the name of a method or property, never a key: m:get(k) and m:view() are for those. */
+/* The short way of m[k] and m[k] = v for scalars, which most maps are for: nothing is pushed, looked up by name or put into words. Who gets false goes the
+ * long way, which also says what is wrong. */
+static bool short_key(lua_State *L, const struct binding_map *handle)
+{
+	return handle->scratch && handle->scalars && !handle->busy && handle->map && lua_isinteger(L, 2) &&
+	       binding_encode_integer(handle->key_codec, lua_tointeger(L, 2), handle->scratch);
+}
+
+static bool short_lookup(lua_State *L)
+{
+	struct binding_map *handle = lua_touserdata(L, 1);
+
+	if (!lua_getmetatable(L, 1))
+		return false;
+	bool is_map = lua_rawequal(L, -1, lua_upvalueindex(3));
+
+	lua_pop(L, 1);
+	if (!is_map || !short_key(L, handle))
+		return false;
+	uint8_t *value = handle->scratch + handle->key_size;
+	int result = ebpf_map_lookup(handle->map, handle->scratch, value, 0, NULL);
+
+	if (result == 0)
+		binding_decode(L, handle->value_codec, 0, value);
+	else if (result == -ENOENT)
+		lua_pushnil(L);
+	return result == 0 || result == -ENOENT;
+}
+
+static bool short_update(lua_State *L)
+{
+	struct binding_map *handle = luaL_testudata(L, 1, CLASS_MAP);
+
+	return handle && lua_isinteger(L, 3) && short_key(L, handle) &&
+	       binding_encode_integer(handle->value_codec, lua_tointeger(L, 3), handle->scratch + handle->key_size) &&
+	       ebpf_map_update(handle->map, handle->scratch, handle->scratch + handle->key_size, EBPF_ANY, NULL) == 0;
+}
+
+/* Upvalues: methods, properties, the metatable. A string is the name of a method or property, never a key: m:get(k) and m:view() are for those. */
 static int l_map_index(lua_State *L)
 {
 	lua_settop(L, 2);
+	if (short_lookup(L))
+		return 1;
 	if (lua_type(L, 2) != LUA_TSTRING)
 		return lookup(L, 0, false) < 0 ? binding_raise(L) : 1;
 	lua_pushvalue(L, 2);
@@ -480,6 +521,8 @@ static int set_element(lua_State *L)
 
 static int l_map_newindex(lua_State *L)
 {
+	if (short_update(L))
+		return 0;
 	if (lua_type(L, 2) == LUA_TSTRING)
 		return luaL_error(L, "string keys are written by m:set(k, v) or m:view()[k] = v, not m.%s", lua_tostring(L, 2));
 	return set_element(L);

@@ -18,6 +18,7 @@ struct binding_map {
 	uint32_t cpus, stride; /* of a per-CPU map; else 0 */
 	bool prefixes;        /* keys may be written as "10.0.0.0/8" ... */
 	bool text_keys;       /* ... and are read so: nothing else is known of them */
+	bool scalars;         /* key and value are each one integer or so, made ready */
 	unsigned busy;
 	bool close_later;
 };

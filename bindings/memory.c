@@ -57,8 +57,8 @@ static uint8_t *bytes_at(lua_State *L, lua_Integer offset, size_t count, bool wr
 
 	lua_pop(L, 1);
 	if (offset < 0 || (size_t)offset > area.size || count > area.size - (size_t)offset)
-		luaL_error(L, "bytes %I to %I are outside of the memory, which has %I", (LUAI_UACINT)offset,
-			   (LUAI_UACINT)offset + (LUAI_UACINT)count, (LUAI_UACINT)area.size);
+		luaL_error(L, "%I bytes at %I are outside of the memory, which has %I", (LUAI_UACINT)count, (LUAI_UACINT)offset,
+			   (LUAI_UACINT)area.size);
 	return area.bytes + offset;
 }
 
