@@ -155,7 +155,7 @@ int binding_to_timeout(lua_State *L, int index, const char *what);
 /* -- readers of ring buffers (ring.c), for the loop -- */
 
 struct binding_ring;
-/* ebpf.ringbuf(map, options) for the values at these indices: pushes the reader, or nil, err, errno (returns how many). */
+/* ebpf.events(map, options) for the values at these indices: pushes the reader that the map calls for, or nil, err, errno (returns how many). */
 int binding_ring_open(lua_State *L, int map, int options);
 /* The reader at `index`, open. */
 struct binding_ring *binding_check_ring(lua_State *L, int index);

@@ -332,7 +332,7 @@ static int finish_source(lua_State *L, struct source *source, int result)
 	return 1;
 }
 
-/* loop:on(ring, fn) or loop:on(map, fn [, options as of ebpf.ringbuf]) -> source */
+/* loop:on(ring, fn) or loop:on(map, fn [, options as of ebpf.events]) -> source */
 static int l_loop_on(lua_State *L)
 {
 	check_loop(L, 1);

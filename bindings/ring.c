@@ -1,4 +1,4 @@
-/* ring.c -- readers of ring buffers, and how their records become Lua values.
+/* ring.c -- readers of ring and perf buffers, and how their records become Lua values.
  *
  * The way of a record is one straight line: ebpf_ring_next gives it in place, the reader's shape says what is pushed (a table, some
  * fields, the reused view, a string), the function is called; space is given back to the kernel every few KiB. All that this needs
@@ -10,7 +10,7 @@
 
 #include "binding.h"
 
-enum { PARENT = 1, CODEC, NAMES, VIEW, FIELDS, USER_VALUES = FIELDS };
+enum { PARENT = 1, CODEC, NAMES, VIEW, FIELDS, LOST, USER_VALUES = LOST };
 enum shape { RAW, TABLE, SOME_FIELDS, REUSED_VIEW };
 enum { RELEASE_BYTES = 4096 }; /* read before space is given back */
 
@@ -22,6 +22,7 @@ struct binding_ring {
 	uint32_t *fields;     /* SOME_FIELDS: their numbers */
 	int field_count;
 	const void **view;    /* what the view shows; NULL in it = expired */
+	bool tells_lost;      /* there is a function for lost records */
 	unsigned busy;
 	bool close_later;
 	void (*closing)(void *context); /* the loop's source */
@@ -254,19 +255,51 @@ static void choose_shape(lua_State *L, struct binding_ring *ring, int index, int
 	ring->record_size = ring->shape == RAW ? 0 : binding_codec_size(ring->codec);
 }
 
-int binding_ring_open(lua_State *L, int map, int options)
-{
-	static const char *const names[] = { "type", "fields", "view", "raw", NULL };
+/* -- opening -- */
 
+static int open_ring(struct ebpf_map *map, const struct ebpf_perf_options *options, struct ebpf_ring **out, struct ebpf_error *err)
+{
+	(void)options;
+	return ebpf_ring_open(map, out, err);
+}
+
+static uint32_t option_u32(lua_State *L, int options, const char *name)
+{
+	return (uint32_t)binding_option_integer(L, options, name, UINT32_MAX, 0);
+}
+
+static void keep_lost(lua_State *L, struct binding_ring *ring, int index, int options)
+{
+	if (!lua_istable(L, options))
+		return;
+	if (lua_getfield(L, options, "lost") != LUA_TNIL) {
+		luaL_argexpected(L, lua_isfunction(L, -1), options, "a function as the option 'lost'");
+		ring->tells_lost = true;
+	}
+	lua_setiuservalue(L, index, LOST);
+}
+
+static int open_reader(lua_State *L, int map, int options, const char *const *names,
+		       int (*open)(struct ebpf_map *, const struct ebpf_perf_options *, struct ebpf_ring **, struct ebpf_error *))
+{
 	options = lua_absindex(L, options);
 	binding_check_map(L, map);
 	binding_check_options(L, options, names);
+	const struct ebpf_perf_options perf = {
+		.size = sizeof(perf),
+		.buffer_size = option_u32(L, options, "buffer_size"),
+		.wakeup_events = option_u32(L, options, "wakeup_events"),
+		.wakeup_bytes = option_u32(L, options, "wakeup_bytes"),
+		.overwrite = binding_option_boolean(L, options, "overwrite", false),
+		.ordered = binding_option_boolean(L, options, "ordered", false),
+	};
 	struct binding_ring *ring = binding_new(L, sizeof(*ring), USER_VALUES, CLASS_RING);
 	int index = lua_gettop(L);
 
 	lua_pushvalue(L, map);
 	lua_setiuservalue(L, index, PARENT);
-	if (ebpf_ring_open(binding_check_map(L, map), &ring->ring, binding_error(L)) < 0)
+	keep_lost(L, ring, index, options);
+	if (open(binding_check_map(L, map), &perf, &ring->ring, binding_error(L)) < 0)
 		return binding_fail(L);
 	ring->busy++; /* its layouts stay while the plan is made */
 	choose_shape(L, ring, index, options);
@@ -275,8 +308,32 @@ int binding_ring_open(lua_State *L, int map, int options)
 	return 1;
 }
 
+static const char *const ring_options[] = { "type", "fields", "view", "raw", NULL };
+static const char *const perf_options[] = {
+	"type", "fields", "view", "raw", "lost", "buffer_size", "wakeup_events", "wakeup_bytes", "overwrite", "ordered", NULL
+};
+
+int binding_ring_open(lua_State *L, int map, int options)
+{
+	return open_reader(L, map, options, perf_options, ebpf_ring_open_any);
+}
+
 /* core.ringbuf(map [, options]) -> reader */
 static int l_ringbuf(lua_State *L)
+{
+	lua_settop(L, 2);
+	return open_reader(L, 1, 2, ring_options, open_ring);
+}
+
+/* core.perf(map [, options]) -> reader */
+static int l_perf(lua_State *L)
+{
+	lua_settop(L, 2);
+	return open_reader(L, 1, 2, perf_options, ebpf_ring_open_perf);
+}
+
+/* core.events(map [, options]) -> reader of either kind */
+static int l_events(lua_State *L)
 {
 	lua_settop(L, 2);
 	return binding_ring_open(L, 1, 2);
@@ -350,10 +407,24 @@ static int slots_needed(const struct binding_ring *ring)
 	return binding_codec_depth(ring->codec) + ring->field_count + (int)binding_codec_fields(ring->codec) + 8;
 }
 
+/* Tells of records that the kernel had no room for. */
+static void tell_lost(lua_State *L, struct binding_ring *ring, int index)
+{
+	uint64_t lost;
+	int cpu;
+
+	while (ring->tells_lost && ring->ring && (lost = ebpf_ring_take_lost(ring->ring, &cpu)) > 0) {
+		lua_getiuservalue(L, index, LOST);
+		lua_pushinteger(L, (lua_Integer)lost);
+		lua_pushinteger(L, cpu);
+		lua_call(L, 2, 0);
+	}
+}
+
 lua_Integer binding_ring_drain(lua_State *L, int index, int function, lua_Integer limit, const bool *stop)
 {
 	struct binding_ring *ring = binding_check_ring(L, index);
-	uint64_t lap = ebpf_map_max_entries(ebpf_ring_map(ring->ring)), read = 0, released = 0;
+	uint64_t lap = ebpf_ring_size(ring->ring), read = 0, released = 0;
 	lua_Integer count = 0;
 	const void *data;
 	size_t size;
@@ -378,6 +449,7 @@ lua_Integer binding_ring_drain(lua_State *L, int index, int function, lua_Intege
 	}
 	if (result < 0)
 		refuse_ring(L, ring, result);
+	tell_lost(L, ring, index);
 	return count;
 }
 
@@ -463,6 +535,11 @@ static int records_next(lua_State *L)
 	binding_ring_release(ring);
 	int result = next_record(L, ring, (int)lua_tointeger(L, lua_upvalueindex(2)), &data, &size);
 
+	ring->busy++;
+	tell_lost(L, ring, 1);
+	leave(ring);
+	if (!ring->ring)
+		return 0; /* closed meanwhile */
 	if (result == -EBADMSG || result == -EBUSY)
 		return refuse_ring(L, ring, result);
 	if (result < 0)
@@ -544,6 +621,55 @@ static int l_ring_available(lua_State *L)
 	return 1;
 }
 
+/* -- perf buffers -- */
+
+/* reader:lost() -> how many records the kernel had no room for, as far as the rings have been read */
+static int l_ring_lost(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)ebpf_ring_lost(binding_check_ring(L, 1)->ring));
+	return 1;
+}
+
+/* reader:cpu() -> the CPU that wrote the last record, or nil */
+static int l_ring_cpu(lua_State *L)
+{
+	int cpu = ebpf_ring_cpu(binding_check_ring(L, 1)->ring);
+
+	if (cpu < 0)
+		lua_pushnil(L);
+	else
+		lua_pushinteger(L, cpu);
+	return 1;
+}
+
+/* reader:time() -> when that was, ns of the monotonic clock; of a reader with `ordered` */
+static int l_ring_time(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)ebpf_ring_time(binding_check_ring(L, 1)->ring));
+	return 1;
+}
+
+static int l_ring_pause(lua_State *L)
+{
+	return binding_result(L, ebpf_ring_pause(binding_check_ring(L, 1)->ring, binding_error(L)));
+}
+
+static int l_ring_resume(lua_State *L)
+{
+	return binding_result(L, ebpf_ring_resume(binding_check_ring(L, 1)->ring, binding_error(L)));
+}
+
+/* reader:refresh() -> how many CPUs that have come online were taken in */
+static int l_ring_refresh(lua_State *L)
+{
+	int added = ebpf_ring_refresh(binding_check_ring(L, 1)->ring, binding_error(L));
+
+	if (added < 0)
+		return binding_fail(L);
+	lua_pushinteger(L, added);
+	return 1;
+}
+
 static int l_ring_map(lua_State *L)
 {
 	binding_check_ring(L, 1);
@@ -561,13 +687,15 @@ static int l_ring_tostring(lua_State *L)
 static const luaL_Reg methods[] = {
 	{ "records", l_ring_records }, { "consume", l_ring_consume }, { "poll", l_ring_poll }, { "fd", l_ring_fd },
 	{ "pollfd", l_ring_fd }, { "events", l_ring_events }, { "timeout", l_ring_timeout },
-	{ "available", l_ring_available }, { "close", l_ring_close }, { NULL, NULL }
+	{ "available", l_ring_available }, { "lost", l_ring_lost }, { "cpu", l_ring_cpu }, { "time", l_ring_time },
+	{ "pause", l_ring_pause }, { "resume", l_ring_resume }, { "refresh", l_ring_refresh }, { "close", l_ring_close },
+	{ NULL, NULL }
 };
 static const luaL_Reg properties[] = { { "map", l_ring_map }, { NULL, NULL } };
 static const luaL_Reg metamethods[] = {
 	{ "__tostring", l_ring_tostring }, { "__close", l_ring_close }, { "__gc", l_ring_gc }, { NULL, NULL }
 };
-static const luaL_Reg functions[] = { { "ringbuf", l_ringbuf }, { NULL, NULL } };
+static const luaL_Reg functions[] = { { "ringbuf", l_ringbuf }, { "perf", l_perf }, { "events", l_events }, { NULL, NULL } };
 
 void binding_open_ring(lua_State *L)
 {

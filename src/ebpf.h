@@ -563,6 +563,8 @@ EBPF_API void ebpf_ring_close(struct ebpf_ring *ring);
 EBPF_API struct ebpf_map *ebpf_ring_map(const struct ebpf_ring *ring);
 /* Readable when a record is there: the map's descriptor. */
 EBPF_API int ebpf_ring_fd(const struct ebpf_ring *ring);
+/* Bytes that the ring has room for; of a perf buffer all CPUs' rings together. */
+EBPF_API uint64_t ebpf_ring_size(const struct ebpf_ring *ring);
 /* Bytes that wait behind the records seen so far, headers included. */
 EBPF_API uint64_t ebpf_ring_available(const struct ebpf_ring *ring);
 /* The next record, in place: 1 with data and size, 0 when there is none (or the next is still being written). Discarded records are stepped over.
@@ -576,6 +578,36 @@ EBPF_API void ebpf_ring_release(struct ebpf_ring *ring);
  * record. The callback returns always (no longjmp past it), and must not read the ring; it may close it, which then ends the call. */
 typedef int (*ebpf_record_fn)(void *context, const void *data, size_t size);
 EBPF_API int64_t ebpf_ring_consume(struct ebpf_ring *ring, ebpf_record_fn callback, void *context, uint64_t limit);
+/* A reader of one BPF_MAP_TYPE_PERF_EVENT_ARRAY map (4.4), of the records that programs write by bpf_perf_event_output: the same object, read by the
+ * functions of a ring buffer. What differs: a ring for each CPU, read in turns; a record has up to 7 bytes more than the program wrote (the kernel
+ * fills up to a multiple of 8) and is valid until the next one is asked for; records that found no space are counted by the kernel. Closing it takes
+ * its CPUs out of the map: keep the map open as long as programs write, since the kernel empties one whose last descriptor is closed. */
+struct ebpf_perf_options {
+	size_t size;
+	uint32_t buffer_size;   /* bytes for each CPU, rounded up to a power of two of pages; 0 = 64 KiB */
+	uint32_t wakeup_events; /* readable after so many records; 0 = 1 */
+	uint32_t wakeup_bytes;  /* or after so many bytes */
+	bool overwrite;         /* 4.7: old records are overwritten; read from the newest back, between ebpf_ring_pause and ebpf_ring_resume */
+	bool ordered;           /* by the time of writing over all CPUs, as far as the records are there; 8 bytes more for each */
+};
+/* `options` may be NULL. CPUs that are offline are left out: ebpf_ring_refresh. */
+EBPF_API int ebpf_ring_open_perf(struct ebpf_map *map, const struct ebpf_perf_options *options, struct ebpf_ring **out,
+			    struct ebpf_error *err);
+/* The reader that the map's type calls for: ebpf_ring_open or ebpf_ring_open_perf. `options` may be NULL and are for a perf buffer. */
+EBPF_API int ebpf_ring_open_any(struct ebpf_map *map, const struct ebpf_perf_options *options, struct ebpf_ring **out,
+				struct ebpf_error *err);
+/* Perf buffers: takes in CPUs that have come online since; how many. */
+EBPF_API int ebpf_ring_refresh(struct ebpf_ring *ring, struct ebpf_error *err);
+/* Perf buffers: how many records found no space, as far as the rings have been read; of a ring buffer 0: there the program sees it and counts. */
+EBPF_API uint64_t ebpf_ring_lost(const struct ebpf_ring *ring);
+/* Those of one CPU that have not been told yet, with its number; 0 = no more. */
+EBPF_API uint64_t ebpf_ring_take_lost(struct ebpf_ring *ring, int *cpu);
+/* Of the last record: the CPU that wrote it (-1 in a ring buffer), and with `ordered` when, in ns of CLOCK_MONOTONIC. */
+EBPF_API int ebpf_ring_cpu(const struct ebpf_ring *ring);
+EBPF_API uint64_t ebpf_ring_time(const struct ebpf_ring *ring);
+/* Perf buffers (4.7): while paused, what programs write is dropped (and counted as lost). ENOTSUP for a ring buffer. */
+EBPF_API int ebpf_ring_pause(struct ebpf_ring *ring, struct ebpf_error *err);
+EBPF_API int ebpf_ring_resume(struct ebpf_ring *ring, struct ebpf_error *err);
 /* Waits up to `timeout_ms` (-1 = for ever) until there is a record: 1, or 0 when the time is over; -EINTR on a signal. Gives back the
  * space of the records seen so far, as ebpf_ring_release does. */
 EBPF_API int ebpf_ring_wait(struct ebpf_ring *ring, int timeout_ms, struct ebpf_error *err);

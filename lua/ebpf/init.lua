@@ -6,6 +6,8 @@ local ebpf = {
   version = core.version,
   kernel = core.kernel,   -- ebpf.kernel() -> what is known of the running kernel
   ringbuf = core.ringbuf, -- ebpf.ringbuf(map [, options]) -> a reader of records
+  perf = core.perf,       -- ebpf.perf(map [, options]) -> the same of a perf event array
+  events = core.events,   -- ebpf.events(map [, options]) -> the one of them that the map calls for
   loop = core.loop,       -- ebpf.loop() -> waits and calls back
 }
 

@@ -1,5 +1,5 @@
 /* ring.c -- reading the kernel's ring buffer; ring.h tells how it is laid out and what may be relied on. */
-#include "ring/ring.h"
+#include "ring/perf.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -32,6 +32,8 @@ static const struct ebpf_sys *ring_sys(const struct ebpf_ring *ring)
 
 static void ring_free(struct ebpf_ring *ring)
 {
+	if (ring->perf)
+		ebpf_perf_free(ring);
 	if (ring->consumer_page)
 		ring_sys(ring)->munmap(ring->consumer_page, ring->page_size);
 	if (ring->data_pages)
@@ -82,6 +84,17 @@ static int map_pages(struct ebpf_ring *ring, struct ebpf_error *err)
 	return 0;
 }
 
+static struct ebpf_ring *ring_new(struct ebpf_map *map, struct ebpf_error *err)
+{
+	struct ebpf_ring *ring = calloc(1, sizeof(*ring));
+
+	if (ring)
+		ring->map = ebpf_map_ref(map);
+	else
+		ebpf_fail_memory(err);
+	return ring;
+}
+
 int ebpf_ring_open(struct ebpf_map *map, struct ebpf_ring **out, struct ebpf_error *err)
 {
 	struct ebpf_ring *ring;
@@ -89,10 +102,9 @@ int ebpf_ring_open(struct ebpf_map *map, struct ebpf_ring **out, struct ebpf_err
 
 	if (ret < 0)
 		return ret;
-	ring = calloc(1, sizeof(*ring));
+	ring = ring_new(map, err);
 	if (!ring)
-		return ebpf_fail_memory(err);
-	ring->map = ebpf_map_ref(map);
+		return -ENOMEM;
 	ret = map_pages(ring, err);
 	if (ret < 0) {
 		ring_free(ring);
@@ -101,6 +113,37 @@ int ebpf_ring_open(struct ebpf_map *map, struct ebpf_ring **out, struct ebpf_err
 	ebpf_ring_init(ring, ring->consumer_page, ring->data_pages, (uint8_t *)ring->data_pages + ring->page_size, map->max_entries);
 	*out = ring;
 	return 0;
+}
+
+int ebpf_ring_open_perf(struct ebpf_map *map, const struct ebpf_perf_options *options, struct ebpf_ring **out, struct ebpf_error *err)
+{
+	const char *type = ebpf_enum_name(EBPF_MAP_TYPE, map->type);
+	struct ebpf_perf_options all = { 0 };
+	struct ebpf_ring *ring;
+	int ret;
+
+	if (map->type != BPF_MAP_TYPE_PERF_EVENT_ARRAY)
+		return ebpf_fail(err, EINVAL, "perf buffer: map '%s' is a map of type %s, not perf_event_array", map->name, type ? type : "unknown");
+	if (options)
+		memcpy(&all, options, options->size < sizeof(all) ? options->size : sizeof(all));
+	ring = ring_new(map, err);
+	if (!ring)
+		return -ENOMEM;
+	ring->perf = calloc(1, sizeof(*ring->perf));
+	ret = ring->perf ? ebpf_perf_open_cpus(ring, &all, err) : ebpf_fail_memory(err);
+	if (ret < 0) {
+		ring_free(ring);
+		return ret;
+	}
+	*out = ring;
+	return 0;
+}
+
+int ebpf_ring_open_any(struct ebpf_map *map, const struct ebpf_perf_options *options, struct ebpf_ring **out, struct ebpf_error *err)
+{
+	if (map->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY)
+		return ebpf_ring_open_perf(map, options, out, err);
+	return ebpf_ring_open(map, out, err);
 }
 
 void ebpf_ring_close(struct ebpf_ring *ring)
@@ -120,11 +163,18 @@ struct ebpf_map *ebpf_ring_map(const struct ebpf_ring *ring)
 
 int ebpf_ring_fd(const struct ebpf_ring *ring)
 {
-	return ring->map->fd;
+	return ring->perf ? ring->perf->epoll_fd : ring->map->fd;
+}
+
+uint64_t ebpf_ring_size(const struct ebpf_ring *ring)
+{
+	return ring->perf ? (ring->perf->mask + 1) * ring->perf->count : ring->mask + 1;
 }
 
 uint64_t ebpf_ring_available(const struct ebpf_ring *ring)
 {
+	if (ring->perf)
+		return ebpf_perf_available(ring);
 	return __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE) - ring->position;
 }
 
@@ -160,6 +210,8 @@ int ebpf_ring_next(struct ebpf_ring *ring, const void **data, size_t *size)
 {
 	if (ring->consuming)
 		return -EBUSY;
+	if (ring->perf)
+		return ebpf_perf_next(ring, data, size);
 	for (;;) {
 		const uint8_t *record;
 		unsigned long length;
@@ -188,7 +240,11 @@ int ebpf_ring_next(struct ebpf_ring *ring, const void **data, size_t *size)
 
 void ebpf_ring_release(struct ebpf_ring *ring)
 {
-	if (!ring->consuming && ring->published != ring->position)
+	if (ring->consuming)
+		return;
+	if (ring->perf)
+		ebpf_perf_release(ring);
+	else if (ring->published != ring->position)
 		publish(ring, ring->position);
 }
 
@@ -240,18 +296,36 @@ static int64_t consume_known(struct ebpf_ring *ring, ebpf_record_fn callback, vo
 	return ret;
 }
 
-int64_t ebpf_ring_consume(struct ebpf_ring *ring, ebpf_record_fn callback, void *context, uint64_t limit)
+/* One lap of every CPU's ring at most, as below. */
+static int64_t consume_perf(struct ebpf_ring *ring, ebpf_record_fn callback, void *context, uint64_t limit)
+{
+	uint64_t count = 0, read = 0, released = 0, lap = ebpf_ring_size(ring);
+	const void *data;
+	size_t size;
+	int64_t ret;
+
+	while ((ret = ebpf_perf_next(ring, &data, &size)) > 0) {
+		count++;
+		read += size;
+		ret = callback(context, data, size);
+		if (ret < 0 || ring->closing || count == limit || read >= lap)
+			break;
+		if (read - released >= STEP_MAX) {
+			ebpf_perf_release(ring);
+			released = read;
+		}
+	}
+	ebpf_perf_release(ring);
+	return ret < 0 ? ret : (int64_t)count;
+}
+
+static int64_t consume_ring(struct ebpf_ring *ring, ebpf_record_fn callback, void *context, uint64_t limit)
 {
 	const unsigned long start = ring->position;
 	unsigned long before;
 	uint64_t count = 0;
 	int64_t ret;
 
-	if (ring->consuming)
-		return -EBUSY;
-	if (!limit)
-		limit = UINT64_MAX;
-	ring->consuming = true;
 	ring->known = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
 	/* Programs that write faster than the callback reads must not hold us here for ever: other sources of the loop have a turn after one lap
 	 * at the latest. */
@@ -261,10 +335,23 @@ int64_t ebpf_ring_consume(struct ebpf_ring *ring, ebpf_record_fn callback, void 
 	} while (ret == 0 && ring->position != before && publish_and_look(ring) && ring->position - start <= ring->mask);
 	if (ring->published != ring->position)
 		publish(ring, ring->position);
+	return ret < 0 ? ret : (int64_t)count;
+}
+
+int64_t ebpf_ring_consume(struct ebpf_ring *ring, ebpf_record_fn callback, void *context, uint64_t limit)
+{
+	int64_t ret;
+
+	if (ring->consuming)
+		return -EBUSY;
+	if (!limit)
+		limit = UINT64_MAX;
+	ring->consuming = true;
+	ret = (ring->perf ? consume_perf : consume_ring)(ring, callback, context, limit);
 	ring->consuming = false;
 	if (ring->closing)
 		ring_free(ring);
-	return ret < 0 ? ret : (int64_t)count;
+	return ret;
 }
 
 /* -- waiting -- */
@@ -272,6 +359,8 @@ int64_t ebpf_ring_consume(struct ebpf_ring *ring, ebpf_record_fn callback, void 
 /* Steps over discarded records and tells whether one that was not stands ready. */
 static bool record_is_ready(struct ebpf_ring *ring)
 {
+	if (ring->perf)
+		return ebpf_perf_is_ready(ring);
 	for (;;) {
 		uint32_t header;
 
@@ -304,7 +393,7 @@ static int next_sleep(const struct ebpf_ring *ring, int timeout_ms, int64_t dead
 
 	if (left < 0)
 		left = 0;
-	*poll_fd = ring->position == ring->known;
+	*poll_fd = ring->perf || ring->position == ring->known;
 	if (*poll_fd)
 		return timeout_ms < 0 ? -1 : (int)left;
 	return left > 1 ? 1 : (int)left;
@@ -317,7 +406,7 @@ int ebpf_ring_wait(struct ebpf_ring *ring, int timeout_ms, struct ebpf_error *er
 	if (ring->consuming)
 		return ebpf_fail(err, EBUSY, "ring buffer: map '%s': a callback of this ring cannot wait for it", ring->map->name);
 	for (bool last = false;; last = timeout_ms >= 0 && now_ms() >= deadline) {
-		struct pollfd poll_fd = { .fd = ring->map->fd, .events = POLLIN };
+		struct pollfd poll_fd = { .fd = ebpf_ring_fd(ring), .events = POLLIN };
 		bool use_fd;
 		int ret, sleep_ms;
 

@@ -21,6 +21,8 @@
  * when a sixteenth of the ring, at most 64 KiB, has been read since the last time, and at the end: so at most that much of the ring is
  * held back by records that are done with.
  *
+ * The same object reads perf buffers, which are rings too, one for each CPU: then `perf` is set, and perf.c does what is different.
+ *
  * A struct ebpf_ring owns its mappings and a reference to the map. One reader per map, one thread at a time per reader.
  * Not here: waiting for several things (loop), types of records (btf; the map has the layout).
  */
@@ -43,6 +45,7 @@ struct ebpf_ring {
 	struct ebpf_map *map;           /* NULL in tests */
 	void *consumer_page, *data_pages;
 	size_t page_size, data_pages_size;
+	struct ebpf_perf *perf;         /* of a perf event array; then only `map`, `consuming` and `closing` are used of the above */
 };
 
 /* Sets the parts that reading needs, for any memory that is laid out in this way; the rest of *ring is the caller's to zero. `size` is a power

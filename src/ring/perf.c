@@ -1,0 +1,521 @@
+/* perf.c -- reading perf buffers; perf.h tells how they are laid out and what may be relied on. */
+#include "ring/perf.h"
+
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BUFFER_DEFAULT (64U << 10)
+#define BUFFER_MAX (1U << 30)
+#define RECORD_MAX 65536U /* perf_event_header.size has 16 bits */
+
+static const struct ebpf_sys *perf_sys(const struct ebpf_ring *ring)
+{
+	return ebpf_kernel_sys(ring->map->kernel);
+}
+
+/* -- opening -- */
+
+static int open_event(const struct ebpf_ring *ring, int cpu)
+{
+	const struct ebpf_perf *perf = ring->perf;
+	struct perf_event_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.size = sizeof(attr);
+	attr.type = PERF_TYPE_SOFTWARE;
+	attr.config = PERF_COUNT_SW_BPF_OUTPUT;
+	attr.sample_period = 1;
+	attr.sample_type = PERF_SAMPLE_RAW | (perf->ordered ? PERF_SAMPLE_TIME : 0);
+	if (perf->ordered) {
+		attr.use_clockid = 1;
+		attr.clockid = CLOCK_MONOTONIC;
+	}
+	attr.write_backward = perf->overwrite;
+	attr.watermark = perf->wakeup_bytes != 0;
+	if (attr.watermark)
+		attr.wakeup_watermark = perf->wakeup_bytes;
+	else
+		attr.wakeup_events = perf->wakeup_events;
+	return perf_sys(ring)->perf_event_open(&attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+void ebpf_perf_init_cpu(struct ebpf_perf_cpu *cpu, int number, uint64_t *tail, const uint64_t *head, const void *data)
+{
+	*cpu = (struct ebpf_perf_cpu){ .cpu = number, .fd = -1, .tail = tail, .head = head, .data = data };
+	cpu->position = cpu->published = cpu->known = tail ? *tail : __atomic_load_n(head, __ATOMIC_ACQUIRE);
+}
+
+static int map_event(const struct ebpf_ring *ring, struct ebpf_perf_cpu *cpu)
+{
+	struct ebpf_perf *perf = ring->perf;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	int number = cpu->cpu, fd = cpu->fd, ret;
+	struct perf_event_mmap_page *control;
+	void *memory;
+
+	/* A ring that is mapped for reading alone overwrites. */
+	ret = perf_sys(ring)->mmap(perf->memory_size, PROT_READ | (perf->overwrite ? 0 : PROT_WRITE), MAP_SHARED, fd, 0, &memory);
+	if (ret < 0)
+		return ret;
+	control = memory;
+	ebpf_perf_init_cpu(cpu, number, perf->overwrite ? NULL : (uint64_t *)&control->data_tail, (const uint64_t *)&control->data_head,
+			   (const uint8_t *)memory + page);
+	cpu->fd = fd;
+	cpu->memory = memory;
+	return 0;
+}
+
+static int fail_cpu(const struct ebpf_ring *ring, int cpu, const char *what, int code, struct ebpf_error *err)
+{
+	ebpf_fail_errno(err, code, "perf buffer: map '%s': CPU %d: %s", ring->map->name, cpu, what);
+	if (code == -EPERM)
+		ebpf_hint(err, "the rings' memory counts against /proc/sys/kernel/perf_event_mlock_kb and RLIMIT_MEMLOCK: take smaller ones, or CAP_IPC_LOCK");
+	else if (code == -EACCES)
+		ebpf_hint(err, "needs CAP_PERFMON or a lower /proc/sys/kernel/perf_event_paranoid");
+	return code;
+}
+
+static void close_cpu(const struct ebpf_ring *ring, struct ebpf_perf_cpu *cpu)
+{
+	if (cpu->memory)
+		perf_sys(ring)->munmap(cpu->memory, ring->perf->memory_size);
+	if (cpu->fd >= 0)
+		perf_sys(ring)->close(cpu->fd);
+}
+
+/* 1 = opened, 0 = the CPU is offline. On failure nothing is left. */
+static int add_cpu(struct ebpf_ring *ring, int number, struct ebpf_error *err)
+{
+	struct ebpf_perf *perf = ring->perf;
+	struct ebpf_perf_cpu cpu = { .cpu = number, .fd = open_event(ring, number) };
+	struct epoll_event event = { .events = EPOLLIN };
+	int ret;
+
+	if (cpu.fd == -ENODEV)
+		return 0;
+	if (cpu.fd < 0)
+		return fail_cpu(ring, number, "cannot open its event", cpu.fd, err);
+	ret = map_event(ring, &cpu);
+	if (ret < 0)
+		fail_cpu(ring, number, "cannot map its ring", ret, err);
+	if (ret == 0) {
+		ret = perf_sys(ring)->epoll_ctl(perf->epoll_fd, EPOLL_CTL_ADD, cpu.fd, &event);
+		if (ret < 0)
+			fail_cpu(ring, number, "cannot wait for it", ret, err);
+	}
+	if (ret == 0)
+		ret = ebpf_map_update(ring->map, &number, &cpu.fd, EBPF_ANY, err);
+	if (ret < 0) {
+		close_cpu(ring, &cpu);
+		return ret;
+	}
+	perf->cpus[perf->count++] = cpu;
+	return 1;
+}
+
+static bool has_cpu(const struct ebpf_perf *perf, int number)
+{
+	for (uint32_t i = 0; i < perf->count; i++)
+		if (perf->cpus[i].cpu == number)
+			return true;
+	return false;
+}
+
+/* How many were added. */
+static int add_cpus(struct ebpf_ring *ring, struct ebpf_error *err)
+{
+	int added = 0;
+
+	for (uint32_t number = 0; number < ring->perf->capacity; number++) {
+		int ret = has_cpu(ring->perf, (int)number) ? 0 : add_cpu(ring, (int)number, err);
+
+		if (ret < 0)
+			return ret;
+		added += ret;
+	}
+	return added;
+}
+
+int ebpf_ring_refresh(struct ebpf_ring *ring, struct ebpf_error *err)
+{
+	return ring->perf ? add_cpus(ring, err) : 0;
+}
+
+static int set_sizes(const struct ebpf_ring *ring, const struct ebpf_perf_options *options, struct ebpf_error *err)
+{
+	struct ebpf_perf *perf = ring->perf;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), size = page;
+	uint32_t asked = options->buffer_size ? options->buffer_size : BUFFER_DEFAULT;
+
+	if (asked > BUFFER_MAX)
+		return ebpf_fail(err, EINVAL, "perf buffer: map '%s': buffer_size %u: more than %u bytes for each CPU", ring->map->name, asked,
+				 BUFFER_MAX);
+	while (size < asked)
+		size <<= 1;
+	if (options->wakeup_bytes && options->wakeup_events)
+		return ebpf_fail(err, EINVAL, "perf buffer: map '%s': wakeup_bytes and wakeup_events exclude each other", ring->map->name);
+	if (options->wakeup_bytes >= size)
+		return ebpf_fail(err, EINVAL, "perf buffer: map '%s': wakeup_bytes %u must be below the ring's %zu bytes", ring->map->name,
+				 options->wakeup_bytes, size);
+	perf->mask = size - 1;
+	perf->memory_size = size + page;
+	perf->wakeup_bytes = options->wakeup_bytes;
+	perf->wakeup_events = options->wakeup_events ? options->wakeup_events : 1;
+	perf->overwrite = options->overwrite;
+	perf->ordered = options->ordered;
+	if (perf->overwrite && perf->ordered)
+		return ebpf_fail(err, EINVAL, "perf buffer: map '%s': overwrite and ordered exclude each other: what overwrites is read from the newest record back",
+				 ring->map->name);
+	return 0;
+}
+
+int ebpf_perf_open_cpus(struct ebpf_ring *ring, const struct ebpf_perf_options *options, struct ebpf_error *err)
+{
+	const struct ebpf_sys *sys = perf_sys(ring);
+	struct ebpf_perf *perf = ring->perf;
+	struct epoll_event event = { .events = EPOLLIN };
+	int ret = set_sizes(ring, options, err), cpus;
+
+	perf->epoll_fd = perf->wake = -1;
+	perf->last_cpu = -1;
+	if (ret < 0)
+		return ret;
+	cpus = ebpf_kernel_cpu_count(ring->map->kernel, err);
+	if (cpus < 0)
+		return cpus;
+	perf->capacity = (uint32_t)cpus < ring->map->max_entries ? (uint32_t)cpus : ring->map->max_entries;
+	perf->cpus = calloc(perf->capacity, sizeof(*perf->cpus));
+	if (!perf->cpus)
+		return ebpf_fail_memory(err);
+	perf->epoll_fd = sys->epoll_create();
+	if (perf->epoll_fd < 0)
+		return ebpf_fail_errno(err, perf->epoll_fd, "perf buffer: map '%s': epoll", ring->map->name);
+	perf->wake = sys->eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	ret = perf->wake < 0 ? perf->wake : sys->epoll_ctl(perf->epoll_fd, EPOLL_CTL_ADD, perf->wake, &event);
+	if (ret < 0)
+		return ebpf_fail_errno(err, ret, "perf buffer: map '%s': eventfd", ring->map->name);
+	ret = add_cpus(ring, err);
+	if (ret == 0)
+		return ebpf_fail(err, ENODEV, "perf buffer: map '%s': none of its %u CPUs is online", ring->map->name, perf->capacity);
+	return ret < 0 ? ret : 0;
+}
+
+/* The map would keep the events, and the programs would go on writing into them. */
+void ebpf_perf_free(struct ebpf_ring *ring)
+{
+	struct ebpf_perf *perf = ring->perf;
+
+	for (uint32_t i = 0; i < perf->count; i++) {
+		ebpf_map_delete(ring->map, &perf->cpus[i].cpu, NULL);
+		close_cpu(ring, &perf->cpus[i]);
+	}
+	if (perf->wake >= 0)
+		perf_sys(ring)->close(perf->wake);
+	if (perf->epoll_fd >= 0)
+		perf_sys(ring)->close(perf->epoll_fd);
+	free(perf->cpus);
+	free(perf->joined);
+	free(perf);
+}
+
+/* -- one ring -- */
+
+static const struct perf_event_header *header_at(const struct ebpf_perf *perf, const struct ebpf_perf_cpu *cpu, uint64_t position)
+{
+	return (const struct perf_event_header *)(const void *)(cpu->data + (position & perf->mask));
+}
+
+/* A multiple of 8 bytes of a record is never cut. */
+static uint64_t word_at(const struct ebpf_perf *perf, const struct ebpf_perf_cpu *cpu, uint64_t position)
+{
+	return *(const uint64_t *)(const void *)(cpu->data + (position & perf->mask));
+}
+
+/* What lies ahead is a record: whole, and no longer than what is known to be there. */
+static bool is_record(const struct ebpf_perf_cpu *cpu, uint32_t size)
+{
+	return size >= sizeof(struct perf_event_header) && size % 8 == 0 && size <= cpu->known - cpu->position;
+}
+
+/* Steps over what is no sample, counting what was lost. 1 = a sample stands at cpu->position, 0 = nothing does, -EBADMSG = what is there is no
+ * record: all that is known of is then passed over. */
+static int find_sample(const struct ebpf_perf *perf, struct ebpf_perf_cpu *cpu)
+{
+	for (;;) {
+		const struct perf_event_header *header;
+		uint32_t size, type;
+
+		if (cpu->position == cpu->known) {
+			if (perf->overwrite)
+				return 0; /* a look at a ring that stands still: ebpf_ring_pause has said how far it goes */
+			cpu->known = __atomic_load_n(cpu->head, __ATOMIC_ACQUIRE);
+			if (cpu->position == cpu->known)
+				return 0;
+		}
+		header = header_at(perf, cpu, cpu->position);
+		size = header->size;
+		type = header->type;
+		if (perf->overwrite && size == 0) { /* never written */
+			cpu->position = cpu->known;
+			return 0;
+		}
+		if (!is_record(cpu, size)) {
+			cpu->position = cpu->known;
+			return perf->overwrite ? 0 : -EBADMSG; /* the oldest record has been cut by the newest */
+		}
+		if (type == PERF_RECORD_SAMPLE)
+			return 1;
+		if (type == PERF_RECORD_LOST && size >= 24) {
+			uint64_t lost = word_at(perf, cpu, cpu->position + 16);
+
+			cpu->lost += lost;
+			cpu->untold += lost;
+		}
+		cpu->position += size;
+	}
+}
+
+/* The record at cpu->position in one piece. */
+static const uint8_t *whole_record(struct ebpf_perf *perf, const struct ebpf_perf_cpu *cpu, uint32_t size)
+{
+	uint64_t start = cpu->position & perf->mask, first = perf->mask + 1 - start;
+
+	if (size <= first)
+		return cpu->data + start;
+	if (perf->joined_size < size) {
+		uint8_t *joined = realloc(perf->joined, RECORD_MAX);
+
+		if (!joined)
+			return NULL;
+		perf->joined = joined;
+		perf->joined_size = RECORD_MAX;
+	}
+	memcpy(perf->joined, cpu->data + start, first);
+	memcpy(perf->joined + first, cpu->data, size - first);
+	return perf->joined;
+}
+
+/* Takes the sample at cpu->position: header, with `ordered` its time, a 32-bit length, and the bytes. */
+static int take_sample(struct ebpf_perf *perf, struct ebpf_perf_cpu *cpu, const void **data, size_t *size)
+{
+	uint32_t total = header_at(perf, cpu, cpu->position)->size, start = sizeof(struct perf_event_header) + (perf->ordered ? 8 : 0), length;
+	const uint8_t *record = whole_record(perf, cpu, total);
+
+	if (!record)
+		return -ENOMEM;
+	cpu->position += total;
+	perf->lap += total;
+	if (total < start + sizeof(length))
+		return -EBADMSG;
+	memcpy(&length, record + start, sizeof(length));
+	if (length > total - start - sizeof(length))
+		return -EBADMSG;
+	if (perf->ordered)
+		memcpy(&perf->last_time, record + sizeof(struct perf_event_header), sizeof(perf->last_time));
+	perf->last_cpu = cpu->cpu;
+	*data = record + start + sizeof(length);
+	*size = length;
+	return 1;
+}
+
+/* -- all rings -- */
+
+static int next_in_turn(struct ebpf_perf *perf, const void **data, size_t *size)
+{
+	for (uint32_t tried = 0; tried <= perf->count; tried++) {
+		struct ebpf_perf_cpu *cpu = &perf->cpus[perf->current];
+		int ret = perf->lap > perf->mask ? 0 : find_sample(perf, cpu);
+
+		if (ret > 0)
+			return take_sample(perf, cpu, data, size);
+		if (ret < 0)
+			return ret;
+		perf->current = perf->current + 1 < perf->count ? perf->current + 1 : 0;
+		perf->lap = 0;
+	}
+	return 0;
+}
+
+static int look_at_heads(struct ebpf_perf *perf, struct ebpf_perf_cpu **earliest)
+{
+	*earliest = NULL;
+	for (uint32_t i = 0; i < perf->count; i++) {
+		struct ebpf_perf_cpu *cpu = &perf->cpus[i];
+
+		if (!cpu->ready) {
+			int ret = find_sample(perf, cpu);
+
+			if (ret < 0)
+				return ret;
+			if (ret == 0)
+				continue;
+			cpu->ready = true;
+			cpu->time = word_at(perf, cpu, cpu->position + sizeof(struct perf_event_header));
+		}
+		if (!*earliest || cpu->time < (*earliest)->time)
+			*earliest = cpu;
+	}
+	return *earliest != NULL;
+}
+
+int ebpf_perf_next(struct ebpf_ring *ring, const void **data, size_t *size)
+{
+	struct ebpf_perf *perf = ring->perf;
+	struct ebpf_perf_cpu *earliest;
+	int ret;
+
+	if (perf->overwrite && !perf->paused)
+		return 0;
+	if (!perf->ordered)
+		return next_in_turn(perf, data, size);
+	ret = look_at_heads(perf, &earliest);
+	if (ret <= 0)
+		return ret;
+	earliest->ready = false;
+	return take_sample(perf, earliest, data, size);
+}
+
+bool ebpf_perf_is_ready(struct ebpf_ring *ring)
+{
+	struct ebpf_perf *perf = ring->perf;
+
+	if (perf->overwrite && !perf->paused)
+		return false;
+	for (uint32_t i = 0; i < perf->count; i++)
+		if (find_sample(perf, &perf->cpus[i]))
+			return true;
+	return false;
+}
+
+/* Whether the reader has to come again is known: it reads on until nothing that it knows of is left. */
+static void set_wake(struct ebpf_ring *ring, bool wake)
+{
+	struct ebpf_perf *perf = ring->perf;
+	uint64_t one = 1;
+
+	if (wake == perf->woken || perf->wake < 0)
+		return;
+	perf->woken = wake;
+	if (wake)
+		perf_sys(ring)->write(perf->wake, &one, sizeof(one));
+	else
+		perf_sys(ring)->read(perf->wake, &one, sizeof(one));
+}
+
+void ebpf_perf_release(struct ebpf_ring *ring)
+{
+	struct ebpf_perf *perf = ring->perf;
+	bool left = false;
+
+	for (uint32_t i = 0; i < perf->count; i++) {
+		struct ebpf_perf_cpu *cpu = &perf->cpus[i];
+
+		left |= cpu->position != cpu->known;
+		if (!cpu->tail || cpu->published == cpu->position)
+			continue;
+		cpu->published = cpu->position;
+		__atomic_store_n(cpu->tail, cpu->position, __ATOMIC_RELEASE);
+	}
+	set_wake(ring, left);
+}
+
+uint64_t ebpf_perf_available(const struct ebpf_ring *ring)
+{
+	const struct ebpf_perf *perf = ring->perf;
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < perf->count; i++) {
+		const struct ebpf_perf_cpu *cpu = &perf->cpus[i];
+
+		bytes += (perf->overwrite ? cpu->known : __atomic_load_n(cpu->head, __ATOMIC_ACQUIRE)) - cpu->position;
+	}
+	return bytes;
+}
+
+/* -- what a perf buffer has that a ring buffer has not -- */
+
+uint64_t ebpf_ring_lost(const struct ebpf_ring *ring)
+{
+	uint64_t lost = 0;
+
+	for (uint32_t i = 0; ring->perf && i < ring->perf->count; i++)
+		lost += ring->perf->cpus[i].lost;
+	return lost;
+}
+
+uint64_t ebpf_ring_take_lost(struct ebpf_ring *ring, int *cpu)
+{
+	for (uint32_t i = 0; ring->perf && i < ring->perf->count; i++) {
+		uint64_t lost = ring->perf->cpus[i].untold;
+
+		if (lost) {
+			ring->perf->cpus[i].untold = 0;
+			*cpu = ring->perf->cpus[i].cpu;
+			return lost;
+		}
+	}
+	return 0;
+}
+
+int ebpf_ring_cpu(const struct ebpf_ring *ring)
+{
+	return ring->perf ? ring->perf->last_cpu : -1;
+}
+
+uint64_t ebpf_ring_time(const struct ebpf_ring *ring)
+{
+	return ring->perf ? ring->perf->last_time : 0;
+}
+
+static int set_paused(struct ebpf_ring *ring, bool pause, struct ebpf_error *err)
+{
+	struct ebpf_perf *perf = ring->perf;
+
+	if (!perf)
+		return ebpf_fail(err, ENOTSUP, "ring buffer: map '%s': only a perf buffer can be paused", ring->map->name);
+	for (uint32_t i = 0; i < perf->count; i++) {
+		int ret = perf_sys(ring)->ioctl(perf->cpus[i].fd, PERF_EVENT_IOC_PAUSE_OUTPUT, pause);
+
+		if (ret < 0)
+			return fail_cpu(ring, perf->cpus[i].cpu, pause ? "cannot pause it (Linux 4.7)" : "cannot go on", ret, err);
+	}
+	perf->paused = pause;
+	return 0;
+}
+
+int ebpf_ring_pause(struct ebpf_ring *ring, struct ebpf_error *err)
+{
+	struct ebpf_perf *perf = ring->perf;
+	int ret = set_paused(ring, true, err);
+
+	if (ret < 0 || !perf->overwrite)
+		return ret;
+	/* From the newest record to the oldest that has not been read before: `published` is where the last look began. */
+	for (uint32_t i = 0; i < perf->count; i++) {
+		struct ebpf_perf_cpu *cpu = &perf->cpus[i];
+		uint64_t head = __atomic_load_n(cpu->head, __ATOMIC_ACQUIRE), written = cpu->published - head;
+
+		cpu->position = head;
+		cpu->known = head + (written <= perf->mask ? written : perf->mask + 1);
+		cpu->published = head;
+	}
+	return 0;
+}
+
+int ebpf_ring_resume(struct ebpf_ring *ring, struct ebpf_error *err)
+{
+	struct ebpf_perf *perf = ring->perf;
+
+	if (perf && perf->overwrite)
+		for (uint32_t i = 0; i < perf->count; i++)
+			perf->cpus[i].position = perf->cpus[i].known;
+	return set_paused(ring, false, err);
+}
