@@ -214,5 +214,6 @@ int luaopen_ebpf_core(lua_State *L)
 	binding_open_ring(L);
 	binding_open_loop(L);
 	binding_open_asm(L);
+	binding_open_btf(L);
 	return 1;
 }

@@ -16,7 +16,8 @@
  *    ("xdp", "percpu_hash", "trace_fentry").
  *  - One thread at a time per object. Two contexts (struct ebpf_kernel) share nothing.
  *  - Structs named ..._options begin with `size`: set it to sizeof and zero the rest.
- *  - Type numbers (program, map, attach, link) are those of the kernel's enums in <linux/bpf.h>.
+ *  - Type numbers (program, map, attach, link) are those of the kernel's enums in <linux/bpf.h>, kinds of types (BTF_KIND_...)
+ *    those of <linux/btf.h>.
  */
 #ifndef EBPF_EBPF_H
 #define EBPF_EBPF_H
@@ -50,7 +51,7 @@ EBPF_API const char *ebpf_errno_name(int code);
 
 /* ---- names and numbers ------------------------------------------------------------------------ */
 
-enum ebpf_enum { EBPF_PROGRAM_TYPE, EBPF_MAP_TYPE, EBPF_ATTACH_TYPE, EBPF_LINK_TYPE, EBPF_HELPER };
+enum ebpf_enum { EBPF_PROGRAM_TYPE, EBPF_MAP_TYPE, EBPF_ATTACH_TYPE, EBPF_LINK_TYPE, EBPF_HELPER, EBPF_BTF_KIND };
 /* The kernel's lower-case name of a number, or NULL when it is unknown. Static memory. */
 EBPF_API const char *ebpf_enum_name(enum ebpf_enum which, uint32_t value);
 /* The number of a name ("xdp" -> 6), or -ENOENT. */
@@ -90,14 +91,95 @@ EBPF_API int ebpf_btf_read(const void *data, size_t size, struct ebpf_btf *base,
 EBPF_API int ebpf_btf_read_file(const char *path, struct ebpf_btf *base, struct ebpf_btf **out, struct ebpf_error *err);
 /* The running kernel's vmlinux types, borrowed from the context. NULL (ENOTSUP) on a kernel without BTF. */
 EBPF_API struct ebpf_btf *ebpf_kernel_btf(struct ebpf_kernel *kernel, struct ebpf_error *err);
+/* A kernel module's types, split on vmlinux's; borrowed from the context. ENOENT when no such module with types is loaded. 5.11. */
+EBPF_API struct ebpf_btf *ebpf_kernel_btf_of_module(struct ebpf_kernel *kernel, const char *module, struct ebpf_error *err);
 /* Number of types including void and the base's: ids run from 1 to count - 1. */
 EBPF_API uint32_t ebpf_btf_count(const struct ebpf_btf *btf);
+EBPF_API uint32_t ebpf_btf_first_id(const struct ebpf_btf *btf);     /* of its own types: 1, or the base's count */
+EBPF_API struct ebpf_btf *ebpf_btf_base(const struct ebpf_btf *btf); /* borrowed, or NULL */
+EBPF_API bool ebpf_btf_big_endian(const struct ebpf_btf *btf);       /* the byte order of its bytes */
+EBPF_API int ebpf_btf_pointer_size(const struct ebpf_btf *btf);      /* 8, or 4 when the types say so */
+/* The raw bytes, header included: of split BTF without its base. They live as long as `btf`. */
+EBPF_API const void *ebpf_btf_data(const struct ebpf_btf *btf, size_t *size);
+/* A string by its offset, the base's strings first; "" when out of range. */
+EBPF_API const char *ebpf_btf_string(const struct ebpf_btf *btf, uint32_t offset);
+/* The offset behind the last string, and of the first own one. */
+EBPF_API void ebpf_btf_string_range(const struct ebpf_btf *btf, uint32_t *first, uint32_t *end);
 /* The id of a type by C name: "struct event", "union u", "enum e", or a bare name of any named type
  * ("event_t", "int"); -ENOENT when there is none. */
 EBPF_API int64_t ebpf_btf_find(const struct ebpf_btf *btf, const char *name);
+/* First type of this exact name (without "struct") and kind (0 = any that is known, but no tags), own types before the base's; -ENOENT. */
+EBPF_API int64_t ebpf_btf_find_kind(const struct ebpf_btf *btf, const char *name, uint32_t kind);
+/* ebpf_btf_find, or with a kind ebpf_btf_find_kind, with an error that names what is not there. */
+EBPF_API int64_t ebpf_btf_lookup(const struct ebpf_btf *btf, const char *name, uint32_t kind, struct ebpf_error *err);
+/* The next of the own types with this exact name and kind after id `after` (0 = from the start); 0 at the end. Kind 0: any that is known but tags, functions,
+ * variables and sections last. */
+EBPF_API uint32_t ebpf_btf_next_named(const struct ebpf_btf *btf, const char *name, uint32_t kind, uint32_t after);
 /* Size in bytes of a type, through typedefs and qualifiers, of a variable that of its type; -EINVAL for one without a size, -E2BIG for
  * 4 GiB and more. */
 EBPF_API int64_t ebpf_btf_sizeof(const struct ebpf_btf *btf, uint32_t id);
+/* The same with an error that names the type. */
+EBPF_API int64_t ebpf_btf_size(const struct ebpf_btf *btf, uint32_t id, struct ebpf_error *err);
+/* Through const, volatile, restrict, type_tag (and, with resolve, typedef): the id behind; 0 when the chain is absurdly long. */
+EBPF_API uint32_t ebpf_btf_skip_modifiers(const struct ebpf_btf *btf, uint32_t id);
+EBPF_API uint32_t ebpf_btf_resolve(const struct ebpf_btf *btf, uint32_t id);
+/* Where a member lies: "a.b[2].c", anonymous structs and unions looked through, as offsetof in C; `bits` gets the whole offset in bits, `bit_size`
+ * 0 but for a bit field, `type` the member's type. ENOENT names a member that is not there, EINVAL a step that cannot be taken. */
+EBPF_API int ebpf_btf_offsetof(const struct ebpf_btf *btf, uint32_t id, const char *path, uint64_t *bits, uint32_t *bit_size, uint32_t *type,
+			       struct ebpf_error *err);
+/* A type's name as in C, without its body: "struct event", "const char *", "u32[4]", "struct {...}"; for people. As snprintf. */
+EBPF_API int ebpf_btf_print_name(const struct ebpf_btf *btf, uint32_t id, char *text, size_t size);
+
+/* One type, and its parts: small views by value. A type of another kind, or an index that is not below vlen, gives zeros and the name "". Ids of types
+ * are below the count always; cycles are possible. Strings belong to the BTF. */
+struct ebpf_type {
+	uint32_t id;
+	uint8_t kind;  /* 0 = void */
+	bool kind_flag;
+	uint32_t vlen; /* number of parts; 24 bits: newer kernels (7.1) widened it from 16, with bits that were always zero before */
+	union {
+		uint32_t size; /* INT, STRUCT, UNION, ENUM, ENUM64, DATASEC, FLOAT */
+		uint32_t type; /* PTR, TYPEDEF, qualifiers, FUNC, FUNC_PROTO (return), VAR, DECL_TAG, TYPE_TAG */
+	};
+	const char *name;           /* "" when anonymous */
+	uint32_t extra;             /* internal */
+	const struct ebpf_btf *btf; /* the one (base or split) that holds the bytes */
+};
+struct ebpf_member {
+	const char *name;
+	uint32_t type, bit_offset;
+	uint32_t bit_size; /* 0 = not a bit field; both encodings of bit fields come out alike */
+};
+struct ebpf_btf_array {
+	uint32_t element, index, count;
+};
+struct ebpf_param {
+	const char *name;
+	uint32_t type;
+};
+/* is_signed: only compilers since Linux 6.0's time say so (clang 15, pahole 1.24). Of a 32-bit enum without it the
+ * value is zero-extended, even where the C source had a negative one; (int32_t)value is what there was. */
+struct ebpf_btf_enum {
+	const char *name;
+	int64_t value;
+	bool is_signed;
+};
+struct ebpf_secinfo {
+	uint32_t type, offset, size;
+};
+/* False for an id out of range. */
+EBPF_API bool ebpf_btf_type(const struct ebpf_btf *btf, uint32_t id, struct ebpf_type *out);
+EBPF_API struct ebpf_member ebpf_type_member(const struct ebpf_type *type, uint32_t index);
+EBPF_API struct ebpf_btf_array ebpf_type_array(const struct ebpf_type *type);
+EBPF_API struct ebpf_param ebpf_type_param(const struct ebpf_type *type, uint32_t index);
+EBPF_API struct ebpf_btf_enum ebpf_type_enumerator(const struct ebpf_type *type, uint32_t index); /* ENUM and ENUM64 */
+EBPF_API struct ebpf_secinfo ebpf_type_secinfo(const struct ebpf_type *type, uint32_t index);
+/* INT: encoding (1 signed, 2 char, 4 bool), bit offset, bits. */
+EBPF_API void ebpf_type_int(const struct ebpf_type *type, uint32_t *encoding, uint32_t *offset, uint32_t *bits);
+EBPF_API uint32_t ebpf_type_linkage(const struct ebpf_type *type);  /* VAR and FUNC: 0 static, 1 global, 2 extern */
+EBPF_API int32_t ebpf_type_component(const struct ebpf_type *type); /* DECL_TAG: -1 = the whole */
+/* The next DECL_TAG about type `id`, after tag `after` (0 = from the start); 0 at the end. */
+EBPF_API uint32_t ebpf_btf_next_tag(const struct ebpf_btf *btf, uint32_t id, uint32_t after);
 
 /* How bytes of a type are laid out: a tree, made once per type and walked for each value. It holds copies of
  * all names, so it outlives the BTF that it was made from. Nodes belong to the root; a type that occurs twice may be one node that

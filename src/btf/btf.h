@@ -38,68 +38,11 @@ enum ebpf_btf_kind {
 enum { BTF_INT_SIGNED = 1, BTF_INT_CHAR = 2, BTF_INT_BOOL = 4 };
 enum { BTF_VAR_STATIC, BTF_VAR_GLOBAL, BTF_VAR_EXTERN }; /* also the linkage of a FUNC, in vlen */
 
-struct ebpf_type {
-	uint32_t id;
-	uint8_t kind;
-	bool kind_flag;
-	uint32_t vlen; /* 24 bits: newer kernels (7.1) widened it from 16, with bits that were always zero before */
-	union {
-		uint32_t size; /* INT, STRUCT, UNION, ENUM, ENUM64, DATASEC, FLOAT */
-		uint32_t type; /* PTR, TYPEDEF, qualifiers, FUNC, FUNC_PROTO (return), VAR, DECL_TAG, TYPE_TAG */
-	};
-	const char *name;           /* "" when anonymous */
-	uint32_t extra;             /* where the kind's own data starts: offset in the type section, for the accessors */
-	const struct ebpf_btf *btf; /* the one (base or split) that holds the bytes */
-};
-struct ebpf_member {
-	const char *name;
-	uint32_t type, bit_offset;
-	uint32_t bit_size; /* 0 = not a bit field; both encodings of bit fields come out alike */
-};
-struct ebpf_btf_array {
-	uint32_t element, index, count;
-};
-struct ebpf_param {
-	const char *name;
-	uint32_t type;
-};
-/* is_signed: only compilers since Linux 6.0's time say so (clang 15, pahole 1.24). Of a 32-bit enum without it the
- * value is zero-extended, even where the C source had a negative one; (int32_t)value is what there was. */
-struct ebpf_btf_enum {
-	const char *name;
-	int64_t value;
-	bool is_signed;
-};
-struct ebpf_secinfo {
-	uint32_t type, offset, size;
-};
-
-/* False for an id out of range; void is id 0, kind UNKN. */
-bool ebpf_btf_type(const struct ebpf_btf *btf, uint32_t id, struct ebpf_type *out);
-const char *ebpf_btf_string(const struct ebpf_btf *btf, uint32_t offset); /* "" when out of range */
-/* Parts of a type. A type of another kind, or an index that is not below vlen, gives zeros and the name "". */
-struct ebpf_member ebpf_type_member(const struct ebpf_type *type, uint32_t index);
-struct ebpf_btf_array ebpf_type_array(const struct ebpf_type *type);
-struct ebpf_param ebpf_type_param(const struct ebpf_type *type, uint32_t index);
-struct ebpf_btf_enum ebpf_type_enumerator(const struct ebpf_type *type, uint32_t index); /* ENUM and ENUM64 */
-struct ebpf_secinfo ebpf_type_secinfo(const struct ebpf_type *type, uint32_t index);
-/* INT: encoding, bit offset, bits. */
-void ebpf_type_int(const struct ebpf_type *type, uint32_t *encoding, uint32_t *offset, uint32_t *bits);
-uint32_t ebpf_type_linkage(const struct ebpf_type *type);  /* VAR and FUNC */
-int32_t ebpf_type_component(const struct ebpf_type *type); /* DECL_TAG: -1 = the whole */
-/* Through const, volatile, restrict, type_tag (and typedef): the id behind; 0 when the chain is absurdly long. */
-uint32_t ebpf_btf_skip_modifiers(const struct ebpf_btf *btf, uint32_t id);
-uint32_t ebpf_btf_resolve(const struct ebpf_btf *btf, uint32_t id);
-/* First type of this exact name and kind (0 = any that is known, but no tags), own types before the base's; -ENOENT. */
-int64_t ebpf_btf_find_kind(const struct ebpf_btf *btf, const char *name, uint32_t kind);
 /* Walks the types whose essential name (name without ___flavour) is the first `length` bytes of `name`: pass 0
  * first, then the last result; own types only, not the base's, and neither functions nor variables nor sections. 0
  * at the end. This is what CO-RE looks candidates up with. */
 uint32_t ebpf_btf_next_essential(const struct ebpf_btf *btf, const char *name, size_t length, uint32_t after);
-struct ebpf_btf *ebpf_btf_base(const struct ebpf_btf *btf); /* borrowed, or NULL */
-uint32_t ebpf_btf_first_id(const struct ebpf_btf *btf);     /* 1, or the base's count */
 bool ebpf_btf_swapped(const struct ebpf_btf *btf);
-int ebpf_btf_pointer_size(const struct ebpf_btf *btf); /* 8, or 4 when the types say so */
 /* As ebpf_btf_read, but the bytes stay the caller's; `release` (or NULL) is called with them when the last reference
  * goes, and not on failure. */
 int ebpf_btf_adopt(const void *data, size_t size, struct ebpf_btf *base,
