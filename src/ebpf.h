@@ -239,6 +239,11 @@ EBPF_API int ebpf_btf_builder_read(struct ebpf_btf_builder *builder, struct ebpf
 /* The bytes of a BTF, malloc'ed, in this byte order and without what somebody lacks. Types keep their ids. */
 EBPF_API int ebpf_btf_write(const struct ebpf_btf *btf, uint32_t lacks, bool big_endian, void **data, size_t *size, struct ebpf_error *err);
 
+/* Each type once: the types of several compilation units or joined objects without what they say alike, forward declarations replaced by the struct that
+ * they declare. Split BTF is compared with its base too. Variables and sections stay. ELOOP for a type that leads back to itself without a struct,
+ * E2BIG where telling types apart would take for ever. */
+EBPF_API int ebpf_btf_dedup(const struct ebpf_btf *btf, struct ebpf_btf **out, struct ebpf_error *err);
+
 /* How bytes of a type are laid out: a tree, made once per type and walked for each value. It holds copies of
  * all names, so it outlives the BTF that it was made from. Nodes belong to the root; a type that occurs twice may be one node that
  * is referred to twice. All that a node covers lies inside of its parent, no node contains itself, the depth is at most 33, and
