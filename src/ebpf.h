@@ -99,6 +99,29 @@ EBPF_API int64_t ebpf_btf_find(const struct ebpf_btf *btf, const char *name);
  * 4 GiB and more. */
 EBPF_API int64_t ebpf_btf_sizeof(const struct ebpf_btf *btf, uint32_t id);
 
+/* Takes `size` bytes of text (no NUL behind); a negative result ends the printing, which returns it. */
+typedef int (*ebpf_write_fn)(void *context, const char *text, size_t size);
+struct ebpf_print_options {
+	size_t size;
+	const uint32_t *types; /* these and what they need; without any (type_count 0): all, those of a base too */
+	size_t type_count;
+	bool header;    /* with an include guard, and the pragma by which clang records accesses for CO-RE */
+	bool sort;      /* all types by name, not by id, as bpftool does since 7.5 */
+	bool functions; /* after all types the prototypes of kernel functions for BPF programs (of types by pahole 1.26), as bpftool does since 7.5 */
+};
+/* Types as C that compiles, each after what it needs, laid out as they are: what `bpftool btf dump format c` prints. Names that occur twice get
+ * "___2" and so on. `options` may be NULL. ELOOP for a type that contains itself; E2BIG for types that unfold beyond all proportion. What was
+ * printed before a failure has been handed to `write`. */
+EBPF_API int ebpf_btf_print_c(const struct ebpf_btf *btf, const struct ebpf_print_options *options, ebpf_write_fn write, void *context,
+			      struct ebpf_error *err);
+/* One declaration, without those that it needs: "int (*name)(void *)"; of a function type its prototype. `name` may be "". */
+EBPF_API int ebpf_btf_print_declaration(const struct ebpf_btf *btf, uint32_t id, const char *name, ebpf_write_fn write, void *context,
+					struct ebpf_error *err);
+/* One line for each type (of `ids`, or all of its own for a count of 0) and each of its parts, as `bpftool btf dump format raw`; or as its
+ * --json: one object { "types": [...] }. */
+EBPF_API int ebpf_btf_print_raw(const struct ebpf_btf *btf, const uint32_t *ids, size_t count, bool json, ebpf_write_fn write,
+				void *context, struct ebpf_error *err);
+
 /* How bytes of a type are laid out: a tree, made once per type and walked for each value. It holds copies of
  * all names, so it outlives the BTF that it was made from. Nodes belong to the root; a type that occurs twice may be one node that
  * is referred to twice. All that a node covers lies inside of its parent, no node contains itself, the depth is at most 33, and
