@@ -178,6 +178,27 @@ EBPF_API int64_t ebpf_layout_get_int(const struct ebpf_layout *layout, const str
  * otherwise `data` is the start of the enclosing struct. */
 EBPF_API int ebpf_layout_set_int(const struct ebpf_layout *layout, const struct ebpf_field *field, void *data, int64_t value);
 
+/* How a value is written. All zero: over several lines, with the names of members, without members that are zero. */
+struct ebpf_value_options {
+	size_t size;
+	bool compact;        /* on one line */
+	bool skip_names;     /* no names of members (and, typed, no types): by position */
+	bool emit_zeroes;    /* members that are zero as well */
+	bool emit_strings;   /* arrays of char as "text" */
+	bool typed;          /* "(struct event){.pid = (int)1,}", arrays in [ ]: as libbpf and the kernel (bpf_snprintf_btf) write it, with their
+				omissions; otherwise a C initializer, "{ .pid = 1 }", which keeps every bit but padding */
+	uint32_t indent_level; /* what each line begins with: so many indents, and one more for each level */
+	const char *indent;  /* NULL = a tab */
+};
+/* Writes the value that `data` (host byte order) holds, of any type with a size, of a variable or of a data section. Data beyond the type is
+ * ignored; of data that ends before, what is there is written, whole values only, and the result is -E2BIG. */
+EBPF_API int ebpf_value_print(const struct ebpf_btf *btf, uint32_t id, const void *data, size_t data_size,
+			      const struct ebpf_value_options *options, ebpf_write_fn write, void *context, struct ebpf_error *err);
+/* Reads what ebpf_value_print writes (but for typed variables and sections), and what C has as initializers: designators (".a.b[2] =", "[0 ... 3] ="), positions, numbers of all bases,
+ * characters, strings, enumerators, "A | B", true, false, NULL; casts are passed over. `data` (of the type's size) is zeroed and filled, in host byte
+ * order. EINVAL and ERANGE name line and column; ENOENT an unknown member or enumerator; then `data` holds nothing of use. */
+EBPF_API int ebpf_value_parse(const struct ebpf_btf *btf, uint32_t id, const char *text, void *data, size_t data_size, struct ebpf_error *err);
+
 /* ---- instructions ------------------------------------------------------------------------------- */
 
 /* One slot of RFC 9669 in host byte order; the wide load takes two. */

@@ -33,10 +33,10 @@ struct printer {
 	const struct ebpf_btf *btf;
 	struct btf_text *text;
 	struct print_state *states; /* of each type */
-	uint32_t *versions;         /* of each type's name: 0 = not yet chosen, 1 = as it is, n = name___n */
-	struct ebpf_table tags;     /* names of structs, unions and enums: how often each was taken */
-	struct ebpf_table idents;   /* names of typedefs and enumerators */
-	uint32_t *queue;            /* definitions in the order in which to write them */
+	uint32_t *versions; /* of each type's name: 0 = not yet chosen, 1 = as it is, n = name___n; NULL = all are as they are */
+	struct ebpf_table tags;   /* names of structs, unions and enums: how often each was taken */
+	struct ebpf_table idents; /* names of typedefs and enumerators */
+	uint32_t *queue;          /* definitions in the order in which to write them */
 	size_t queue_count, queue_capacity;
 	uint32_t chain[PRINT_MAX_CHAIN]; /* the declarations at work, innermost last */
 	size_t chain_count;

@@ -26,9 +26,13 @@ static void write_version(struct printer *printer, const char *name, uint32_t ve
 
 static void write_name(struct printer *printer, const struct ebpf_type *type, struct ebpf_table *names)
 {
-	uint32_t *version = &printer->versions[type->id];
 	if (!*type->name)
 		return;
+	if (!printer->versions) {
+		btf_text_string(printer->text, type->name);
+		return;
+	}
+	uint32_t *version = &printer->versions[type->id];
 	/* Declarations without a body define nothing, so they take no name. */
 	if (!*version && (type->kind == BTF_KIND_FWD || (type->kind == BTF_KIND_ENUM && !type->vlen)))
 		*version = 1;
@@ -57,34 +61,67 @@ void print_forward(struct printer *printer, const struct ebpf_type *type)
 
 /* -- structs and unions -- */
 
-void print_struct(struct printer *printer, const struct ebpf_type *type, int level)
+/* A member, and where it ends, in bits. */
+static int64_t write_member(struct printer *printer, const struct ebpf_member *member, int level)
 {
-	bool is_struct = type->kind == BTF_KIND_STRUCT;
-	bool is_packed = is_struct && print_is_packed(printer, type);
-	bool after_bit_field = false;
-	int64_t end = 0; /* of the last member, in bits */
+	print_newline(printer, level);
+	print_declaration(printer, member->type, member->name, level);
+	int64_t bits = member->bit_size;
+	if (bits) {
+		btf_text_add(printer->text, ": ", 2);
+		btf_text_unsigned(printer->text, bits);
+	} else {
+		int64_t size = ebpf_btf_sizeof(printer->btf, member->type);
+		bits = size > 0 ? 8 * size : 0;
+	}
+	btf_text_char(printer->text, ';');
+	return member->bit_offset + bits;
+}
 
-	print_struct_forward(printer, type);
-	btf_text_add(printer->text, " {", 2);
+static void write_struct_members(struct printer *printer, const struct ebpf_type *type, bool is_packed, int level)
+{
+	bool after_bit_field = false;
+	int64_t end = 0;
 	for (uint32_t i = 0; i < type->vlen && !print_failed(printer); i++) {
 		struct ebpf_member member = ebpf_type_member(type, i);
 		int alignment = is_packed ? 1 : print_alignment(printer, member.type);
-		print_padding(printer, end, member.bit_offset, alignment, after_bit_field && member.bit_size, level + 1);
-		print_newline(printer, level + 1);
-		print_declaration(printer, member.type, member.name, level + 1);
+		print_padding(printer, end, member.bit_offset, alignment, after_bit_field && member.bit_size, level);
+		end = write_member(printer, &member, level);
 		after_bit_field = member.bit_size != 0;
-		if (after_bit_field) {
-			btf_text_add(printer->text, ": ", 2);
-			btf_text_unsigned(printer->text, member.bit_size);
-			end = (int64_t)member.bit_offset + member.bit_size;
-		} else {
-			int64_t size = ebpf_btf_sizeof(printer->btf, member.type);
-			end = member.bit_offset + 8 * (size > 0 ? size : 0);
-		}
-		btf_text_char(printer->text, ';');
 	}
-	if (is_struct)
-		print_padding(printer, end, 8 * (int64_t)type->size, print_alignment(printer, type->id), false, level + 1);
+	print_padding(printer, end, 8 * (int64_t)type->size, print_alignment(printer, type->id), false, level);
+}
+
+static void write_union_members(struct printer *printer, const struct ebpf_type *type, bool is_packed, int level)
+{
+	int64_t most = 0, end, bits = 8 * (int64_t)type->size;
+	for (uint32_t i = 0; i < type->vlen && !print_failed(printer); i++) {
+		struct ebpf_member member = ebpf_type_member(type, i);
+		end = write_member(printer, &member, level);
+		most = end > most ? end : most;
+	}
+	/* Wider than its members, for it is aligned beyond them: a member that is nothing but padding. An attribute would ask for
+	 * the alignment again where the union is a member of a packed struct. */
+	int alignment = is_packed ? 1 : print_alignment(printer, type->id);
+	if (!alignment || (most + 8 * alignment - 1) / (8 * alignment) * (8 * alignment) >= bits)
+		return;
+	print_newline(printer, level);
+	btf_text_string(printer->text, "struct {");
+	print_padding(printer, 0, bits, 1, false, level + 1);
+	print_newline(printer, level);
+	btf_text_add(printer->text, "};", 2);
+}
+
+void print_struct(struct printer *printer, const struct ebpf_type *type, int level)
+{
+	bool is_packed = print_is_packed(printer, type);
+
+	print_struct_forward(printer, type);
+	btf_text_add(printer->text, " {", 2);
+	if (type->kind == BTF_KIND_STRUCT)
+		write_struct_members(printer, type, is_packed, level + 1);
+	else
+		write_union_members(printer, type, is_packed, level + 1);
 	if (type->vlen || type->size)
 		print_newline(printer, level);
 	btf_text_char(printer->text, '}');
@@ -131,6 +168,8 @@ void print_enum(struct printer *printer, const struct ebpf_type *type, int level
 	btf_text_char(text, '}');
 	if (type->size == 1)
 		btf_text_string(text, " __attribute__((mode(byte)))");
+	else if (type->size == 2)
+		btf_text_string(text, " __attribute__((mode(HI)))");
 	else if (needs_word_mode(printer, type))
 		btf_text_string(text, " __attribute__((mode(word)))");
 }

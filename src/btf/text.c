@@ -112,7 +112,7 @@ void btf_text_hex(struct btf_text *text, uint64_t value)
 
 void btf_text_printf(struct btf_text *text, const char *format, ...)
 {
-	char buffer[128];
+	char buffer[400];
 	va_list arguments;
 	va_start(arguments, format);
 	int length = vsnprintf(buffer, sizeof(buffer), format, arguments);

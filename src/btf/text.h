@@ -28,7 +28,7 @@ void btf_text_string(struct btf_text *text, const char *string);
 void btf_text_unsigned(struct btf_text *text, uint64_t value);
 void btf_text_signed(struct btf_text *text, int64_t value);
 void btf_text_hex(struct btf_text *text, uint64_t value);                               /* with 0x */
-void btf_text_printf(struct btf_text *text, const char *format, ...) EBPF_PRINTF(2, 3); /* at most 127 bytes */
+void btf_text_printf(struct btf_text *text, const char *format, ...) EBPF_PRINTF(2, 3); /* at most 399 bytes */
 /* A JSON string, quoted. Bytes that are no UTF-8 stay as they are. */
 void btf_text_json(struct btf_text *text, const char *string);
 
