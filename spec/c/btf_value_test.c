@@ -130,7 +130,7 @@ static void prints_typed(const struct ebpf_btf *btf)
 		  "{-1,}");
 	struct value value = {.mac = {'a', 0, 3}, .name = "hi", .three = 5, .five = -3, .pairs = {{1, 0}}, .grid = {{0}, {4, 5, 6}}};
 	CHECK_STR(print(btf, find(btf, "struct value"), &value, sizeof(value), (struct ebpf_value_options){.typed = true, .compact = true}),
-		  "(struct value){.mac = (__u8[6])['a','\\0',],.name = (char[9])['h','i','\\0',],"
+		  "(struct value){.mac = (__u8[6])['a',3,],.name = (char[9])['h','i',],"
 		  ".pairs = (struct pair[2])[{.low = 1,.high = 0,},{.low = 0,.high = 0,},],.three = (__u32)0x5,.five = (__s32)0x1d,"
 		  ".grid = (__u16[2][3])[[0,0,0,],[4,5,6,],],}");
 	CHECK_STR(print(btf, find(btf, "char"), "x", 1, (struct ebpf_value_options){.typed = true}), "(char)120");

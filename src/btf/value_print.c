@@ -63,19 +63,58 @@ static void charge(struct value_printer *p, uint64_t bytes)
 	p->values -= bytes / 64 < p->values ? bytes / 64 : p->values;
 }
 
-/* In the typed notation a text ends at its first NUL. What is cut off is not zero, so that it is noticed. */
-static bool is_zero(struct value_printer *p, const struct ebpf_type *type, struct place at, uint64_t size)
+static bool has_zeros(struct value_printer *p, uint64_t offset, uint64_t size)
 {
-	if (at.bit_size)
-		return is_inside(p, at.offset, (at.bit_offset + at.bit_size + 7) / 8) &&
-		       !ebpf_bits_get(p->data + at.offset, at.bit_offset, at.bit_size, host_is_big);
-	if (!is_inside(p, at.offset, size))
-		return false;
-	if (p->options->typed && is_byte_array(p, type) && size)
-		size = 1;
 	charge(p, size);
 	for (uint64_t i = 0; i < size; i++)
-		if (p->data[at.offset + i])
+		if (p->data[offset + i])
+			return false;
+	return true;
+}
+
+/* Where a member is, and what it is. */
+static struct place place_member(const struct value_printer *p, uint64_t offset, const struct ebpf_member *member,
+                                 struct ebpf_type *type)
+{
+	struct place at = {.offset = offset + member->bit_offset / 8, .bit_size = member->bit_size};
+	at.bit_offset = at.bit_size ? member->bit_offset % 8 : 0;
+	ebpf_btf_type(p->types.btf, ebpf_btf_resolve(p->types.btf, member->type), type);
+	return at;
+}
+
+/* Padding may hold anything. In the typed notation a text ends at its first NUL. What is cut off is not zero, so that it is
+ * noticed. */
+static bool is_zero(struct value_printer *p, const struct ebpf_type *type, struct place at, int depth)
+{
+	int64_t size = ebpf_btf_sizeof(p->types.btf, type->id);
+	struct ebpf_type part;
+
+	if (at.bit_size)
+		return at.bit_size <= 64 && is_inside(p, at.offset, (at.bit_offset + at.bit_size + 7) / 8) &&
+		       !ebpf_bits_get(p->data + at.offset, at.bit_offset, at.bit_size, host_is_big);
+	if (size < 0 || !is_inside(p, at.offset, size) || !p->values || depth > MAX_DEPTH)
+		return false;
+	p->values--;
+	if (p->options->typed && is_byte_array(p, type))
+		return has_zeros(p, at.offset, size > 0);
+	/* Padding apart, zero bytes are zeros: the other question is asked only where there are others. */
+	if (has_zeros(p, at.offset, size))
+		return true;
+	if (type->kind == BTF_KIND_STRUCT || type->kind == BTF_KIND_UNION) {
+		for (uint32_t i = 0; i < type->vlen; i++) {
+			struct ebpf_member member = ebpf_type_member(type, i);
+			struct place inner = place_member(p, at.offset, &member, &part);
+			if (!is_zero(p, &part, inner, depth + 1))
+				return false;
+		}
+		return true;
+	}
+	if (type->kind != BTF_KIND_ARRAY)
+		return false;
+	ebpf_btf_type(p->types.btf, ebpf_btf_resolve(p->types.btf, ebpf_type_array(type).element), &part);
+	int64_t step = ebpf_btf_sizeof(p->types.btf, part.id);
+	for (uint64_t i = 0; step > 0 && i < ebpf_type_array(type).count; i++)
+		if (!is_zero(p, &part, (struct place){.offset = at.offset + i * step}, depth + 1))
 			return false;
 	return true;
 }
@@ -124,15 +163,13 @@ static void close_list(struct value_printer *p, char bracket)
 	btf_text_char(&p->text, bracket);
 }
 
-static void write_cast(struct value_printer *p, uint32_t id, bool in_parentheses)
+static void write_cast(struct value_printer *p, uint32_t id)
 {
 	if (!p->options->typed || p->options->skip_names || p->in_array)
 		return;
-	if (in_parentheses)
-		btf_text_char(&p->text, '(');
+	btf_text_char(&p->text, '(');
 	print_declaration(&p->types, id, "", 0);
-	if (in_parentheses)
-		btf_text_char(&p->text, ')');
+	btf_text_char(&p->text, ')');
 }
 
 /* -- numbers -- */
@@ -326,11 +363,14 @@ static void write_bytes(struct value_printer *p, const struct ebpf_type *element
 		struct place at = {.offset = offset + i};
 		if (!is_there(p, at, 1))
 			return;
+		bool is_end = p->options->typed && !p->data[at.offset];
+		if (is_end && !p->options->emit_zeroes)
+			continue;
 		begin_item(p, !i);
 		if (!write_char(p, p->data[at.offset]))
 			write_integer(p, element, at);
 		end_item(p);
-		if (p->options->typed && !p->data[at.offset])
+		if (is_end)
 			return;
 	}
 }
@@ -393,15 +433,10 @@ static int write_members(struct value_printer *p, const struct ebpf_type *type, 
 	int result = 0;
 	for (uint32_t i = 0; i < type->vlen && !result && !p->cut && !p->text.code; i++) {
 		struct ebpf_member member = ebpf_type_member(type, i);
-		struct place at = {.offset = offset + member.bit_offset / 8};
 		struct ebpf_type target;
-		if (member.bit_size) {
-			at.bit_size = member.bit_size;
-			at.bit_offset = member.bit_offset % 8;
-			if (at.bit_size > 64)
-				return print_fail(&p->types, EINVAL, type->id, "has a bit field of more than 64 bits");
-		}
-		ebpf_btf_type(p->types.btf, ebpf_btf_resolve(p->types.btf, member.type), &target);
+		struct place at = place_member(p, offset, &member, &target);
+		if (at.bit_size > 64)
+			return print_fail(&p->types, EINVAL, type->id, "has a bit field of more than 64 bits");
 		bool is_struct = target.kind == BTF_KIND_STRUCT || target.kind == BTF_KIND_UNION;
 		/* C names the members of nameless members directly, and gives nameless padding no value. */
 		p->in_union = type->kind == BTF_KIND_UNION;
@@ -432,8 +467,9 @@ static int write_variable(struct value_printer *p, const struct ebpf_type *type,
 	uint32_t linkage = ebpf_type_linkage(type);
 	if (!p->options->typed)
 		return print_value(p, type->type, p->depth ? type->name : "", at, first);
+	indent(p);
 	btf_text_string(&p->text, linkage == BTF_VAR_STATIC ? "static " : linkage == BTF_VAR_EXTERN ? "extern " : "");
-	write_cast(p, type->type, false);
+	print_declaration(&p->types, type->type, "", 0);
 	btf_text_char(&p->text, ' ');
 	btf_text_string(&p->text, type->name);
 	btf_text_string(&p->text, " = ");
@@ -444,7 +480,10 @@ static int write_section(struct value_printer *p, const struct ebpf_type *type, 
 {
 	bool first = true;
 	int result = 0;
+	if (!type->size && type->vlen)
+		return print_fail(&p->types, EINVAL, type->id, "has no sizes yet: the compiler leaves them to the loader");
 	if (p->options->typed) {
+		indent(p);
 		btf_text_string(&p->text, "SEC(\"");
 		btf_text_string(&p->text, type->name);
 		btf_text_string(&p->text, "\") ");
@@ -508,11 +547,11 @@ static int64_t check_type(struct value_printer *p, uint32_t id, struct ebpf_type
 	return size;
 }
 
-static bool is_left_out(struct value_printer *p, const struct ebpf_type *type, struct place at, int64_t size)
+static bool is_left_out(struct value_printer *p, const struct ebpf_type *type, struct place at)
 {
 	/* Positions count only as long as nothing is left out. */
 	bool by_position = p->in_array || (p->options->skip_names && !p->options->typed);
-	return p->depth && !by_position && !p->options->emit_zeroes && is_zero(p, type, at, size);
+	return p->depth && !by_position && !p->options->emit_zeroes && is_zero(p, type, at, 0);
 }
 
 static int print_value(struct value_printer *p, uint32_t id, const char *name, struct place at, bool *first)
@@ -525,7 +564,7 @@ static int print_value(struct value_printer *p, uint32_t id, const char *name, s
 	p->in_union = false;
 	if (size < 0)
 		return size;
-	if (is_left_out(p, &type, at, size))
+	if (is_left_out(p, &type, at))
 		return 0;
 	/* Of a struct or an array what is there is printed. */
 	if (size && !is_there(p, at, is_scalar(type.kind) ? (uint64_t)size : 1))
@@ -538,7 +577,7 @@ static int print_value(struct value_printer *p, uint32_t id, const char *name, s
 			btf_text_string(&p->text, name);
 			btf_text_string(&p->text, " = ");
 		}
-		write_cast(p, id, true);
+		write_cast(p, id);
 	}
 	switch (type.kind) {
 	case BTF_KIND_ARRAY:
