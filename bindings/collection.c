@@ -491,6 +491,14 @@ static int l_collection_variables(lua_State *L)
 	return push_list(L, &list);
 }
 
+static int l_collection_btf(lua_State *L)
+{
+	struct ebpf_collection **handle = binding_check(L, 1, CLASS_COLLECTION);
+
+	binding_push_btf(L, (*handle)->btf);
+	return 1;
+}
+
 static int l_collection_tostring(lua_State *L)
 {
 	struct ebpf_collection **handle = luaL_checkudata(L, 1, CLASS_COLLECTION);
@@ -505,7 +513,7 @@ static int l_collection_tostring(lua_State *L)
 static const luaL_Reg methods[] = { { "attach", l_collection_attach }, { "close", l_collection_close }, { NULL, NULL } };
 static const luaL_Reg properties[] = {
 	{ "maps", l_collection_maps }, { "programs", l_collection_programs }, { "variables", l_collection_variables },
-	{ "links", l_collection_links }, { NULL, NULL }
+	{ "links", l_collection_links }, { "btf", l_collection_btf }, { NULL, NULL }
 };
 static const luaL_Reg metamethods[] = {
 	{ "__tostring", l_collection_tostring }, { "__close", l_collection_close }, { "__gc", l_collection_close },

@@ -130,7 +130,9 @@ uint32_t binding_to_enum(lua_State *L, int index, enum ebpf_enum which, const ch
 	int value = ebpf_enum_value(which, name);
 
 	if (value < 0) {
-		static const char *const kinds[] = { "program type", "map type", "attach type", "link type", "helper" }; /* ORDER ebpf_enum */
+		static const char *const kinds[] = { /* ORDER ebpf_enum */
+			"program type", "map type", "attach type", "link type", "helper", "kind of type"
+		};
 
 		luaL_error(L, "%s: the kernel has no %s of the name '%s'", what, kinds[which], name);
 	}

@@ -615,6 +615,12 @@ static int l_spec_byteorder(lua_State *L)
 	return 1;
 }
 
+static int l_spec_btf(lua_State *L)
+{
+	binding_push_btf(L, binding_check_spec(L, 1)->btf);
+	return 1;
+}
+
 static int l_spec_tostring(lua_State *L)
 {
 	struct ebpf_spec **handle = luaL_checkudata(L, 1, CLASS_SPEC);
@@ -627,7 +633,7 @@ static const luaL_Reg methods[] = {
 	{ "close", l_spec_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = {
-	{ "name", l_spec_name }, { "license", l_spec_license }, { "byteorder", l_spec_byteorder }, { "maps", l_spec_maps },
+	{ "name", l_spec_name }, { "license", l_spec_license }, { "byteorder", l_spec_byteorder }, { "btf", l_spec_btf }, { "maps", l_spec_maps },
 	{ "programs", l_spec_programs }, { "variables", l_spec_variables }, { NULL, NULL }
 };
 static const luaL_Reg setters[] = { { "license", l_spec_set_license }, { NULL, NULL } };

@@ -16,7 +16,8 @@
  *    ("xdp", "percpu_hash", "trace_fentry").
  *  - One thread at a time per object. Two contexts (struct ebpf_kernel) share nothing.
  *  - Structs named ..._options begin with `size`: set it to sizeof and zero the rest.
- *  - Type numbers (program, map, attach, link) are those of the kernel's enums in <linux/bpf.h>.
+ *  - Type numbers (program, map, attach, link) are those of the kernel's enums in <linux/bpf.h>, kinds of types (BTF_KIND_...)
+ *    those of <linux/btf.h>.
  */
 #ifndef EBPF_EBPF_H
 #define EBPF_EBPF_H
@@ -50,7 +51,7 @@ EBPF_API const char *ebpf_errno_name(int code);
 
 /* ---- names and numbers ------------------------------------------------------------------------ */
 
-enum ebpf_enum { EBPF_PROGRAM_TYPE, EBPF_MAP_TYPE, EBPF_ATTACH_TYPE, EBPF_LINK_TYPE, EBPF_HELPER };
+enum ebpf_enum { EBPF_PROGRAM_TYPE, EBPF_MAP_TYPE, EBPF_ATTACH_TYPE, EBPF_LINK_TYPE, EBPF_HELPER, EBPF_BTF_KIND };
 /* The kernel's lower-case name of a number, or NULL when it is unknown. Static memory. */
 EBPF_API const char *ebpf_enum_name(enum ebpf_enum which, uint32_t value);
 /* The number of a name ("xdp" -> 6), or -ENOENT. */
@@ -90,14 +91,158 @@ EBPF_API int ebpf_btf_read(const void *data, size_t size, struct ebpf_btf *base,
 EBPF_API int ebpf_btf_read_file(const char *path, struct ebpf_btf *base, struct ebpf_btf **out, struct ebpf_error *err);
 /* The running kernel's vmlinux types, borrowed from the context. NULL (ENOTSUP) on a kernel without BTF. */
 EBPF_API struct ebpf_btf *ebpf_kernel_btf(struct ebpf_kernel *kernel, struct ebpf_error *err);
+/* A kernel module's types, split on vmlinux's; borrowed from the context. ENOENT when no such module with types is loaded. 5.11. */
+EBPF_API struct ebpf_btf *ebpf_kernel_btf_of_module(struct ebpf_kernel *kernel, const char *module, struct ebpf_error *err);
 /* Number of types including void and the base's: ids run from 1 to count - 1. */
 EBPF_API uint32_t ebpf_btf_count(const struct ebpf_btf *btf);
+EBPF_API uint32_t ebpf_btf_first_id(const struct ebpf_btf *btf);     /* of its own types: 1, or the base's count */
+EBPF_API struct ebpf_btf *ebpf_btf_base(const struct ebpf_btf *btf); /* borrowed, or NULL */
+EBPF_API bool ebpf_btf_big_endian(const struct ebpf_btf *btf);       /* the byte order of its bytes */
+EBPF_API int ebpf_btf_pointer_size(const struct ebpf_btf *btf);      /* 8, or 4 when the types say so */
+/* The raw bytes, header included: of split BTF without its base. They live as long as `btf`. */
+EBPF_API const void *ebpf_btf_data(const struct ebpf_btf *btf, size_t *size);
+/* A string by its offset, the base's strings first; "" when out of range. */
+EBPF_API const char *ebpf_btf_string(const struct ebpf_btf *btf, uint32_t offset);
+/* The offset behind the last string, and of the first own one. */
+EBPF_API void ebpf_btf_string_range(const struct ebpf_btf *btf, uint32_t *first, uint32_t *end);
 /* The id of a type by C name: "struct event", "union u", "enum e", or a bare name of any named type
  * ("event_t", "int"); -ENOENT when there is none. */
 EBPF_API int64_t ebpf_btf_find(const struct ebpf_btf *btf, const char *name);
+/* First type of this exact name (without "struct") and kind (0 = any that is known, but no tags), own types before the base's; -ENOENT. */
+EBPF_API int64_t ebpf_btf_find_kind(const struct ebpf_btf *btf, const char *name, uint32_t kind);
+/* ebpf_btf_find, or with a kind ebpf_btf_find_kind, with an error that names what is not there. */
+EBPF_API int64_t ebpf_btf_lookup(const struct ebpf_btf *btf, const char *name, uint32_t kind, struct ebpf_error *err);
+/* The next of the own types with this exact name and kind after id `after` (0 = from the start); 0 at the end. Kind 0: any that is known but tags, functions,
+ * variables and sections last. */
+EBPF_API uint32_t ebpf_btf_next_named(const struct ebpf_btf *btf, const char *name, uint32_t kind, uint32_t after);
 /* Size in bytes of a type, through typedefs and qualifiers, of a variable that of its type; -EINVAL for one without a size, -E2BIG for
  * 4 GiB and more. */
 EBPF_API int64_t ebpf_btf_sizeof(const struct ebpf_btf *btf, uint32_t id);
+/* The same with an error that names the type. */
+EBPF_API int64_t ebpf_btf_size(const struct ebpf_btf *btf, uint32_t id, struct ebpf_error *err);
+/* Through const, volatile, restrict, type_tag (and, with resolve, typedef): the id behind; 0 when the chain is absurdly long. */
+EBPF_API uint32_t ebpf_btf_skip_modifiers(const struct ebpf_btf *btf, uint32_t id);
+EBPF_API uint32_t ebpf_btf_resolve(const struct ebpf_btf *btf, uint32_t id);
+/* Where a member lies: "a.b[2].c", anonymous structs and unions looked through, as offsetof in C; `bits` gets the whole offset in bits, `bit_size`
+ * 0 but for a bit field, `type` the member's type. ENOENT names a member that is not there, EINVAL a step that cannot be taken. */
+EBPF_API int ebpf_btf_offsetof(const struct ebpf_btf *btf, uint32_t id, const char *path, uint64_t *bits, uint32_t *bit_size, uint32_t *type,
+			       struct ebpf_error *err);
+/* A type's name as in C, without its body: "struct event", "const char *", "u32[4]", "struct {...}"; for people. As snprintf. */
+EBPF_API int ebpf_btf_print_name(const struct ebpf_btf *btf, uint32_t id, char *text, size_t size);
+
+/* One type, and its parts: small views by value. A type of another kind, or an index that is not below vlen, gives zeros and the name "". Ids of types
+ * are below the count always; cycles are possible. Strings belong to the BTF. */
+struct ebpf_type {
+	uint32_t id;
+	uint8_t kind;  /* 0 = void */
+	bool kind_flag;
+	uint32_t vlen; /* number of parts; 24 bits: newer kernels (7.1) widened it from 16, with bits that were always zero before */
+	union {
+		uint32_t size; /* INT, STRUCT, UNION, ENUM, ENUM64, DATASEC, FLOAT */
+		uint32_t type; /* PTR, TYPEDEF, qualifiers, FUNC, FUNC_PROTO (return), VAR, DECL_TAG, TYPE_TAG */
+	};
+	const char *name;           /* "" when anonymous */
+	uint32_t extra;             /* internal */
+	const struct ebpf_btf *btf; /* the one (base or split) that holds the bytes */
+};
+struct ebpf_member {
+	const char *name;
+	uint32_t type, bit_offset;
+	uint32_t bit_size; /* 0 = not a bit field; both encodings of bit fields come out alike */
+};
+struct ebpf_btf_array {
+	uint32_t element, index, count;
+};
+struct ebpf_param {
+	const char *name;
+	uint32_t type;
+};
+/* is_signed: only compilers since Linux 6.0's time say so (clang 15, pahole 1.24). Of a 32-bit enum without it the
+ * value is zero-extended, even where the C source had a negative one; (int32_t)value is what there was. */
+struct ebpf_btf_enum {
+	const char *name;
+	int64_t value;
+	bool is_signed;
+};
+struct ebpf_secinfo {
+	uint32_t type, offset, size;
+};
+/* False for an id out of range. */
+EBPF_API bool ebpf_btf_type(const struct ebpf_btf *btf, uint32_t id, struct ebpf_type *out);
+EBPF_API struct ebpf_member ebpf_type_member(const struct ebpf_type *type, uint32_t index);
+EBPF_API struct ebpf_btf_array ebpf_type_array(const struct ebpf_type *type);
+EBPF_API struct ebpf_param ebpf_type_param(const struct ebpf_type *type, uint32_t index);
+EBPF_API struct ebpf_btf_enum ebpf_type_enumerator(const struct ebpf_type *type, uint32_t index); /* ENUM and ENUM64 */
+EBPF_API struct ebpf_secinfo ebpf_type_secinfo(const struct ebpf_type *type, uint32_t index);
+/* INT: encoding (1 signed, 2 char, 4 bool), bit offset, bits. */
+EBPF_API void ebpf_type_int(const struct ebpf_type *type, uint32_t *encoding, uint32_t *offset, uint32_t *bits);
+EBPF_API uint32_t ebpf_type_linkage(const struct ebpf_type *type);  /* VAR and FUNC: 0 static, 1 global, 2 extern */
+EBPF_API int32_t ebpf_type_component(const struct ebpf_type *type); /* DECL_TAG: -1 = the whole */
+/* The next DECL_TAG about type `id`, after tag `after` (0 = from the start); 0 at the end. */
+EBPF_API uint32_t ebpf_btf_next_tag(const struct ebpf_btf *btf, uint32_t id, uint32_t after);
+
+/* A BTF in the making: types copied out of others, or made by hand. `base` may be NULL; it is referenced, and what is built is then split BTF on it.
+ * `lacks` is what the kernel that will read it does not know: such kinds are replaced, with sizes and offsets kept. */
+enum {
+	EBPF_BTF_NO_FUNC = 1 << 0,        /* before 5.0: FUNC, FUNC_PROTO (replaced by typedef, enum) */
+	EBPF_BTF_NO_DATASEC = 1 << 1,     /* before 5.2: DATASEC, VAR (struct, int) */
+	EBPF_BTF_NO_GLOBAL_FUNC = 1 << 2, /* before 5.6: linkage static */
+	EBPF_BTF_NO_FLOAT = 1 << 3,       /* before 5.13 (struct) */
+	EBPF_BTF_NO_DECL_TAG = 1 << 4,    /* before 5.16 (int); implied by NO_FUNC and NO_DATASEC */
+	EBPF_BTF_NO_TYPE_TAG = 1 << 5,    /* before 5.17 (const) */
+	EBPF_BTF_NO_ENUM64 = 1 << 6,      /* before 6.0 (union); enums without signedness */
+	EBPF_BTF_FOR_KERNEL = 1 << 7,     /* what none takes: extern linkage, '?' in the names of sections, no types at all */
+};
+/* The bit of a name: "func", "datasec", "global_func", "float", "decl_tag", "type_tag", "enum64"; 0 for an unknown one. */
+EBPF_API uint32_t ebpf_btf_lacks(const char *name);
+struct ebpf_btf_builder;
+EBPF_API struct ebpf_btf_builder *ebpf_btf_builder_new(struct ebpf_btf *base, uint32_t lacks);
+EBPF_API void ebpf_btf_builder_free(struct ebpf_btf_builder *builder);
+/* Copies a type and everything it needs, and the DECL_TAGs about those; the same (btf, id) gives the same new id
+ * each time, those of the base stay as they are. Returns the new id. */
+EBPF_API int64_t ebpf_btf_builder_add(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id, struct ebpf_error *err);
+/* Copies all types, in their order (those of its base as well, unless that is the builder's base). Returns the first new id. */
+EBPF_API int64_t ebpf_btf_builder_add_all(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, struct ebpf_error *err);
+/* Offset of a string, for line info; each is there once. -ENOMEM, -E2BIG. */
+EBPF_API int64_t ebpf_btf_builder_string(struct ebpf_btf_builder *builder, const char *text);
+/* A type by hand. What its kind has no use for is not looked at. */
+struct ebpf_btf_part {         /* a member, parameter, enumerator, or entry of a section */
+	const char *name;
+	uint32_t type;
+	uint32_t offset;       /* member: bits; entry: bytes */
+	uint32_t size;         /* member: bits of a bit field, else 0; entry: bytes */
+	int64_t value;         /* enumerator */
+};
+struct ebpf_btf_description {
+	size_t size_of;        /* sizeof(struct ebpf_btf_description) */
+	uint32_t kind;
+	uint32_t id;           /* 0, or one from ebpf_btf_builder_reserve */
+	const char *name;      /* NULL = "" */
+	uint32_t size;         /* bytes: INT, FLOAT, STRUCT, UNION, ENUM, ENUM64, DATASEC */
+	uint32_t type;         /* what it refers to; may be an id that is yet to come. ARRAY: of its elements; FUNC_PROTO: what it returns */
+	uint32_t index, count; /* ARRAY */
+	uint32_t encoding, bits, bit_offset; /* INT: 1 signed, 2 char, 4 bool; bits 0 = all */
+	uint32_t linkage;      /* FUNC, VAR: 0 static, 1 global, 2 extern */
+	int32_t component;     /* DECL_TAG: -1 = the whole */
+	bool flag;             /* FWD: of a union; ENUM, ENUM64: signed; DECL_TAG, TYPE_TAG: an attribute (6.15) */
+	const struct ebpf_btf_part *parts;
+	uint32_t part_count;
+};
+/* Returns the id. EINVAL for what the kernel would not take of any such type (a name that is no identifier, a member outside of its struct, ...), ERANGE for
+ * a value that does not fit; messages name the type. */
+EBPF_API int64_t ebpf_btf_builder_add_type(struct ebpf_btf_builder *builder, const struct ebpf_btf_description *type, struct ebpf_error *err);
+/* An id for a type that is added later: for structs that refer to each other. */
+EBPF_API int64_t ebpf_btf_builder_reserve(struct ebpf_btf_builder *builder, struct ebpf_error *err);
+/* The finished bytes in host byte order, malloc'ed, or read back. EINVAL when a type refers to one that is not there. */
+EBPF_API int ebpf_btf_builder_finish(struct ebpf_btf_builder *builder, void **data, size_t *size, struct ebpf_error *err);
+EBPF_API int ebpf_btf_builder_read(struct ebpf_btf_builder *builder, struct ebpf_btf **out, struct ebpf_error *err);
+/* The bytes of a BTF, malloc'ed, in this byte order and without what somebody lacks. Types keep their ids. */
+EBPF_API int ebpf_btf_write(const struct ebpf_btf *btf, uint32_t lacks, bool big_endian, void **data, size_t *size, struct ebpf_error *err);
+
+/* Each type once: the types of several compilation units or joined objects without what they say alike, forward declarations replaced by the struct that
+ * they declare. Split BTF is compared with its base too. Variables and sections stay. ELOOP for a type that leads back to itself without a struct,
+ * E2BIG where telling types apart would take for ever. */
+EBPF_API int ebpf_btf_dedup(const struct ebpf_btf *btf, struct ebpf_btf **out, struct ebpf_error *err);
 
 /* Takes `size` bytes of text (no NUL behind); a negative result ends the printing, which returns it. */
 typedef int (*ebpf_write_fn)(void *context, const char *text, size_t size);

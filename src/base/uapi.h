@@ -17,6 +17,12 @@
 #define MAX_BPF_REG 11
 #define MAX_BPF_STACK 512
 
+/* Kinds of types, from include/uapi/linux/btf.h; "void" is what id 0 is. */
+#define BTF_KINDS(X) \
+	X(0, "void") X(1, "int") X(2, "ptr") X(3, "array") X(4, "struct") X(5, "union") X(6, "enum") X(7, "fwd") X(8, "typedef") \
+	X(9, "volatile") X(10, "const") X(11, "restrict") X(12, "func") X(13, "func_proto") X(14, "var") X(15, "datasec") \
+	X(16, "float") X(17, "decl_tag") X(18, "type_tag") X(19, "enum64")
+
 /* map_flags of BPF_MAP_CREATE; some of them also file_flags of BPF_OBJ_PIN/GET and open_flags of ..._GET_FD_BY_ID */
 #define BPF_F_NO_PREALLOC (1U << 0)
 #define BPF_F_NO_COMMON_LRU (1U << 1)

@@ -38,68 +38,11 @@ enum ebpf_btf_kind {
 enum { BTF_INT_SIGNED = 1, BTF_INT_CHAR = 2, BTF_INT_BOOL = 4 };
 enum { BTF_VAR_STATIC, BTF_VAR_GLOBAL, BTF_VAR_EXTERN }; /* also the linkage of a FUNC, in vlen */
 
-struct ebpf_type {
-	uint32_t id;
-	uint8_t kind;
-	bool kind_flag;
-	uint32_t vlen; /* 24 bits: newer kernels (7.1) widened it from 16, with bits that were always zero before */
-	union {
-		uint32_t size; /* INT, STRUCT, UNION, ENUM, ENUM64, DATASEC, FLOAT */
-		uint32_t type; /* PTR, TYPEDEF, qualifiers, FUNC, FUNC_PROTO (return), VAR, DECL_TAG, TYPE_TAG */
-	};
-	const char *name;           /* "" when anonymous */
-	uint32_t extra;             /* where the kind's own data starts: offset in the type section, for the accessors */
-	const struct ebpf_btf *btf; /* the one (base or split) that holds the bytes */
-};
-struct ebpf_member {
-	const char *name;
-	uint32_t type, bit_offset;
-	uint32_t bit_size; /* 0 = not a bit field; both encodings of bit fields come out alike */
-};
-struct ebpf_btf_array {
-	uint32_t element, index, count;
-};
-struct ebpf_param {
-	const char *name;
-	uint32_t type;
-};
-/* is_signed: only compilers since Linux 6.0's time say so (clang 15, pahole 1.24). Of a 32-bit enum without it the
- * value is zero-extended, even where the C source had a negative one; (int32_t)value is what there was. */
-struct ebpf_btf_enum {
-	const char *name;
-	int64_t value;
-	bool is_signed;
-};
-struct ebpf_secinfo {
-	uint32_t type, offset, size;
-};
-
-/* False for an id out of range; void is id 0, kind UNKN. */
-bool ebpf_btf_type(const struct ebpf_btf *btf, uint32_t id, struct ebpf_type *out);
-const char *ebpf_btf_string(const struct ebpf_btf *btf, uint32_t offset); /* "" when out of range */
-/* Parts of a type. A type of another kind, or an index that is not below vlen, gives zeros and the name "". */
-struct ebpf_member ebpf_type_member(const struct ebpf_type *type, uint32_t index);
-struct ebpf_btf_array ebpf_type_array(const struct ebpf_type *type);
-struct ebpf_param ebpf_type_param(const struct ebpf_type *type, uint32_t index);
-struct ebpf_btf_enum ebpf_type_enumerator(const struct ebpf_type *type, uint32_t index); /* ENUM and ENUM64 */
-struct ebpf_secinfo ebpf_type_secinfo(const struct ebpf_type *type, uint32_t index);
-/* INT: encoding, bit offset, bits. */
-void ebpf_type_int(const struct ebpf_type *type, uint32_t *encoding, uint32_t *offset, uint32_t *bits);
-uint32_t ebpf_type_linkage(const struct ebpf_type *type);  /* VAR and FUNC */
-int32_t ebpf_type_component(const struct ebpf_type *type); /* DECL_TAG: -1 = the whole */
-/* Through const, volatile, restrict, type_tag (and typedef): the id behind; 0 when the chain is absurdly long. */
-uint32_t ebpf_btf_skip_modifiers(const struct ebpf_btf *btf, uint32_t id);
-uint32_t ebpf_btf_resolve(const struct ebpf_btf *btf, uint32_t id);
-/* First type of this exact name and kind (0 = any that is known, but no tags), own types before the base's; -ENOENT. */
-int64_t ebpf_btf_find_kind(const struct ebpf_btf *btf, const char *name, uint32_t kind);
 /* Walks the types whose essential name (name without ___flavour) is the first `length` bytes of `name`: pass 0
  * first, then the last result; own types only, not the base's, and neither functions nor variables nor sections. 0
  * at the end. This is what CO-RE looks candidates up with. */
 uint32_t ebpf_btf_next_essential(const struct ebpf_btf *btf, const char *name, size_t length, uint32_t after);
-struct ebpf_btf *ebpf_btf_base(const struct ebpf_btf *btf); /* borrowed, or NULL */
-uint32_t ebpf_btf_first_id(const struct ebpf_btf *btf);     /* 1, or the base's count */
 bool ebpf_btf_swapped(const struct ebpf_btf *btf);
-int ebpf_btf_pointer_size(const struct ebpf_btf *btf); /* 8, or 4 when the types say so */
 /* As ebpf_btf_read, but the bytes stay the caller's; `release` (or NULL) is called with them when the last reference
  * goes, and not on failure. */
 int ebpf_btf_adopt(const void *data, size_t size, struct ebpf_btf *base,
@@ -209,35 +152,16 @@ int ebpf_btf_ext_read(struct ebpf_span span, const struct ebpf_btf *btf, struct 
 void ebpf_btf_ext_free(struct ebpf_btf_ext *ext);
 const struct ebpf_ext_section *ebpf_btf_ext_find(const struct ebpf_btf_ext *ext, const char *section);
 
-/* -- building (build.c): a new BTF out of parts of others, for programs and maps. -- */
+/* -- building (build.c, build_section.c, build_type.c): more of it is public -- */
 
-/* What the kernel that will read it lacks: such kinds are replaced. */
-enum {
-	EBPF_BTF_NO_FUNC = 1 << 0,        /* before 5.0: FUNC, FUNC_PROTO left out (replaced by typedef, enum) */
-	EBPF_BTF_NO_DATASEC = 1 << 1,     /* before 5.2 */
-	EBPF_BTF_NO_GLOBAL_FUNC = 1 << 2, /* before 5.6: linkage static */
-	EBPF_BTF_NO_FLOAT = 1 << 3,       /* before 5.13 */
-	EBPF_BTF_NO_DECL_TAG = 1 << 4,    /* before 5.16; implied by NO_FUNC and NO_DATASEC */
-	EBPF_BTF_NO_TYPE_TAG = 1 << 5,    /* before 5.18 */
-	EBPF_BTF_NO_ENUM64 = 1 << 6,      /* before 6.0 */
-};
-struct ebpf_btf_builder;
-struct ebpf_btf_builder *ebpf_btf_builder_new(uint32_t lacks);
-void ebpf_btf_builder_free(struct ebpf_btf_builder *builder);
-/* Copies a type and everything it needs, and the DECL_TAGs about those; the same (btf, id) gives the same new id
- * each time. Returns the new id or -errno. */
-int64_t ebpf_btf_builder_add(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id, struct ebpf_error *err);
 /* A DATASEC of `size` bytes whose variables have these offsets, one per entry (the object's have zeros until the
  * loader fills them). `name` NULL: its own. Entries that are no variables, and empty ones, are left out; the others
  * come sorted, with their types before them. EINVAL when they overlap. */
 int64_t ebpf_btf_builder_add_datasec(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id, const char *name,
                                      const uint32_t *offsets, uint32_t size, struct ebpf_error *err);
-int64_t ebpf_btf_builder_string(struct ebpf_btf_builder *builder, const char *text); /* offset, for line info; -ENOMEM */
 /* Small types by hand, for code that was not compiled from C: name may be "" */
 int64_t ebpf_btf_builder_add_int(struct ebpf_btf_builder *builder, const char *name, uint32_t size, uint32_t encoding);
 int64_t ebpf_btf_builder_add_func(struct ebpf_btf_builder *builder, const char *name, uint32_t return_type,
                                   const struct ebpf_param *params, uint32_t count, uint32_t linkage);
-/* The finished bytes in host byte order, malloc'ed. Never without a type, since the kernel refuses that. */
-int ebpf_btf_builder_finish(struct ebpf_btf_builder *builder, void **data, size_t *size, struct ebpf_error *err);
 
 #endif

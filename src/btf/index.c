@@ -248,6 +248,37 @@ int64_t ebpf_btf_find_kind(const struct ebpf_btf *btf, const char *name, uint32_
 	return find_kinds(btf, name, kind ? (uint64_t)1 << kind : UINT64_MAX);
 }
 
+static uint32_t next_tag_named(const struct ebpf_btf *btf, const char *name, uint32_t kind, uint32_t after)
+{
+	struct ebpf_type type;
+	for (uint32_t id = after ? after + 1 : btf->first_id; ebpf_btf_type(btf, id, &type); id++)
+		if (type.kind == kind && !strcmp(type.name, name))
+			return id;
+	return 0;
+}
+
+uint32_t ebpf_btf_next_named(const struct ebpf_btf *btf, const char *name, uint32_t kind, uint32_t after)
+{
+	if (kind >= BTF_KIND_COUNT || !*name || (after && (after < btf->first_id || after >= btf->count)))
+		return 0;
+	if (kind == BTF_KIND_DECL_TAG || kind == BTF_KIND_TYPE_TAG)
+		return next_tag_named(btf, name, kind, after);
+	uint64_t kinds = kind ? (uint64_t)1 << kind : UINT64_MAX;
+	uint32_t hash = hash_name(hash_seed(btf), name, ebpf_essential_length(name));
+	enum btf_name_group group = after && name_if(btf, after, btf_code_names) ? BTF_NAMES_OF_CODE : BTF_NAMES_OF_TYPES;
+	for (; group < BTF_NAME_GROUPS; group++, after = 0) {
+		if (!(kinds & kinds_of(group)))
+			continue;
+		ensure_group(btf, group);
+		for (uint32_t id = after; (id = next_candidate(btf, group, hash, id));) {
+			const char *other = name_if(btf, id, kinds & kinds_of(group));
+			if (other && !strcmp(name, other))
+				return id;
+		}
+	}
+	return 0;
+}
+
 static const char *after_keyword(const char *name, const char *keyword)
 {
 	if (!ebpf_starts_with(name, keyword))
@@ -274,6 +305,15 @@ int64_t ebpf_btf_find(const struct ebpf_btf *btf, const char *name)
 	/* A function may share the name of a type: what has values is meant first. */
 	int64_t id = find_kinds(btf, name, values);
 	return id > 0 ? id : find_kinds(btf, name, UINT64_MAX);
+}
+
+int64_t ebpf_btf_lookup(const struct ebpf_btf *btf, const char *name, uint32_t kind, struct ebpf_error *err)
+{
+	int64_t id = kind ? ebpf_btf_find_kind(btf, name, kind) : ebpf_btf_find(btf, name);
+	if (id >= 0)
+		return id;
+	const char *kind_name = kind ? ebpf_enum_name(EBPF_BTF_KIND, kind) : NULL;
+	return ebpf_fail(err, ENOENT, "types: there is no '%.200s'%s%s", name, kind_name ? " of kind " : "", kind_name ? kind_name : "");
 }
 
 uint32_t ebpf_btf_next_essential(const struct ebpf_btf *btf, const char *name, size_t length, uint32_t after)

@@ -1,4 +1,6 @@
 /* name.c -- a type's name as C writes it, without its body: for layouts, messages and lists. */
+#include <stdio.h>
+
 #include "btf/private.h"
 
 /* Written in two halves, as declarators are: what stands before the star or the brackets, and what after. */
@@ -95,4 +97,13 @@ void ebpf_btf_write_name(const struct ebpf_btf *btf, uint32_t id, struct ebpf_bu
 {
 	write_prefix(btf, id, out, 0);
 	write_suffix(btf, id, out, 0);
+}
+
+int ebpf_btf_print_name(const struct ebpf_btf *btf, uint32_t id, char *text, size_t size)
+{
+	struct ebpf_buffer buffer = {0};
+	ebpf_btf_write_name(btf, id, &buffer);
+	int length = buffer.failed ? -ENOMEM : snprintf(text, size, "%s", buffer.data ? buffer.data : "");
+	ebpf_buffer_free(&buffer);
+	return length;
 }

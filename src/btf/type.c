@@ -23,9 +23,26 @@ bool ebpf_btf_swapped(const struct ebpf_btf *btf)
 	return btf->swapped;
 }
 
+bool ebpf_btf_big_endian(const struct ebpf_btf *btf)
+{
+	return btf->swapped != (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
 struct ebpf_span ebpf_btf_bytes(const struct ebpf_btf *btf)
 {
 	return btf->bytes;
+}
+
+const void *ebpf_btf_data(const struct ebpf_btf *btf, size_t *size)
+{
+	*size = btf->bytes.size;
+	return btf->bytes.data;
+}
+
+void ebpf_btf_string_range(const struct ebpf_btf *btf, uint32_t *first, uint32_t *end)
+{
+	*first = btf->strings_first;
+	*end = btf->strings_first + btf->strings_size;
 }
 
 const char *ebpf_btf_string(const struct ebpf_btf *btf, uint32_t offset)
@@ -154,6 +171,24 @@ int32_t ebpf_type_component(const struct ebpf_type *type)
 	return type->kind == BTF_KIND_DECL_TAG ? (int32_t)btf_extra(type, 0) : -1;
 }
 
+uint32_t ebpf_btf_next_tag(const struct ebpf_btf *btf, uint32_t id, uint32_t after)
+{
+	struct ebpf_type type;
+	/* A base's tags are about the base's types; those of split BTF may be about either's. */
+	if (after < btf->first_id && btf->base && id < btf->first_id) {
+		uint32_t tag = ebpf_btf_next_tag(btf->base, id, after);
+		if (tag)
+			return tag;
+	}
+	if (!btf->has_tags)
+		return 0;
+	after = after < btf->first_id ? btf->first_id : after + 1;
+	for (; ebpf_btf_type(btf, after, &type); after++)
+		if (type.kind == BTF_KIND_DECL_TAG && type.type == id)
+			return after;
+	return 0;
+}
+
 /* -- through chains -- */
 
 static bool is_modifier(uint32_t kind)
@@ -223,6 +258,17 @@ int64_t ebpf_btf_sizeof(const struct ebpf_btf *btf, uint32_t id)
 		return times * size > UINT32_MAX ? -E2BIG : (int64_t)(times * size);
 	}
 	return -EINVAL;
+}
+
+int64_t ebpf_btf_size(const struct ebpf_btf *btf, uint32_t id, struct ebpf_error *err)
+{
+	char name[200];
+	int64_t size = ebpf_btf_sizeof(btf, id);
+	if (size >= 0)
+		return size;
+	if (ebpf_btf_print_name(btf, id, name, sizeof(name)) < 0)
+		return ebpf_fail_memory(err);
+	return ebpf_fail(err, (int)size, size == -E2BIG ? "type %u '%s': 4 GiB or more" : "type %u '%s': has no size", id, name);
 }
 
 int ebpf_btf_pointer_size(const struct ebpf_btf *btf)

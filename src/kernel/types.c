@@ -352,6 +352,21 @@ struct ebpf_btf *ebpf_kernel_module_btf(struct ebpf_kernel *kernel, size_t index
 	return types->btf;
 }
 
+struct ebpf_btf *ebpf_kernel_btf_of_module(struct ebpf_kernel *kernel, const char *module, struct ebpf_error *err)
+{
+	const struct ebpf_module *modules;
+	size_t count = 0;
+
+	if (ebpf_kernel_modules(kernel, &modules, &count, err))
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(modules[i].name, module) == 0)
+			return ebpf_kernel_module_btf(kernel, i, err);
+	ebpf_fail(err, ENOENT, "kernel types: no module '%.100s' with types is loaded", module);
+	ebpf_hint(err, "load the module first (modprobe %.100s); one that is built in belongs to vmlinux", module);
+	return NULL;
+}
+
 int ebpf_kernel_module_btf_fd(struct ebpf_kernel *kernel, size_t index, struct ebpf_error *err)
 {
 	if (!kernel->modules_known || index >= kernel->module_count)
