@@ -2,7 +2,8 @@
  *
  * An instruction is a table of numbers, { code =, dst =, src =, off =, imm = }, made by lua/ebpf/asm.lua; a wide load
  * has `wide` instead of imm. What it names stands beside them: jump = "label", reference = { kind =, name =, addend = },
- * or map = a map's handle. { label = "name" } names the next instruction. A list may hold texts, and other lists. */
+ * or map = a map's handle; where it came from, source = { text =, file =, number =, column = }. { label = "name" } names the next
+ * instruction, { func = "prototype" } begins a function with it. A list may hold texts, and other lists. */
 #include <string.h>
 
 #include "binding.h"
@@ -11,7 +12,7 @@ enum { WIDE_LOAD = 0x18, PSEUDO_MAP_FD = 1, PSEUDO_MAP_VALUE = 2, NESTING = 64 }
 
 static const char *const reference_kinds[] = {
 	[EBPF_REF_MAP] = "map", [EBPF_REF_MAP_VALUE] = "map_value", [EBPF_REF_CALL] = "call",
-	[EBPF_REF_FUNCTION] = "func", [EBPF_REF_EXTERN] = "extern", NULL,
+	[EBPF_REF_FUNCTION] = "func", [EBPF_REF_EXTERN] = "extern", [EBPF_REF_VARIABLE] = "var", NULL,
 };
 
 /* -- blocks -- */
@@ -130,6 +131,25 @@ static bool has_field(lua_State *L, int index, const char *name)
 	return has;
 }
 
+/* Where the last instruction came from. */
+static int add_line(lua_State *L, const struct builder *builder, int index)
+{
+	struct ebpf_source_line line = { 0 };
+	int table, result;
+
+	if (lua_getfield(L, index, "source") != LUA_TTABLE)
+		luaL_error(L, "instruction %I: source: table expected, got %s", builder->count + 1, luaL_typename(L, -1));
+	table = lua_gettop(L);
+	line.number = (uint32_t)field(L, builder, table, "number", 0, UINT32_MAX);
+	line.column = (uint32_t)field(L, builder, table, "column", 0, UINT32_MAX);
+	if (has_field(L, table, "file"))
+		line.file = name_field(L, builder, table, "file");
+	line.text = name_field(L, builder, table, "text");
+	result = ebpf_block_line(builder->block, &line, binding_error(L));
+	lua_settop(L, table - 1);
+	return result;
+}
+
 /* Its imm may be given signed or unsigned: 32 bits. */
 static int add_insn(lua_State *L, struct builder *builder, int index)
 {
@@ -153,13 +173,15 @@ static int add_insn(lua_State *L, struct builder *builder, int index)
 		result = ebpf_block_jump(builder->block, name_field(L, builder, index, "jump"), binding_error(L));
 		lua_pop(L, 1);
 	}
+	if (result == 0 && has_field(L, index, "source"))
+		result = add_line(L, builder, index);
 	builder->count++;
 	return result;
 }
 
 static int add_list(lua_State *L, struct builder *builder, int index, int depth);
 
-/* What stands on top of the stack: an instruction, a label, a text, or a list of these. */
+/* What stands on top of the stack: an instruction, a label, a function's head, a text, or a list of these. */
 static int add_item(lua_State *L, struct builder *builder, int depth)
 {
 	int index = lua_gettop(L), result;
@@ -171,9 +193,12 @@ static int add_item(lua_State *L, struct builder *builder, int depth)
 				  luaL_typename(L, index));
 	if (has_field(L, index, "code"))
 		return add_insn(L, builder, index);
-	if (!has_field(L, index, "label"))
+	if (has_field(L, index, "func"))
+		result = ebpf_block_function(builder->block, name_field(L, builder, index, "func"), binding_error(L));
+	else if (has_field(L, index, "label"))
+		result = ebpf_block_label(builder->block, name_field(L, builder, index, "label"), binding_error(L));
+	else
 		return add_list(L, builder, index, depth + 1);
-	result = ebpf_block_label(builder->block, name_field(L, builder, index, "label"), binding_error(L));
 	lua_pop(L, 1);
 	return result;
 }
@@ -254,22 +279,38 @@ static void set(lua_State *L, const char *name, lua_Integer value)
 
 struct reader {
 	const struct ebpf_block *block;
-	size_t label, jump, reference; /* the next of each */
+	size_t label, jump, reference, function, line; /* the next of each */
 	lua_Integer length;            /* of the list, which is on top of the stack */
 };
 
-/* The labels before slot `at`. */
+static void push_item(lua_State *L, struct reader *reader, const char *key, const char *text)
+{
+	lua_createtable(L, 0, 1);
+	lua_pushstring(L, text);
+	lua_setfield(L, -2, key);
+	lua_rawseti(L, -2, ++reader->length);
+}
+
+/* The heads of functions and the labels before slot `at`. */
 static void push_labels(lua_State *L, struct reader *reader, uint32_t at)
 {
 	const char *name;
-	uint32_t insn;
+	uint32_t insn, start;
 
-	while (ebpf_block_get_label(reader->block, reader->label, &name, &insn) && insn <= at) {
-		lua_createtable(L, 0, 1);
-		lua_pushstring(L, name);
-		lua_setfield(L, -2, "label");
-		lua_rawseti(L, -2, ++reader->length);
-		reader->label++;
+	for (;;) {
+		bool label = ebpf_block_get_label(reader->block, reader->label, &name, &insn) && insn <= at;
+		const char *prototype;
+
+		if (ebpf_block_get_function(reader->block, reader->function, &prototype, &start) && start <= at &&
+		    (!label || start <= insn)) {
+			push_item(L, reader, "func", prototype);
+			reader->function++;
+		} else if (label) {
+			push_item(L, reader, "label", name);
+			reader->label++;
+		} else {
+			return;
+		}
 	}
 }
 
@@ -298,6 +339,29 @@ static void push_names(lua_State *L, struct reader *reader, uint32_t at)
 	}
 }
 
+static void push_line(lua_State *L, struct reader *reader, uint32_t at)
+{
+	struct ebpf_source_line line;
+
+	while (ebpf_block_get_line(reader->block, reader->line, &line) && line.insn < at)
+		reader->line++;
+	if (!ebpf_block_get_line(reader->block, reader->line, &line) || line.insn != at)
+		return;
+	reader->line++;
+	lua_createtable(L, 0, 4);
+	lua_pushstring(L, line.text);
+	lua_setfield(L, -2, "text");
+	if (*line.file) {
+		lua_pushstring(L, line.file);
+		lua_setfield(L, -2, "file");
+	}
+	if (line.number)
+		set(L, "number", line.number);
+	if (line.column)
+		set(L, "column", line.column);
+	lua_setfield(L, -2, "source");
+}
+
 static void push_list(lua_State *L, const struct ebpf_block *block)
 {
 	struct reader reader = { .block = block };
@@ -319,6 +383,7 @@ static void push_list(lua_State *L, const struct ebpf_block *block)
 		else
 			set(L, "imm", insns[i].imm);
 		push_names(L, &reader, (uint32_t)i);
+		push_line(L, &reader, (uint32_t)i);
 		lua_rawseti(L, -2, ++reader.length);
 		i += insns[i].code == WIDE_LOAD;
 	}

@@ -562,11 +562,11 @@ static int l_spec_close(lua_State *L)
 	return 0;
 }
 
-/* spec:add_program(name, type, block) -> its part */
+/* spec:add_program(name, type, block) -> its part; name nil: that of the function that the block begins with */
 static int l_spec_add_program(lua_State *L)
 {
 	struct ebpf_spec *spec = binding_check_spec(L, 1);
-	const char *name = luaL_checkstring(L, 2);
+	const char *name = luaL_optstring(L, 2, NULL);
 	uint32_t type = binding_to_enum(L, 3, EBPF_PROGRAM_TYPE, "type");
 	struct ebpf_block **block = binding_check(L, 4, CLASS_BLOCK);
 	struct ebpf_program_spec *program;

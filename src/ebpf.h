@@ -177,6 +177,13 @@ enum ebpf_reference {
 	EBPF_REF_CALL,      /* call of a function of this object */
 	EBPF_REF_FUNCTION,  /* wide load of a function's address (callbacks) */
 	EBPF_REF_EXTERN,    /* wide load of, or call to, an extern: name = ksym, kfunc or kconfig symbol */
+	EBPF_REF_VARIABLE,  /* wide load of a global variable's address: name = variable, addend = offset; in a Spec it becomes a MAP_VALUE */
+};
+/* Where an instruction came from: a line of source, or a remark. Line information for the verifier's log (5.0). */
+struct ebpf_source_line {
+	uint32_t insn;          /* the slot that it is about; it holds for those after it, up to the next line */
+	const char *file, *text;/* "" when unknown */
+	uint32_t number, column;/* from 1; 0 = unknown */
 };
 EBPF_API struct ebpf_block *ebpf_block_new(void);
 EBPF_API void ebpf_block_free(struct ebpf_block *block);
@@ -191,9 +198,16 @@ EBPF_API int ebpf_block_refer(struct ebpf_block *block, enum ebpf_reference kind
 EBPF_API int ebpf_block_label(struct ebpf_block *block, const char *name, struct ebpf_error *err);
 /* Makes the last instruction, a jump or gotol, jump to a label. */
 EBPF_API int ebpf_block_jump(struct ebpf_block *block, const char *label, struct ebpf_error *err);
-/* Resolves the labels: ENOENT names one that is not defined, ERANGE a jump too far for 16 (or 32) bits, EINVAL a jump out of the block or into
- * the middle of a wide load. References of kind CALL and FUNCTION to a label of this block are resolved too. May be called again after more
- * has been added. */
+/* Begins a function with the next instruction: `prototype` is its declaration in C, "static int sum(int a, struct pair *p)", whose name is a label
+ * as well. In a Spec it becomes a function of its own with those types: a global one, verified by itself (5.6), unless it is static, as callbacks
+ * must be. EINVAL when it has no name, EEXIST when the block has that label; the types are looked at by ebpf_spec_add_program. */
+EBPF_API int ebpf_block_function(struct ebpf_block *block, const char *prototype, struct ebpf_error *err);
+/* Says which line of source (or which remark) the last instruction stands for; line->insn is not looked at. Replaces what was said before. EINVAL in
+ * an empty block. */
+EBPF_API int ebpf_block_line(struct ebpf_block *block, const struct ebpf_source_line *line, struct ebpf_error *err);
+/* Resolves the labels: ENOENT names one that is not defined, ERANGE a jump too far for 16 (or 32) bits, EINVAL a jump out of the block, into
+ * the middle of a wide load or into another function, and a function without instructions. References of kind CALL and FUNCTION to a label of this
+ * block are resolved too. May be called again after more has been added. */
 EBPF_API int ebpf_block_finish(struct ebpf_block *block, struct ebpf_error *err);
 EBPF_API const struct ebpf_insn *ebpf_block_insns(const struct ebpf_block *block, size_t *count);
 /* The index-th label, jump to a label, and reference, in the order in which they were added, for who wants to take a block apart; false
@@ -202,10 +216,14 @@ EBPF_API bool ebpf_block_get_label(const struct ebpf_block *block, size_t index,
 EBPF_API bool ebpf_block_get_jump(const struct ebpf_block *block, size_t index, const char **label, uint32_t *insn);
 EBPF_API bool ebpf_block_get_reference(const struct ebpf_block *block, size_t index, enum ebpf_reference *kind, const char **name,
 				       int64_t *addend, uint32_t *insn);
-/* Appends what a text says, one instruction a line: the syntax that ebpf_insn_print writes, verifier logs and llvm-objdump's listings.
- * Empty lines, comments (from ';', '//' or '#'), "12:" and "(b7)" before an instruction, and "name:" as a label are fine.
- * Names: `goto name`; `r1 = map name ll`, `r1 = map_value name+8 ll`, `r1 = func name ll`, `r1 = extern name ll`; `call name` of a helper, else of
- * a function; `call kfunc name`. EINVAL and ERANGE name line and column; then the block is good for ebpf_block_free() only. */
+EBPF_API bool ebpf_block_get_function(const struct ebpf_block *block, size_t index, const char **prototype, uint32_t *insn);
+EBPF_API bool ebpf_block_get_line(const struct ebpf_block *block, size_t index, struct ebpf_source_line *line);
+/* Appends what a text says, one instruction a line: the syntax that ebpf_insn_print writes, verifier logs and llvm-objdump's listings (-d, -S, -r).
+ * Empty lines, comments (from ';', '//' or '#'), "12:" and "(b7)" before an instruction, and "name:" as a label are fine; a prototype with a colon
+ * behind it begins a function ("int sum(int a):"). A line that begins with ';' is the source line of the instruction after it; " @ file.c:12:3" at its
+ * end says where that is.
+ * Names: `goto name`; `r1 = map name ll`, `r1 = map_value name+8 ll`, `r1 = var name+4 ll`, `r1 = func name ll`, `r1 = extern name ll`; `call name`
+ * of a helper, else of a function; `call kfunc name`. EINVAL and ERANGE name line and column; then the block is good for ebpf_block_free() only. */
 EBPF_API int ebpf_block_parse(struct ebpf_block *block, const char *text, struct ebpf_error *err);
 /* Appends machine code, 8 bytes a slot; `swapped`: in the other byte order than the host's. EINVAL as ebpf_block_add, and for a cut wide load. */
 EBPF_API int ebpf_block_decode(struct ebpf_block *block, const void *data, size_t size, bool swapped, struct ebpf_error *err);
@@ -285,8 +303,10 @@ EBPF_API int ebpf_spec_read_file(const char *path, struct ebpf_spec **out, struc
  * nothing of `data`. */
 EBPF_API int ebpf_spec_read(const void *data, size_t size, const char *name, struct ebpf_spec **out, struct ebpf_error *err);
 EBPF_API void ebpf_spec_free(struct ebpf_spec *spec);
-/* A program from a finished block, which is consumed on success. What its references name may be added later, before loading.
- * EEXIST when there is one of that name, EINVAL for a block that is empty or not finished. `out` may be NULL. */
+/* A program from a finished block, which is consumed on success. What its references name may be added later, before loading. Functions in the
+ * block (by ebpf_block_function, or because a call goes there) become functions of the Spec. `name` NULL: that of the function with which the block
+ * begins. EEXIST when there is one of that name, EINVAL for a block that is empty or not finished, and for a prototype that is none, ENOENT for
+ * a type in one that nobody knows. `out` may be NULL. */
 EBPF_API int ebpf_spec_add_program(struct ebpf_spec *spec, const char *name, uint32_t type, struct ebpf_block *block,
 				   struct ebpf_program_spec **out, struct ebpf_error *err);
 /* A map with nothing set but its name. EEXIST when there is one of that name. `out` may be NULL. */

@@ -388,6 +388,9 @@ static bool parse_named_wide(struct ebpf_statement *s, uint8_t dst, bool *known)
 	if (take_keyword(cursor, "map_value"))
 		return ebpf_cursor_name(cursor, s->name) && parse_addend(s) &&
 		       finish_reference(s, dst, EBPF_REF_MAP_VALUE);
+	if (take_keyword(cursor, "var"))
+		return ebpf_cursor_name(cursor, s->name) && parse_addend(s) &&
+		       finish_reference(s, dst, EBPF_REF_VARIABLE);
 	if (take_keyword(cursor, "func"))
 		return ebpf_cursor_name(cursor, s->name) && finish_reference(s, dst, EBPF_REF_FUNCTION);
 	if (take_keyword(cursor, "extern"))

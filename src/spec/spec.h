@@ -14,7 +14,7 @@
  * Files: read.c (the way of an object), elf.c (sections and symbols), functions.c (code and its .BTF.ext records), relocate.c
  * (references), maps.c (maps written as C structs), data.c (data sections and variables), struct_ops.c, externs.c (.kconfig,
  * .ksyms), section.c (what a section's name means), spec.c (making and finding), edit.c (changing), object.h (what the readers
- * share).
+ * share), block.c (programs from assembly).
  */
 #ifndef EBPF_SPEC_H
 #define EBPF_SPEC_H
@@ -55,6 +55,7 @@ struct ebpf_function {
 	struct ebpf_spec_relo *relos;
 	size_t relo_count;
 	uint32_t type_id; /* of the FUNC in the Spec's BTF, or 0 */
+	char *prototype;  /* its declaration in C instead, of a function from a block; or NULL */
 	bool global;      /* linkage: verified on its own */
 	uint32_t mark;    /* scratch of the loader's walk */
 };
