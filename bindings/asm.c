@@ -2,7 +2,7 @@
  *
  * An instruction is a table of numbers, { code =, dst =, src =, off =, imm = }, made by lua/ebpf/asm.lua; a wide load
  * has `wide` instead of imm. What it names stands beside them: jump = "label", reference = { kind =, name =, addend = },
- * or map = a map's handle; where it came from, source = { text =, file =, number =, column = }. { label = "name" } names the next
+ * or map = a map's handle; where it came from, source = { text =, file =, number =, column = }; CO-RE, core = { kind =, type =, access = }. { label = "name" } names the next
  * instruction, { func = "prototype" } begins a function with it. A list may hold texts, and other lists. */
 #include <string.h>
 
@@ -32,11 +32,16 @@ static int l_block_tostring(lua_State *L)
 	return binding_tostring(L, CLASS_BLOCK, "finished");
 }
 
+struct ebpf_block **binding_new_block(lua_State *L)
+{
+	return binding_new(L, sizeof(struct ebpf_block *), 1, CLASS_BLOCK);
+}
+
 /* Pushes a new block's handle; NULL with binding_error() filled when there is no memory. User value 1: what it keeps
  * alive. */
 static struct ebpf_block *push_block(lua_State *L)
 {
-	struct ebpf_block **handle = binding_new(L, sizeof(struct ebpf_block *), 1, CLASS_BLOCK);
+	struct ebpf_block **handle = binding_new_block(L);
 
 	*handle = ebpf_block_new();
 	if (!*handle)
@@ -150,6 +155,23 @@ static int add_line(lua_State *L, const struct builder *builder, int index)
 	return result;
 }
 
+static int add_core(lua_State *L, const struct builder *builder, int index)
+{
+	int table, result;
+
+	if (lua_getfield(L, index, "core") != LUA_TTABLE)
+		luaL_error(L, "instruction %I: core: table expected, got %s", builder->count + 1, luaL_typename(L, -1));
+	table = lua_gettop(L);
+	const char *type = name_field(L, builder, table, "type"), *access = name_field(L, builder, table, "access");
+
+	lua_getfield(L, table, "kind");
+	uint32_t kind = binding_to_enum(L, -1, EBPF_CORE_RELOCATION, "core.kind");
+
+	result = ebpf_block_core(builder->block, kind, type, access, binding_error(L));
+	lua_settop(L, table - 1);
+	return result;
+}
+
 /* Its imm may be given signed or unsigned: 32 bits. */
 static int add_insn(lua_State *L, struct builder *builder, int index)
 {
@@ -175,6 +197,8 @@ static int add_insn(lua_State *L, struct builder *builder, int index)
 	}
 	if (result == 0 && has_field(L, index, "source"))
 		result = add_line(L, builder, index);
+	if (result == 0 && has_field(L, index, "core"))
+		result = add_core(L, builder, index);
 	builder->count++;
 	return result;
 }
@@ -279,13 +303,14 @@ static void set(lua_State *L, const char *name, lua_Integer value)
 
 struct reader {
 	const struct ebpf_block *block;
-	size_t label, jump, reference, function, line; /* the next of each */
+	size_t label, jump, reference, function, line, core; /* the next of each */
 	lua_Integer length;            /* of the list, which is on top of the stack */
 };
 
 static void push_item(lua_State *L, struct reader *reader, const char *key, const char *text)
 {
 	lua_createtable(L, 0, 1);
+	luaL_setmetatable(L, CLASS_INSTRUCTION);
 	lua_pushstring(L, text);
 	lua_setfield(L, -2, key);
 	lua_rawseti(L, -2, ++reader->length);
@@ -362,17 +387,49 @@ static void push_line(lua_State *L, struct reader *reader, uint32_t at)
 	lua_setfield(L, -2, "source");
 }
 
-static void push_list(lua_State *L, const struct ebpf_block *block)
+static void push_core(lua_State *L, struct reader *reader, uint32_t at)
+{
+	const char *type, *access;
+	uint32_t kind, insn;
+
+	if (!ebpf_block_get_core(reader->block, reader->core, &kind, &type, &access, &insn) || insn != at)
+		return;
+	reader->core++;
+	lua_createtable(L, 0, 3);
+	binding_push_enum(L, EBPF_CORE_RELOCATION, kind);
+	lua_setfield(L, -2, "kind");
+	lua_pushstring(L, type);
+	lua_setfield(L, -2, "type");
+	lua_pushstring(L, access);
+	lua_setfield(L, -2, "access");
+	lua_setfield(L, -2, "core");
+}
+
+/* How lists and their items print themselves is lua/ebpf/asm.lua's affair: it leaves the metatables in the registry. */
+static void load_metatables(lua_State *L)
+{
+	if (luaL_getmetatable(L, CLASS_INSTRUCTION) == LUA_TNIL) {
+		lua_getglobal(L, "require");
+		lua_pushliteral(L, "ebpf.asm");
+		lua_call(L, 1, 0);
+	}
+	lua_pop(L, 1);
+}
+
+void binding_push_instructions(lua_State *L, const struct ebpf_block *block)
 {
 	struct reader reader = { .block = block };
 	const struct ebpf_insn *insns;
 	size_t count;
 
+	load_metatables(L);
 	insns = ebpf_block_insns(block, &count);
 	lua_newtable(L);
+	luaL_setmetatable(L, CLASS_INSTRUCTIONS);
 	for (size_t i = 0; i < count; i++) {
 		push_labels(L, &reader, (uint32_t)i);
 		lua_createtable(L, 0, 6);
+		luaL_setmetatable(L, CLASS_INSTRUCTION);
 		set(L, "code", insns[i].code);
 		set(L, "dst", insns[i].dst);
 		set(L, "src", insns[i].src);
@@ -384,6 +441,7 @@ static void push_list(lua_State *L, const struct ebpf_block *block)
 			set(L, "imm", insns[i].imm);
 		push_names(L, &reader, (uint32_t)i);
 		push_line(L, &reader, (uint32_t)i);
+		push_core(L, &reader, (uint32_t)i);
 		lua_rawseti(L, -2, ++reader.length);
 		i += insns[i].code == WIDE_LOAD;
 	}
@@ -398,7 +456,7 @@ static int l_asm_parse(lua_State *L)
 
 	if (ebpf_block_parse(block, text, binding_error(L)) < 0)
 		return binding_fail(L);
-	push_list(L, block);
+	binding_push_instructions(L, block);
 	return 1;
 }
 
@@ -412,8 +470,19 @@ static int l_asm_decode(lua_State *L)
 
 	if (ebpf_block_decode(block, bytes, size, swapped, binding_error(L)) < 0)
 		return binding_fail(L);
-	push_list(L, block);
+	binding_push_instructions(L, block);
 	return 1;
+}
+
+/* core.asm_metatables(of an instruction, of a list) */
+static int l_asm_metatables(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	luaL_checktype(L, 2, LUA_TTABLE);
+	lua_settop(L, 2);
+	lua_setfield(L, LUA_REGISTRYINDEX, CLASS_INSTRUCTIONS);
+	lua_setfield(L, LUA_REGISTRYINDEX, CLASS_INSTRUCTION);
+	return 0;
 }
 
 static lua_Integer argument(lua_State *L, int index, lua_Integer lowest, lua_Integer highest)
@@ -463,6 +532,7 @@ static const struct binding_class block_class = {
 static const luaL_Reg functions[] = {
 	{ "asm_block", l_asm_block },   { "asm_parse", l_asm_parse },   { "asm_print", l_asm_print },
 	{ "asm_helper", l_asm_helper }, { "asm_decode", l_asm_decode }, { "asm_encode", l_asm_encode },
+	{ "asm_metatables", l_asm_metatables },
 	{ NULL, NULL },
 };
 

@@ -66,6 +66,8 @@ int binding_tostring(lua_State *L, const char *class_name, const char *text);
 #define CLASS_BLOCK "ebpf.block"
 #define CLASS_COLLECTION "ebpf.collection"
 #define CLASS_ERROR "ebpf.error"
+#define CLASS_INSTRUCTION "ebpf.instruction"
+#define CLASS_INSTRUCTIONS "ebpf.instructions"
 #define CLASS_KERNEL "ebpf.kernel"
 #define CLASS_LINK "ebpf.link"
 #define CLASS_LOOP "ebpf.loop"
@@ -102,7 +104,10 @@ void binding_open_ring(lua_State *L);
 void binding_open_loop(lua_State *L);
 void binding_open_asm(lua_State *L);
 
-/* A handle of CLASS_BLOCK (asm.c) holds a finished block; who consumes the block stores NULL in the handle. */
+/* A handle of CLASS_BLOCK (asm.c) holds a finished block; who consumes the block stores NULL in the handle. Pushes a closed one. */
+struct ebpf_block **binding_new_block(lua_State *L);
+/* Pushes the list of instructions that a block, which a handle holds, consists of. */
+void binding_push_instructions(lua_State *L, const struct ebpf_block *block);
 
 struct ebpf_map *binding_check_map(lua_State *L, int index);
 struct ebpf_program *binding_check_program(lua_State *L, int index);

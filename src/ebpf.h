@@ -50,7 +50,10 @@ EBPF_API const char *ebpf_errno_name(int code);
 
 /* ---- names and numbers ------------------------------------------------------------------------ */
 
-enum ebpf_enum { EBPF_PROGRAM_TYPE, EBPF_MAP_TYPE, EBPF_ATTACH_TYPE, EBPF_LINK_TYPE, EBPF_HELPER };
+enum ebpf_enum {
+	EBPF_PROGRAM_TYPE, EBPF_MAP_TYPE, EBPF_ATTACH_TYPE, EBPF_LINK_TYPE, EBPF_HELPER,
+	EBPF_CORE_RELOCATION, /* "byte_off", "field_exists", ... as LLVM abbreviates them */
+};
 /* The kernel's lower-case name of a number, or NULL when it is unknown. Static memory. */
 EBPF_API const char *ebpf_enum_name(enum ebpf_enum which, uint32_t value);
 /* The number of a name ("xdp" -> 6), or -ENOENT. */
@@ -205,6 +208,9 @@ EBPF_API int ebpf_block_function(struct ebpf_block *block, const char *prototype
 /* Says which line of source (or which remark) the last instruction stands for; line->insn is not looked at. Replaces what was said before. EINVAL in
  * an empty block. */
 EBPF_API int ebpf_block_line(struct ebpf_block *block, const struct ebpf_source_line *line, struct ebpf_error *err);
+/* Makes the last instruction subject to CO-RE when the Spec is loaded: of `type` ("struct task_struct", which the Spec's types must have) the part that
+ * `access` names by numbers ("0:2": its third member). `kind` is one of enum bpf_core_relo_kind (EBPF_CORE_RELOCATION has their names). */
+EBPF_API int ebpf_block_core(struct ebpf_block *block, uint32_t kind, const char *type, const char *access, struct ebpf_error *err);
 /* Resolves the labels: ENOENT names one that is not defined, ERANGE a jump too far for 16 (or 32) bits, EINVAL a jump out of the block, into
  * the middle of a wide load or into another function, and a function without instructions. References of kind CALL and FUNCTION to a label of this
  * block are resolved too. May be called again after more has been added. */
@@ -218,6 +224,8 @@ EBPF_API bool ebpf_block_get_reference(const struct ebpf_block *block, size_t in
 				       int64_t *addend, uint32_t *insn);
 EBPF_API bool ebpf_block_get_function(const struct ebpf_block *block, size_t index, const char **prototype, uint32_t *insn);
 EBPF_API bool ebpf_block_get_line(const struct ebpf_block *block, size_t index, struct ebpf_source_line *line);
+EBPF_API bool ebpf_block_get_core(const struct ebpf_block *block, size_t index, uint32_t *kind, const char **type, const char **access,
+				  uint32_t *insn);
 /* Appends what a text says, one instruction a line: the syntax that ebpf_insn_print writes, verifier logs and llvm-objdump's listings (-d, -S, -r).
  * Empty lines, comments (from ';', '//' or '#'), "12:" and "(b7)" before an instruction, and "name:" as a label are fine; a prototype with a colon
  * behind it begins a function ("int sum(int a):"). A line that begins with ';' is the source line of the instruction after it; " @ file.c:12:3" at its
@@ -321,6 +329,27 @@ EBPF_API int ebpf_spec_set_license(struct ebpf_spec *spec, const char *license, 
 EBPF_API int ebpf_program_spec_set_section(struct ebpf_program_spec *program, const char *section, struct ebpf_error *err);
 /* Resizes a map's value (data sections keep their bytes, new ones are zero). A type that does not have that size is given up. */
 EBPF_API int ebpf_map_spec_set_value_size(struct ebpf_map_spec *map, uint32_t size, struct ebpf_error *err);
+/* The functions of a Spec, programs' own and those that they call, in the order of the object; NULL past the last, and when there is none of that
+ * name (a global one comes before a static one). They belong to the Spec. */
+struct ebpf_function;
+EBPF_API struct ebpf_function *ebpf_spec_function(const struct ebpf_spec *spec, size_t index);
+EBPF_API struct ebpf_function *ebpf_spec_find_function(struct ebpf_spec *spec, const char *name);
+EBPF_API const char *ebpf_function_name(const struct ebpf_function *function);
+EBPF_API const char *ebpf_function_section(const struct ebpf_function *function); /* NULL of one that was not compiled */
+EBPF_API bool ebpf_function_is_global(const struct ebpf_function *function);
+EBPF_API const struct ebpf_insn *ebpf_function_insns(const struct ebpf_function *function, size_t *count);
+/* Its declaration in C, "int sum(int a, struct pair *p)", at most `size` bytes with the NUL. Returns the length that it wanted, as snprintf; 0 when its
+ * types are not known. */
+EBPF_API size_t ebpf_function_prototype(const struct ebpf_spec *spec, const struct ebpf_function *function, char *text, size_t size);
+/* A new block with the code of a function: jumps to labels ("L7": to slot 7), references by name, lines of source and CO-RE; what a program made of it
+ * by ebpf_spec_add_program does is the same. */
+EBPF_API int ebpf_function_block(const struct ebpf_spec *spec, const struct ebpf_function *function, struct ebpf_block **out,
+				 struct ebpf_error *err);
+/* The index-th of its CO-RE relocations, for people: "<byte_off> struct task_struct.pid (0:55)". False past the last. */
+EBPF_API bool ebpf_function_get_core(const struct ebpf_spec *spec, const struct ebpf_function *function, size_t index, uint32_t *insn,
+				     char *text, size_t size);
+/* The variable at an offset of a data section's map, or the one that covers it; NULL when there is none. */
+EBPF_API struct ebpf_variable_spec *ebpf_spec_variable_at(const struct ebpf_spec *spec, const struct ebpf_map_spec *map, uint64_t offset);
 /* Where a variable's initial bytes are (variable->size of them, in the object's byte order), for reading and writing; NULL when out of
  * memory, or when its map was made too small for it. Valid until the map is resized. */
 EBPF_API void *ebpf_variable_spec_data(struct ebpf_variable_spec *variable);

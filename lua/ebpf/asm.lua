@@ -57,16 +57,23 @@ local function source_text(source)
   return ("%s @ %s:%d%s"):format(text, source.file or "?", source.number, source.column and ":" .. source.column or "")
 end
 
+-- As LLVM writes it behind the instruction.
+local function core_text(relocation)
+  return ("\tCO-RE <%s> %s (%s)"):format(relocation.kind, relocation.type, relocation.access)
+end
+
 local function list_text(list)
   local lines = {}
   for _, i in ipairs(list) do
     if type(i) == "table" and i.source then lines[#lines + 1] = source_text(i.source) end
     lines[#lines + 1] = tostring(i)
+    if type(i) == "table" and i.core then lines[#lines + 1] = core_text(i.core) end
   end
   return table.concat(lines, "\n")
 end
 
 local list = { __name = "ebpf.instructions", __tostring = list_text }
+core.asm_metatables(instruction, list)
 
 local function make(code, dst, src, off, imm)
   return setmetatable({ code = code, dst = dst, src = src, off = off, imm = imm }, instruction)
@@ -97,6 +104,15 @@ function methods.comment(i, text, file, number, column)
     number = info.currentline > 0 and info.currentline or nil
   end
   i.source = { text = text, file = file, number = number, column = column }
+  return i
+end
+
+-- Lets CO-RE patch the instruction when it is loaded: by what `access` ("0:2", the third member) of a type of the Spec
+-- ("struct task_struct") is in the kernel. Kinds: "byte_off", "byte_sz", "field_exists", "signed", "lshift_u64", "rshift_u64",
+-- "local_type_id", "target_type_id", "type_exists", "type_size", "type_matches", "enumval_exists", "enumval_value".
+function methods.relocate(i, kind, type_name, access)
+  if i.label or i.func then fail("relocate: '%s' is no instruction", tostring(i)) end
+  i.core = { kind = kind, type = type_name, access = access or "0" }
   return i
 end
 
@@ -435,17 +451,11 @@ function asm.label(name) return setmetatable({ label = check_string("label", "na
 
 -- == texts and machine code
 
-local function as_list(instructions, err, errno)
-  if not instructions then return nil, err, errno end
-  for _, i in ipairs(instructions) do setmetatable(i, instruction) end
-  return setmetatable(instructions, list)
-end
-
 -- The instructions of a text: as the verifier's log or llvm-objdump writes them, with labels. nil, err, errno for a mistake in it.
-function asm.parse(text) return as_list(core.asm_parse(check_string("parse", "text", text))) end
+function asm.parse(text) return core.asm_parse(check_string("parse", "text", text)) end
 
--- The instructions of machine code, in the host's byte order unless it is given ("little", "big").
-function asm.decode(bytes, byteorder) return as_list(core.asm_decode(bytes, byteorder)) end
+-- asm.decode(bytes [, byteorder]): the instructions of machine code, in the host's byte order unless it is given ("little", "big").
+asm.decode = core.asm_decode
 
 -- asm.encode(list or text [, byteorder]): machine code, with labels resolved. nil, err, errno for a mistake in it.
 asm.encode = core.asm_encode

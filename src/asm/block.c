@@ -14,6 +14,12 @@ static void free_function(struct ebpf_block_function *function)
 	free(function->name);
 }
 
+static void free_core(struct ebpf_block_core *core)
+{
+	free(core->type);
+	free(core->access);
+}
+
 static void free_line(struct ebpf_source_line *line)
 {
 	free((char *)(uintptr_t)line->file);
@@ -34,12 +40,15 @@ void ebpf_block_free(struct ebpf_block *block)
 		free_function(&block->functions[i]);
 	for (size_t i = 0; i < block->line_count; i++)
 		free_line(&block->lines[i]);
+	for (size_t i = 0; i < block->core_count; i++)
+		free_core(&block->cores[i]);
 	ebpf_table_free(&block->label_index);
 	free(block->references);
 	free(block->labels);
 	free(block->jumps);
 	free(block->functions);
 	free(block->lines);
+	free(block->cores);
 	free(block->insns);
 	free(block);
 }
@@ -207,7 +216,7 @@ int ebpf_block_jump(struct ebpf_block *block, const char *label, struct ebpf_err
 	return 0;
 }
 
-/* -- functions and lines -- */
+/* -- functions, lines, CO-RE -- */
 
 static bool is_word(char c)
 {
@@ -283,6 +292,33 @@ int ebpf_block_line(struct ebpf_block *block, const struct ebpf_source_line *lin
 	if (block->line_count && block->lines[block->line_count - 1].insn == copy.insn)
 		free_line(&block->lines[--block->line_count]);
 	block->lines[block->line_count++] = copy;
+	return 0;
+}
+
+int ebpf_block_core(struct ebpf_block *block, uint32_t kind, const char *type, const char *access, struct ebpf_error *err)
+{
+	const struct ebpf_insn *insn = last_insn(block);
+	struct ebpf_block_core *grown, copy = { .kind = kind };
+
+	if (!insn)
+		return ebpf_fail(err, EINVAL, "CO-RE of '%.100s': there is no instruction yet that it could be of", type);
+	if (!ebpf_enum_name(EBPF_CORE_RELOCATION, kind))
+		return ebpf_fail(err, EINVAL, "instruction %zu: there is no CO-RE relocation of kind %u",
+				 (size_t)(insn - block->insns), kind);
+	copy.insn = (uint32_t)(insn - block->insns);
+	if (block->core_count && block->cores[block->core_count - 1].insn == copy.insn)
+		return ebpf_fail(err, EINVAL, "instruction %u has a CO-RE relocation already", copy.insn);
+	grown = ebpf_grow(block->cores, &block->core_capacity, block->core_count, sizeof(*grown));
+	if (!grown)
+		return ebpf_fail_memory(err);
+	block->cores = grown;
+	copy.type = ebpf_strdup(type);
+	copy.access = ebpf_strdup(access);
+	if (!copy.type || !copy.access) {
+		free_core(&copy);
+		return ebpf_fail_memory(err);
+	}
+	block->cores[block->core_count++] = copy;
 	return 0;
 }
 
@@ -535,5 +571,17 @@ bool ebpf_block_get_line(const struct ebpf_block *block, size_t index, struct eb
 	if (index >= block->line_count)
 		return false;
 	*line = block->lines[index];
+	return true;
+}
+
+bool ebpf_block_get_core(const struct ebpf_block *block, size_t index, uint32_t *kind, const char **type,
+			 const char **access, uint32_t *insn)
+{
+	if (index >= block->core_count)
+		return false;
+	*kind = block->cores[index].kind;
+	*type = block->cores[index].type;
+	*access = block->cores[index].access;
+	*insn = block->cores[index].insn;
 	return true;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "asm/statement.h"
+#include "base/uapi.h"
 
 struct parser {
 	struct ebpf_block *block;
@@ -186,38 +187,85 @@ static int add_function(struct parser *parser, struct ebpf_cursor *cursor, size_
 	return code;
 }
 
-/* llvm-objdump -r: "\t\t0000000000000248:  R_BPF_64_64\tsym" behind the instruction that it is about. Which kind of
- * thing a symbol is cannot be told: what a wide load names is taken for a map, but for the data sections. */
+/* What a symbol is cannot be told: what a wide load names is taken for a map, but for the data sections. */
+static int add_reference(struct parser *parser, const char *name)
+{
+	const struct ebpf_insn *insn;
+	bool data = name[0] == '.' && !ebpf_starts_with(name, ".text");
+	size_t count;
+
+	insn = ebpf_block_insns(parser->block, &count);
+	if (count >= 2 && ebpf_insn_is_wide(&insn[count - 2]))
+		return ebpf_block_refer(parser->block, data ? EBPF_REF_MAP_VALUE : EBPF_REF_MAP, name,
+					data ? insn[count - 2].imm : 0, parser->err);
+	if (!count || insn[count - 1].code != EBPF_CALL || insn[count - 1].imm != -1)
+		return 0; /* of a static function: the call says how far it is */
+	return ebpf_block_refer(parser->block,
+				insn[count - 1].src == EBPF_PSEUDO_KFUNC_CALL ? EBPF_REF_EXTERN : EBPF_REF_CALL, name, 0,
+				parser->err);
+}
+
+/* Behind "CO-RE": "<byte_off> [7] struct foo::a (0:0)"; the number of the type and the name of the part say nothing
+ * that is not there besides. */
+static int add_core(struct parser *parser, struct ebpf_cursor *cursor)
+{
+	size_t size;
+	const char *close, *open, *part;
+	char kind[EBPF_NAME_SIZE], *type, *access;
+	int number, code;
+
+	if (!ebpf_cursor_need(cursor, "<") || !ebpf_cursor_name(cursor, kind) || !ebpf_cursor_need(cursor, ">"))
+		return cursor->code;
+	number = ebpf_enum_value(EBPF_CORE_RELOCATION, kind);
+	if (number < 0)
+		ebpf_cursor_fail(cursor, EINVAL, cursor->at, "there is no CO-RE relocation <%s>", kind);
+	ebpf_cursor_blanks(cursor);
+	if (*cursor->at == '[')
+		cursor->at += strcspn(cursor->at, "]\n");
+	ebpf_cursor_take(cursor, "]");
+	ebpf_cursor_blanks(cursor);
+	size = strcspn(cursor->at, "\n");
+	while (size && (cursor->at[size - 1] == ' ' || cursor->at[size - 1] == '\r'))
+		size--;
+	close = size && cursor->at[size - 1] == ')' ? cursor->at + size - 1 : NULL;
+	open = close ? memrchr(cursor->at, '(', size) : NULL;
+	if (!open && number >= BPF_CORE_ENUMVAL_EXISTS && number <= BPF_CORE_ENUMVAL_VALUE)
+		ebpf_cursor_fail(cursor, EINVAL, cursor->at, "an enumerator needs its number, as in '(0)', behind it");
+	part = memmem(cursor->at, open ? (size_t)(open - cursor->at) : size, "::", 2);
+	if (cursor->code)
+		return cursor->code;
+	access = open ? ebpf_strndup(open + 1, (size_t)(close - open) - 1) : ebpf_strdup("0");
+	size = part ? (size_t)(part - cursor->at) : open ? (size_t)(open - cursor->at) : size;
+	while (size && cursor->at[size - 1] == ' ')
+		size--;
+	type = ebpf_strndup(cursor->at, size);
+	code = type && access ? ebpf_block_core(parser->block, (uint32_t)number, type, access, parser->err)
+			      : ebpf_fail_memory(parser->err);
+	free(type);
+	free(access);
+	return code;
+}
+
+/* llvm-objdump -r: "\t\t0000000000000248:  R_BPF_64_64\tsym" behind the instruction that it is about; and CO-RE, which
+ * our own printer writes so as well, without the place. */
 static bool take_relocation(struct parser *parser, struct ebpf_cursor *cursor, int *code)
 {
 	struct ebpf_cursor ahead = *cursor;
 	char name[EBPF_NAME_SIZE];
-	const struct ebpf_insn *insn;
-	bool data;
-	size_t count, digits;
+	bool placed = strspn(ahead.at, "0123456789abcdef") == 16 && ahead.at[16] == ':', core;
 
-	ebpf_cursor_blanks(&ahead);
-	digits = strspn(ahead.at, "0123456789abcdef");
-	if (digits != 16 || ahead.at[16] != ':')
+	ahead.at += placed ? 17 : 0;
+	core = ebpf_cursor_take(&ahead, "CO-RE");
+	if (!core &&
+	    (!placed || (!ebpf_cursor_take(&ahead, "R_BPF_64_64") && !ebpf_cursor_take(&ahead, "R_BPF_64_32"))))
 		return false;
-	ahead.at += 17;
-	if (!ebpf_cursor_take(&ahead, "R_BPF_64_64") && !ebpf_cursor_take(&ahead, "R_BPF_64_32"))
-		return false;
-	ebpf_cursor_blanks(&ahead);
-	*code = 0;
-	insn = ebpf_block_insns(parser->block, &count);
-	if (!ebpf_cursor_name(&ahead, name) || !ebpf_cursor_at_end(&ahead)) {
-		ebpf_cursor_expected(&ahead, "the end of the line"); /* the first error is the one that counts */
-		*code = ahead.code;
-	} else if (count >= 2 && ebpf_insn_is_wide(&insn[count - 2])) {
-		data = name[0] == '.' && !ebpf_starts_with(name, ".text");
-		*code = ebpf_block_refer(parser->block, data ? EBPF_REF_MAP_VALUE : EBPF_REF_MAP, name,
-					 data ? insn[count - 2].imm : 0, parser->err);
-	} else if (count && insn[count - 1].code == EBPF_CALL && insn[count - 1].imm == -1) {
-		*code = ebpf_block_refer(parser->block, insn[count - 1].src == EBPF_PSEUDO_KFUNC_CALL ? EBPF_REF_EXTERN
-											       : EBPF_REF_CALL,
-					 name, 0, parser->err);
-	}
+	*cursor = ahead;
+	if (core)
+		*code = add_core(parser, cursor);
+	else if (!ebpf_cursor_name(cursor, name))
+		*code = cursor->code;
+	else
+		*code = add_reference(parser, name);
 	return true;
 }
 

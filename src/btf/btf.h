@@ -110,6 +110,8 @@ struct ebpf_span ebpf_btf_bytes(const struct ebpf_btf *btf);
 
 /* The name as in C, without a body: "struct event", "const char *", "u32[4]", "struct {...}". For people. (name.c) */
 void ebpf_btf_write_name(const struct ebpf_btf *btf, uint32_t id, struct ebpf_buffer *out);
+/* A FUNC as C declares it: "static int sum(int a, struct pair *p)". Nothing for another kind. */
+void ebpf_btf_write_prototype(const struct ebpf_btf *btf, uint32_t id, struct ebpf_buffer *out);
 
 /* -- values (value.c, layout.c) -- */
 

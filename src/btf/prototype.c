@@ -306,7 +306,7 @@ static bool read_tagged(struct reader *reader, const char *keyword, struct shape
 {
 	bool is_union = *keyword == 'u', is_enum = *keyword == 'e', found;
 	uint32_t kind = is_enum ? BTF_KIND_ENUM : is_union ? BTF_KIND_UNION : BTF_KIND_STRUCT;
-	char name[NAME_SIZE], key[NAME_SIZE + 16];
+	char name[NAME_SIZE], key[NAME_SIZE + 32];
 	bool defined;
 
 	if (!peek(reader, name))

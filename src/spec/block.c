@@ -319,6 +319,50 @@ static int copy_lines(const struct cut *cut, const struct piece *piece)
 	return 0;
 }
 
+/* A type by its name, or by "#12" its number: in the Spec's types, where it must be. */
+static int copy_core(const struct cut *cut, const struct ebpf_block_core *from, struct ebpf_spec_relo *to)
+{
+	const struct ebpf_btf *btf = cut->spec->public.btf;
+	int64_t id = -ENOENT;
+
+	if (btf && *from->type == '#')
+		id = strtoll(from->type + 1, NULL, 10);
+	else if (btf)
+		id = ebpf_btf_find(btf, from->type);
+	if (id <= 0 || id >= ebpf_btf_count(btf))
+		return ebpf_fail(cut->err, ENOENT, "program '%s': instruction %u: CO-RE: the Spec has no type '%s'", cut->program,
+		                 from->insn, from->type);
+	to->kind = from->kind;
+	to->type_id = (uint32_t)id;
+	to->access = ebpf_spec_string(cut->spec, from->access, strlen(from->access));
+	return to->access ? 0 : ebpf_fail_memory(cut->err);
+}
+
+static int copy_cores(const struct cut *cut, const struct piece *piece)
+{
+	struct ebpf_function *function = piece->function;
+	size_t count = 0;
+	int result = 0;
+
+	for (size_t i = 0; i < cut->block->core_count; i++)
+		count += cut->block->cores[i].insn >= piece->start && cut->block->cores[i].insn < piece->end;
+	if (!count)
+		return 0;
+	function->relos = ebpf_spec_alloc(cut->spec, count, sizeof(*function->relos));
+	if (!function->relos)
+		return ebpf_fail_memory(cut->err);
+	for (size_t i = 0; !result && i < cut->block->core_count; i++) {
+		const struct ebpf_block_core *from = &cut->block->cores[i];
+
+		if (from->insn < piece->start || from->insn >= piece->end)
+			continue;
+		function->relos[function->relo_count].insn = from->insn - piece->start;
+		result = copy_core(cut, from, &function->relos[function->relo_count++]);
+		cut->spec->core_relo_count++;
+	}
+	return result;
+}
+
 static int make_function(const struct cut *cut, struct piece *piece)
 {
 	struct ebpf_spec_impl *spec = cut->spec;
@@ -360,6 +404,8 @@ static int make_functions(struct cut *cut)
 		result = copy_references(cut, &cut->pieces[i]);
 		if (!result)
 			result = copy_lines(cut, &cut->pieces[i]);
+		if (!result)
+			result = copy_cores(cut, &cut->pieces[i]);
 	}
 	if (!result)
 		cut->pieces[0].function->global = true;

@@ -114,8 +114,6 @@ static inline struct ebpf_program_impl *program_impl(struct ebpf_program_spec *p
 {
 	return (struct ebpf_program_impl *)(void *)program;
 }
-/* A global function before a static one of the same name. */
-struct ebpf_function *ebpf_spec_find_function(struct ebpf_spec *spec, const char *name);
 struct ebpf_extern *ebpf_spec_find_extern(struct ebpf_spec *spec, const char *name);
 /* Gives names that programs made from blocks refer to their meaning, as far as the Spec has it (add_map and add_program do it too).
  * ENOENT names the first that is left over. To be called before loading. */
