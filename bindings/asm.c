@@ -339,6 +339,19 @@ static void push_labels(lua_State *L, struct reader *reader, uint32_t at)
 	}
 }
 
+void binding_set_reference(lua_State *L, enum ebpf_reference kind, const char *name, int64_t addend, uint32_t id)
+{
+	lua_createtable(L, 0, 4);
+	lua_pushstring(L, reference_kinds[kind]);
+	lua_setfield(L, -2, "kind");
+	lua_pushstring(L, name);
+	lua_setfield(L, -2, "name");
+	set(L, "addend", addend);
+	if (id)
+		set(L, "id", id);
+	lua_setfield(L, -2, "reference");
+}
+
 /* What the instruction at slot `at`, whose table is on top of the stack, names. */
 static void push_names(lua_State *L, struct reader *reader, uint32_t at)
 {
@@ -353,15 +366,30 @@ static void push_names(lua_State *L, struct reader *reader, uint32_t at)
 		reader->jump++;
 	}
 	if (ebpf_block_get_reference(reader->block, reader->reference, &kind, &name, &addend, &insn) && insn == at) {
-		lua_createtable(L, 0, 3);
-		lua_pushstring(L, reference_kinds[kind]);
-		lua_setfield(L, -2, "kind");
-		lua_pushstring(L, name);
-		lua_setfield(L, -2, "name");
-		set(L, "addend", addend);
-		lua_setfield(L, -2, "reference");
+		binding_set_reference(L, kind, name, addend, 0);
 		reader->reference++;
 	}
+}
+
+void binding_push_source(lua_State *L, const struct ebpf_source_line *line)
+{
+	lua_createtable(L, 0, 4);
+	lua_pushstring(L, line->text);
+	lua_setfield(L, -2, "text");
+	if (*line->file) {
+		lua_pushstring(L, line->file);
+		lua_setfield(L, -2, "file");
+	}
+	if (line->number)
+		set(L, "number", line->number);
+	if (line->column)
+		set(L, "column", line->column);
+}
+
+void binding_set_source(lua_State *L, const struct ebpf_source_line *line)
+{
+	binding_push_source(L, line);
+	lua_setfield(L, -2, "source");
 }
 
 static void push_line(lua_State *L, struct reader *reader, uint32_t at)
@@ -373,18 +401,7 @@ static void push_line(lua_State *L, struct reader *reader, uint32_t at)
 	if (!ebpf_block_get_line(reader->block, reader->line, &line) || line.insn != at)
 		return;
 	reader->line++;
-	lua_createtable(L, 0, 4);
-	lua_pushstring(L, line.text);
-	lua_setfield(L, -2, "text");
-	if (*line.file) {
-		lua_pushstring(L, line.file);
-		lua_setfield(L, -2, "file");
-	}
-	if (line.number)
-		set(L, "number", line.number);
-	if (line.column)
-		set(L, "column", line.column);
-	lua_setfield(L, -2, "source");
+	binding_set_source(L, &line);
 }
 
 static void push_core(lua_State *L, struct reader *reader, uint32_t at)
@@ -416,29 +433,38 @@ static void load_metatables(lua_State *L)
 	lua_pop(L, 1);
 }
 
+void binding_new_instructions(lua_State *L)
+{
+	load_metatables(L);
+	lua_newtable(L);
+	luaL_setmetatable(L, CLASS_INSTRUCTIONS);
+}
+
+void binding_push_instruction(lua_State *L, const struct ebpf_insn *insn, const struct ebpf_insn *next)
+{
+	lua_createtable(L, 0, 6);
+	luaL_setmetatable(L, CLASS_INSTRUCTION);
+	set(L, "code", insn->code);
+	set(L, "dst", insn->dst);
+	set(L, "src", insn->src);
+	set(L, "off", insn->off);
+	if (insn->code == WIDE_LOAD)
+		set(L, "wide", (lua_Integer)((uint64_t)(uint32_t)next->imm << 32 | (uint32_t)insn->imm));
+	else
+		set(L, "imm", insn->imm);
+}
+
 void binding_push_instructions(lua_State *L, const struct ebpf_block *block)
 {
 	struct reader reader = { .block = block };
 	const struct ebpf_insn *insns;
 	size_t count;
 
-	load_metatables(L);
 	insns = ebpf_block_insns(block, &count);
-	lua_newtable(L);
-	luaL_setmetatable(L, CLASS_INSTRUCTIONS);
+	binding_new_instructions(L);
 	for (size_t i = 0; i < count; i++) {
 		push_labels(L, &reader, (uint32_t)i);
-		lua_createtable(L, 0, 6);
-		luaL_setmetatable(L, CLASS_INSTRUCTION);
-		set(L, "code", insns[i].code);
-		set(L, "dst", insns[i].dst);
-		set(L, "src", insns[i].src);
-		set(L, "off", insns[i].off);
-		if (insns[i].code == WIDE_LOAD)
-			set(L, "wide",
-			    (lua_Integer)((uint64_t)(uint32_t)insns[i + 1].imm << 32 | (uint32_t)insns[i].imm));
-		else
-			set(L, "imm", insns[i].imm);
+		binding_push_instruction(L, &insns[i], &insns[i + 1]);
 		push_names(L, &reader, (uint32_t)i);
 		push_line(L, &reader, (uint32_t)i);
 		push_core(L, &reader, (uint32_t)i);

@@ -79,6 +79,11 @@ EBPF_API int ebpf_kernel_mask(struct ebpf_kernel *kernel, const char *feature, b
 /* Row `index` of the feature table: its name and the version that brought it ("5.15"); -ENOENT past the end. */
 EBPF_API int ebpf_kernel_feature(size_t index, const char **name, const char **since);
 
+enum ebpf_object_kind { EBPF_OBJECT_PROGRAM, EBPF_OBJECT_MAP, EBPF_OBJECT_BTF, EBPF_OBJECT_LINK };
+/* Walks the objects of the whole kernel (programs, maps 4.13; BTF 5.1; links 5.8): the next id above `after` (0 = the first): 1 and *id, 0 after the
+ * last; EPERM without CAP_SYS_ADMIN. */
+EBPF_API int ebpf_kernel_next_id(struct ebpf_kernel *kernel, enum ebpf_object_kind kind, uint32_t after, uint32_t *id, struct ebpf_error *err);
+
 /* ---- types: BTF ------------------------------------------------------------------------------- */
 
 /* A read-only set of types: raw BTF or an ELF file's .BTF, possibly split on a base. Reference-counted. */
@@ -462,12 +467,49 @@ EBPF_API void ebpf_map_walk_free(struct ebpf_map_walk *walk);
 /* ---- programs ------------------------------------------------------------------------------------------ */
 
 struct ebpf_program_info {
+	size_t size;           /* in: of the caller's struct; what lies behind it is left alone */
 	char name[16];
 	uint32_t type, id, xlated_size, jited_size, map_count, btf_id, verified_insns;
-	uint8_t tag[8];
-	uint64_t load_time_ns, run_time_ns, run_count;
-	uint32_t uid;
+	uint8_t tag[8];        /* of the code as it was loaded, maps left out: 8 bytes of its SHA-1, since 6.18 of its SHA-256 */
+	uint64_t load_time_ns; /* since boot */
+	uint64_t run_time_ns, run_count, recursion_misses; /* run_time and run_count are 0 unless kernel.bpf_stats_enabled is set */
+	uint64_t memlock;      /* bytes of memory, roughly; 0 = unknown */
+	uint32_t uid;          /* of who loaded it */
+	uint32_t ifindex;      /* of the device that it is bound to; 0 = none */
+	uint32_t attach_btf_obj_id, attach_btf_id;         /* what it was loaded to be attached to, 5.17 */
+	uint32_t function_count, line_count;
 	bool gpl;
+};
+/* What the kernel made of a program: its translated instructions, and what is known of them. All memory belongs to the struct. */
+struct ebpf_program_function {
+	const char *name;      /* "" when the kernel does not tell */
+	const char *prototype; /* as C declares it; "" when its types are not known */
+	uint32_t insn;         /* its first slot */
+	uint32_t jited_offset, jited_size; /* its machine code within `jited`; 0, 0 = not known */
+	uint64_t address;      /* of its machine code; 0 = hidden, or not compiled */
+	uint8_t tag[8];
+};
+struct ebpf_program_reference {
+	uint32_t insn;
+	enum ebpf_reference kind; /* MAP, MAP_VALUE, CALL, FUNCTION; EXTERN: a call of a function of the kernel: a helper, what stands in for it, a kfunc */
+	const char *name;      /* "" when it is not known */
+	uint32_t id;           /* of the map */
+	int64_t addend;        /* MAP_VALUE: offset into the value */
+};
+struct ebpf_program_code {
+	const struct ebpf_insn *insns; /* NULL when the kernel does not show them (without CAP_BPF; kernel.bpf_jit_harden) */
+	size_t insn_count;
+	const struct ebpf_program_function *functions; /* by slot; the first is the program's own; at least one */
+	size_t function_count;
+	const struct ebpf_program_reference *references; /* by slot */
+	size_t reference_count;
+	const struct ebpf_source_line *lines;          /* by slot */
+	const uint64_t *line_addresses;                /* where the machine code of each line begins; NULL = hidden, or not compiled */
+	size_t line_count;
+	const uint8_t *jited;                          /* machine code; NULL when it is hidden (kernel.kptr_restrict) or there is none */
+	size_t jited_size;
+	const uint32_t *map_ids;
+	size_t map_count;
 };
 EBPF_API struct ebpf_program *ebpf_program_ref(struct ebpf_program *program);
 EBPF_API void ebpf_program_close(struct ebpf_program *program);
@@ -482,6 +524,10 @@ EBPF_API const char *ebpf_program_attach_to(const struct ebpf_program *program);
 /* The verifier's log of a successful load with a log level, or NULL. */
 EBPF_API const char *ebpf_program_log(const struct ebpf_program *program);
 EBPF_API int ebpf_program_info(struct ebpf_program *program, struct ebpf_program_info *info, struct ebpf_error *err);
+/* Asks the kernel for its code (4.13; functions and lines 5.0). What may not be seen is left out, and is no error. Maps and functions are named as
+ * far as this process may look at them. */
+EBPF_API int ebpf_program_code_read(struct ebpf_program *program, struct ebpf_program_code **out, struct ebpf_error *err);
+EBPF_API void ebpf_program_code_free(struct ebpf_program_code *code);
 EBPF_API int ebpf_program_pin(struct ebpf_program *program, const char *path, struct ebpf_error *err);
 EBPF_API int ebpf_program_unpin(struct ebpf_program *program, struct ebpf_error *err);
 struct ebpf_run_options {

@@ -34,8 +34,14 @@ local function instruction_text(i)
   if i.func then return i.func .. ":" end
   local reference = i.reference
   if reference then
+    if i.code == 0x85 and i.imm ~= -1 and reference.kind == "extern" then -- of a loaded program: an address
+      return ("call %s#%d"):format(reference.name, i.imm)
+    end
     if i.code == 0x85 then return "call " .. (reference.kind == "extern" and "kfunc " or "") .. reference.name end
     local addend = reference.addend or 0
+    if reference.id then -- of a loaded program, as bpftool writes it
+      return ("r%d = map[id:%d]%s ll"):format(i.dst, reference.id, reference.kind == "map_value" and ("[0]+%d"):format(addend) or "")
+    end
     local text = reference_text[reference.kind]:format(reference.name, addend)
     if (reference.kind == "extern" or reference.kind == "var") and addend ~= 0 then text = ("%s%+d"):format(text, addend) end
     return ("r%d = %s ll"):format(i.dst, text)

@@ -133,7 +133,8 @@ static int write_core(struct writer *writer, const struct ebpf_spec_relo *relo)
 	return result;
 }
 
-/* What belongs to the instruction that was added last, at slot `at`. */
+/* What belongs to the instruction that was added last, at slot `at`. Compilers have lines without text, number 0, where they made code
+ * that no line is to blame for. */
 static int write_notes(struct writer *writer, size_t at)
 {
 	const struct ebpf_function *function = writer->function;
@@ -147,7 +148,7 @@ static int write_notes(struct writer *writer, size_t at)
 	if (!result && writer->reference < function->reference_count && function->references[writer->reference].insn == at)
 		result = write_reference(writer, &function->references[writer->reference]);
 	for (; !result && writer->line < function->line_count && function->lines[writer->line].insn <= at; writer->line++)
-		if (function->lines[writer->line].insn == at)
+		if (function->lines[writer->line].insn == at && *function->lines[writer->line].line)
 			result = write_line(writer, &function->lines[writer->line]);
 	for (; !result && writer->relo < function->relo_count && function->relos[writer->relo].insn <= at; writer->relo++)
 		if (function->relos[writer->relo].insn == at && writer->spec->btf)
