@@ -24,6 +24,9 @@ const char *ebpf_enum_name(enum ebpf_enum which, uint32_t value)
 	case EBPF_BTF_KIND:
 		switch (value) { BTF_KINDS(CASE) }
 		break;
+	case EBPF_CORE_RELOCATION:
+		switch (value) { BPF_CORE_RELO_KINDS(CASE) }
+		break;
 	}
 	return NULL;
 }
@@ -39,6 +42,7 @@ static const struct row attach_types[] = { BPF_ATTACH_TYPES(ROW) };
 static const struct row link_types[] = { BPF_LINK_TYPES(ROW) };
 static const struct row helpers[] = { BPF_HELPERS(ROW) };
 static const struct row btf_kinds[] = { BTF_KINDS(ROW) };
+static const struct row core_relocations[] = { BPF_CORE_RELO_KINDS(ROW) };
 
 static int find(const struct row *rows, size_t count, const char *name)
 {
@@ -63,6 +67,8 @@ int ebpf_enum_value(enum ebpf_enum which, const char *name)
 		return find(helpers, EBPF_COUNT(helpers), ebpf_starts_with(name, "bpf_") ? name + 4 : name);
 	case EBPF_BTF_KIND:
 		return find(btf_kinds, EBPF_COUNT(btf_kinds), name);
+	case EBPF_CORE_RELOCATION:
+		return find(core_relocations, EBPF_COUNT(core_relocations), name);
 	}
 	return -ENOENT;
 }
