@@ -237,6 +237,12 @@ static void set_map_data(lua_State *L, const struct part *part)
 	memcpy(map->data, data, size);
 }
 
+static void get_map_fields(lua_State *L, const struct part *part)
+{
+	lua_getiuservalue(L, 1, 1);
+	binding_push_fields(L, -1, part->object);
+}
+
 static void get_inner(lua_State *L, const struct part *part);
 
 #define AT(member) offsetof(struct ebpf_map_spec, member)
@@ -251,12 +257,14 @@ static const struct field map_fields[] = {
 	{ "map_extra", U64, AT(map_extra), true, NULL, NULL },
 	{ "pin_by_name", BOOL, AT(pin_by_name), true, NULL, NULL },
 	{ "autocreate", BOOL, AT(autocreate), true, NULL, NULL },
+	{ "autoattach", BOOL, AT(autoattach), true, NULL, NULL },
 	{ "frozen", BOOL, AT(frozen), true, NULL, NULL },
 	{ "section", TEXT, AT(section), false, NULL, NULL },
 	{ "key", CUSTOM, 0, false, get_map_key, NULL },
 	{ "value", CUSTOM, 0, false, get_map_value, NULL },
 	{ "data", CUSTOM, 0, true, get_map_data, set_map_data },
 	{ "inner", CUSTOM, 0, false, get_inner, NULL },
+	{ "fields", CUSTOM, 0, false, get_map_fields, NULL },
 	{ NULL, U32, 0, false, NULL, NULL },
 };
 #undef AT

@@ -235,6 +235,7 @@ struct ebpf_map_spec {
 	const char *section;   /* ".maps", ".rodata", ...; NULL when made by hand */
 	struct ebpf_map_value *values;       /* initial elements of a map-in-map or prog array, functions of a struct_ops; sorted by index */
 	size_t value_count;
+	bool autoattach;       /* struct_ops: attached with the collection; true from the start */
 };
 struct ebpf_map_value {
 	uint32_t index;        /* the key, or the number of the struct_ops' member */
@@ -301,6 +302,12 @@ EBPF_API int ebpf_spec_set_license(struct ebpf_spec *spec, const char *license, 
 EBPF_API int ebpf_program_spec_set_section(struct ebpf_program_spec *program, const char *section, struct ebpf_error *err);
 /* Resizes a map's value (data sections keep their bytes, new ones are zero). A type that does not have that size is given up. */
 EBPF_API int ebpf_map_spec_set_value_size(struct ebpf_map_spec *map, uint32_t size, struct ebpf_error *err);
+/* Functions of a struct_ops map, by the name of the member: false when its struct has no such function; *program is NULL where none is set.
+ * (Other members are bytes of map->data, laid out as map->value_type_id says.) */
+EBPF_API bool ebpf_map_spec_get_function(const struct ebpf_map_spec *map, const char *member, const char **program);
+/* Puts a program of the Spec in the place of a function, or none (NULL). The one that was there is not loaded any more, unless another member
+ * has it. ENOENT for a member or program that is not there, EINVAL for a program of another type. */
+EBPF_API int ebpf_map_spec_set_function(struct ebpf_map_spec *map, const char *member, const char *program, struct ebpf_error *err);
 /* Where a variable's initial bytes are (variable->size of them, in the object's byte order), for reading and writing; NULL when out of
  * memory, or when its map was made too small for it. Valid until the map is resized. */
 EBPF_API void *ebpf_variable_spec_data(struct ebpf_variable_spec *variable);
@@ -377,6 +384,8 @@ EBPF_API uint32_t ebpf_map_type(const struct ebpf_map *map);
 EBPF_API uint32_t ebpf_map_key_size(const struct ebpf_map *map);
 EBPF_API uint32_t ebpf_map_value_size(const struct ebpf_map *map);
 EBPF_API uint32_t ebpf_map_max_entries(const struct ebpf_map *map);
+/* Whether attaching the collection attaches it: a struct_ops map whose autoattach was left on. */
+EBPF_API bool ebpf_map_autoattach(const struct ebpf_map *map);
 /* Layouts of key and value (of one CPU's value), or NULL when nothing is known of them. Owned by the map. */
 EBPF_API const struct ebpf_layout *ebpf_map_key_layout(const struct ebpf_map *map);
 EBPF_API const struct ebpf_layout *ebpf_map_value_layout(const struct ebpf_map *map);
@@ -432,6 +441,8 @@ EBPF_API const char *ebpf_program_section(const struct ebpf_program *program);  
 EBPF_API const char *ebpf_program_attach_to(const struct ebpf_program *program); /* NULL when unknown */
 /* The verifier's log of a successful load with a log level, or NULL. */
 EBPF_API const char *ebpf_program_log(const struct ebpf_program *program);
+/* Whether attaching the collection attaches it: autoattach of its Spec. Not struct_ops programs, which their map attaches. */
+EBPF_API bool ebpf_program_autoattach(const struct ebpf_program *program);
 EBPF_API int ebpf_program_info(struct ebpf_program *program, struct ebpf_program_info *info, struct ebpf_error *err);
 EBPF_API int ebpf_program_pin(struct ebpf_program *program, const char *path, struct ebpf_error *err);
 EBPF_API int ebpf_program_unpin(struct ebpf_program *program, struct ebpf_error *err);
@@ -485,7 +496,7 @@ struct ebpf_option {
 	uint16_t offset;       /* in struct ebpf_link_options */
 	uint8_t position;      /* 1, 2, ... = may be given by position after the program; 0 = by name alone */
 };
-/* Kinds: "tracepoint", "raw_tracepoint", "tracing", "kprobe", "uprobe", "xdp", "cgroup". Row `index`; -ENOENT past the end. */
+/* Kinds: "tracepoint", "raw_tracepoint", "tracing", "kprobe", "uprobe", "xdp", "cgroup", "struct_ops". Row `index`; -ENOENT past the end. */
 EBPF_API int ebpf_link_kind(size_t index, const char **name, const char **since);
 /* The options that a kind takes, a list that ends with a NULL name; NULL for an unknown kind. Aliases ("kretprobe",
  * "uretprobe", "fentry", "fexit", "fmod_ret", "tp_btf") resolve to their kind. */
@@ -501,6 +512,9 @@ EBPF_API int ebpf_link_attach_auto(struct ebpf_program *program, const struct eb
  * errors[i] untouched. One that fails does not keep the others from being attached. Returns how many were. */
 EBPF_API int ebpf_programs_attach(struct ebpf_program *const *programs, size_t count, const struct ebpf_link_options *options,
 				  struct ebpf_link **links, struct ebpf_error *errors);
+/* The same for kinds that attach a map: "struct_ops", a table of functions for the kernel. */
+EBPF_API int ebpf_link_attach_map(const char *kind, struct ebpf_map *map, const struct ebpf_link_options *options,
+				  struct ebpf_link **out, struct ebpf_error *err);
 /* Reference-counted. The last close detaches, unless the link was pinned. */
 EBPF_API struct ebpf_link *ebpf_link_ref(struct ebpf_link *link);
 EBPF_API void ebpf_link_close(struct ebpf_link *link);
@@ -509,20 +523,23 @@ EBPF_API int ebpf_link_detach(struct ebpf_link *link, struct ebpf_error *err);
 EBPF_API int ebpf_link_fd(const struct ebpf_link *link); /* -1 for an attachment without a BPF link, and for one that is detached */
 EBPF_API const char *ebpf_link_kind_name(const struct ebpf_link *link);
 /* Which interface was used: "link" (BPF_LINK_CREATE), "perf" (a perf event's ioctl), "legacy" (an event of its own in tracefs), "raw"
- * (BPF_RAW_TRACEPOINT_OPEN), "netlink" (IFLA_XDP), "attach" (BPF_PROG_ATTACH). */
+ * (BPF_RAW_TRACEPOINT_OPEN), "netlink" (IFLA_XDP), "attach" (BPF_PROG_ATTACH), "map" (a struct_ops map's element). */
 EBPF_API const char *ebpf_link_interface(const struct ebpf_link *link);
 /* What it is attached to, for people: "tracepoint syscalls:sys_enter_openat". */
 EBPF_API const char *ebpf_link_target(const struct ebpf_link *link);
 struct ebpf_link_info {
 	uint32_t type, id, program_id, attach_type;
+	uint32_t map_id; /* struct_ops; else 0 */
 };
-/* 5.8; of an attachment without a BPF link, only program_id (and attach_type) are known. */
+/* 5.8; of an attachment without a BPF link, only program_id or map_id (and attach_type) are known. */
 EBPF_API int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct ebpf_error *err);
 /* Lets the attachment outlive this process, under a name in a BPF file system. ENOTSUP for one without a BPF link. */
 EBPF_API int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *err);
 EBPF_API int ebpf_link_unpin(struct ebpf_link *link, struct ebpf_error *err);
 /* Puts another program in the place of the present one, without a gap: xdp (5.9) and cgroup (5.7), also by their older interfaces. */
 EBPF_API int ebpf_link_update(struct ebpf_link *link, struct ebpf_program *program, struct ebpf_error *err);
+/* Puts another struct_ops map, of the same struct, in the place of the present one (6.4; the type must allow it). */
+EBPF_API int ebpf_link_update_map(struct ebpf_link *link, struct ebpf_map *map, struct ebpf_error *err);
 
 /* ---- the ring buffer ------------------------------------------------------------------------------------------ */
 

@@ -126,6 +126,23 @@ static int probe_map_batch(struct ebpf_kernel *kernel)
 	return result == 0 || result == -ENOENT ? 1 : verdict(kernel, result);
 }
 
+/* Type 1 is an int: a kernel that knows the flag goes on to look it up among the tables and answers ENOTSUPP (524). */
+static int probe_struct_ops_link(struct ebpf_kernel *kernel)
+{
+	union bpf_attr attr;
+	int result;
+
+	memset(&attr, 0, sizeof attr);
+	attr.map_type = BPF_MAP_TYPE_STRUCT_OPS;
+	attr.key_size = 4;
+	attr.value_size = 4;
+	attr.max_entries = 1;
+	attr.map_flags = BPF_F_LINK;
+	attr.btf_vmlinux_value_type_id = 1;
+	result = kernel->sys->bpf(BPF_MAP_CREATE, &attr, sizeof attr);
+	return result == -ENOTSUP || result == -524 ? 1 : verdict(kernel, result);
+}
+
 /* Either type will do; a kernel may lack cgroups. */
 static int probe_expected_attach_type(struct ebpf_kernel *kernel)
 {
@@ -572,6 +589,7 @@ static const struct feature {
 	[EBPF_FEATURE_UPROBE_REF_CTR] = { "uprobe_ref_ctr", "4.20", probe_uprobe_ref_ctr },
 	[EBPF_FEATURE_TRAMPOLINE] = { "trampoline", "5.5", probe_trampoline },
 	[EBPF_FEATURE_SYSCALL_WRAPPER] = { "syscall_wrapper", "4.17", probe_syscall_wrapper },
+	[EBPF_FEATURE_STRUCT_OPS_LINK] = { "struct_ops_link", "6.4", probe_struct_ops_link },
 };
 _Static_assert(EBPF_COUNT(features) == EBPF_FEATURE_COUNT, "one row per feature");
 

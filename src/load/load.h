@@ -116,6 +116,8 @@ size_t ebpf_load_map_index(const struct ebpf_load *load, const struct ebpf_map_s
 
 size_t ebpf_load_extern_index(const struct ebpf_load *load, const struct ebpf_extern *external);
 int ebpf_load_externs(struct ebpf_load *load, struct ebpf_error *err);
+/* The types that `btf_fd` stands for: 0 = vmlinux, else a module whose descriptor ebpf_kernel_find_type gave. Borrowed. */
+struct ebpf_btf *ebpf_load_types_behind(struct ebpf_load *load, int btf_fd, struct ebpf_error *err);
 /* Fills `data` (`size` zero bytes) with the values of all used externs of kind KCONFIG. */
 int ebpf_load_kconfig(struct ebpf_load *load, uint8_t *data, size_t size, struct ebpf_error *err);
 

@@ -283,6 +283,11 @@ uint32_t ebpf_map_max_entries(const struct ebpf_map *map)
 	return map->max_entries;
 }
 
+bool ebpf_map_autoattach(const struct ebpf_map *map)
+{
+	return map->autoattach;
+}
+
 bool ebpf_map_is_percpu(const struct ebpf_map *map)
 {
 	return map->cpu_count != 0;
