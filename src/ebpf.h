@@ -258,7 +258,7 @@ struct ebpf_program_spec {
 struct ebpf_variable_spec {
 	char *name, *section;
 	struct ebpf_map_spec *map;
-	uint32_t offset, size;
+	uint32_t offset, size; /* in its section; an arena's may lie elsewhere in the map, once loaded */
 	uint32_t type_id;      /* of its value, in spec->btf; 0 = unknown */
 	bool read_only;
 };

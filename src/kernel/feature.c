@@ -126,6 +126,29 @@ static int probe_map_batch(struct ebpf_kernel *kernel)
 	return result == 0 || result == -ENOENT ? 1 : verdict(kernel, result);
 }
 
+/* Refused in any case, the offset being beyond the value: what counts is whether it is the offset's size that the verifier minds. */
+static int probe_wide_offsets(struct ebpf_kernel *kernel)
+{
+	int result, map = create_map(kernel, BPF_MAP_TYPE_ARRAY, 4, 0, "");
+	struct ebpf_insn insns[] = { LOAD_WIDE(1, BPF_PSEUDO_MAP_VALUE, map), { .imm = 1 << 30 }, MOV_IMM(0, 0), EXIT };
+	char log[1024] = "";
+	union bpf_attr attr;
+
+	if (map < 0)
+		return map;
+	program_attr(&attr, BPF_PROG_TYPE_SOCKET_FILTER, insns, EBPF_COUNT(insns));
+	attr.log_buf = ebpf_ptr(log);
+	attr.log_size = sizeof log;
+	attr.log_level = 1;
+	result = kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr);
+	kernel->sys->close(map);
+	if (strstr(log, "direct value offset of"))
+		return 0;
+	if (strstr(log, "invalid access to map value pointer"))
+		return 1;
+	return result == -EINVAL || result == -EACCES ? 0 : verdict(kernel, result);
+}
+
 /* Type 1 is an int: a kernel that knows the flag goes on to look it up among the tables and answers ENOTSUPP (524). */
 static int probe_struct_ops_link(struct ebpf_kernel *kernel)
 {
@@ -589,6 +612,7 @@ static const struct feature {
 	[EBPF_FEATURE_UPROBE_REF_CTR] = { "uprobe_ref_ctr", "4.20", probe_uprobe_ref_ctr },
 	[EBPF_FEATURE_TRAMPOLINE] = { "trampoline", "5.5", probe_trampoline },
 	[EBPF_FEATURE_SYSCALL_WRAPPER] = { "syscall_wrapper", "4.17", probe_syscall_wrapper },
+	[EBPF_FEATURE_WIDE_OFFSETS] = { "wide_offsets", "7.0", probe_wide_offsets },
 	[EBPF_FEATURE_STRUCT_OPS_LINK] = { "struct_ops_link", "6.4", probe_struct_ops_link },
 };
 _Static_assert(EBPF_COUNT(features) == EBPF_FEATURE_COUNT, "one row per feature");

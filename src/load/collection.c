@@ -320,11 +320,11 @@ static int load_programs(struct ebpf_load *load, struct ebpf_error *err)
 
 /* -- the collection -- */
 
-static struct ebpf_map *map_of(const struct ebpf_load *load, const struct ebpf_map_spec *spec)
+static const struct ebpf_load_map *map_of(const struct ebpf_load *load, const struct ebpf_map_spec *spec)
 {
 	size_t index = ebpf_load_map_index(load, spec);
 
-	return index < load->spec->map_count ? load->maps[index].map : NULL;
+	return index < load->spec->map_count && load->maps[index].map ? &load->maps[index] : NULL;
 }
 
 /* Variables of sections without a map (unused ones on old kernels) are left out. The names are the collection's own. */
@@ -338,7 +338,7 @@ static int collect_variables(struct ebpf_load *load, struct ebpf_error *err)
 		return ebpf_fail_memory(err);
 	for (size_t i = 0; i < spec->variable_count; i++) {
 		const struct ebpf_variable_spec *variable = spec->variables[i];
-		struct ebpf_map *map = map_of(load, variable->map);
+		const struct ebpf_load_map *map = map_of(load, variable->map);
 		char *name;
 
 		if (!map)
@@ -348,8 +348,8 @@ static int collect_variables(struct ebpf_load *load, struct ebpf_error *err)
 			return ebpf_fail_memory(err);
 		collection->variables[collection->variable_count++] = (struct ebpf_variable){
 			.name = name,
-			.map = map,
-			.offset = variable->offset,
+			.map = map->map,
+			.offset = map->arena_offset + variable->offset,
 			.size = variable->size,
 			.type_id = variable->type_id,
 			.read_only = variable->read_only,

@@ -63,7 +63,7 @@ static int refer_map(struct ebpf_load *load, const struct ebpf_spec_reference *r
 	else if (reference->kind == EBPF_REF_MAP)
 		set_wide(insn, EBPF_PSEUDO_MAP_FD, (uint32_t)ebpf_map_fd(map->map), 0);
 	else
-		set_wide(insn, EBPF_PSEUDO_MAP_VALUE, (uint32_t)ebpf_map_fd(map->map), (uint32_t)reference->addend);
+		set_wide(insn, EBPF_PSEUDO_MAP_VALUE, (uint32_t)ebpf_map_fd(map->map), map->arena_offset + (uint32_t)reference->addend);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
  *   btf.c         one BTF object for the whole collection: what its functions and maps refer to, and nothing else
  *   externs.c     kernel variables and functions by name
  *   maps.c        maps: found pinned, given, or created; data sections filled and frozen before a program is verified
+ *   arena.c       memory that programs and user space share, and its variables
  *   kconfig.c     the values of __kconfig variables
  *   struct_ops.c  maps of functions that the kernel calls
  *   linker.c      a program's code: its function and all that it reaches, references resolved (core.h: CO-RE)
@@ -54,6 +55,7 @@ struct ebpf_load_map {
 	bool no_global_data;           /* a data section that this kernel cannot have */
 	bool pinned_now;               /* this load pinned it: undone when the load fails */
 	bool given;                    /* the caller's */
+	uint32_t arena_offset;         /* where an arena's variables begin */
 };
 struct ebpf_load {
 	struct ebpf_spec *spec;
@@ -106,6 +108,8 @@ int64_t ebpf_load_local_type(void *context, uint32_t local_id);
 bool ebpf_load_is_data(const struct ebpf_map_spec *spec);        /* .data, .rodata, .bss, .kconfig */
 bool ebpf_load_map_takes_types(uint32_t map_type);               /* the kernel accepts BTF for key and value */
 int ebpf_load_maps(struct ebpf_load *load, struct ebpf_error *err);
+/* arena.c: maps an arena, which its programs need (their addresses are those of user space), and puts its variables there. */
+int ebpf_load_arena(struct ebpf_load *load, struct ebpf_map_spec *spec, struct ebpf_load_map *map, struct ebpf_error *err);
 /* Initial elements that are maps or programs, when all of these are there. */
 int ebpf_load_values(struct ebpf_load *load, struct ebpf_error *err);
 void ebpf_load_unpin(struct ebpf_load *load);                    /* what this load has pinned */

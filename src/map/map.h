@@ -44,7 +44,7 @@ struct ebpf_map_extra {
  * that the kernel does not want for this map is left away, unless a struct_ops type depends on it. `extra` may be NULL. */
 int ebpf_map_create_with(struct ebpf_kernel *kernel, const struct ebpf_map_spec *spec, const struct ebpf_map_extra *extra,
 			 struct ebpf_map **out, struct ebpf_error *err);
-/* Maps an array of BPF_F_MMAPABLE into memory once; ENOTSUP where that cannot be. Read-only when the map is frozen or .rodata.
+/* Maps an array of BPF_F_MMAPABLE, or an arena, into memory once; ENOTSUP where that cannot be. Read-only when the map is frozen or .rodata.
  * The memory is valid until the map is frozen or its last reference is closed. */
 int ebpf_map_memory(struct ebpf_map *map, void **memory, size_t *size, bool *writable, struct ebpf_error *err);
 /* 0 when an existing map may stand for the spec; EEXIST names the first field that differs, with both values. */

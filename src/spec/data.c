@@ -283,6 +283,31 @@ int ebpf_object_read_kconfig_map(struct ebpf_object *object, struct ebpf_error *
 
 /* -- arenas: variables in .addr_space.1 live in the one arena that the object defines -- */
 
+static int read_arena_variables(struct ebpf_object *object, struct ebpf_error *err)
+{
+	const struct ebpf_object_section *section = &object->sections[object->arena_section];
+	size_t first = object->spec->public.variable_count;
+	struct ebpf_type datasec, variable;
+	int result = 0;
+
+	if (!ebpf_object_find_datasec(object, section->name, &datasec))
+		return 0;
+	for (uint32_t i = 0; !result && i < datasec.vlen; i++) {
+		struct ebpf_secinfo info = ebpf_type_secinfo(&datasec, i);
+		const struct ebpf_object_symbol *symbol;
+
+		if (!ebpf_btf_type(object->spec->public.btf, info.type, &variable) || variable.kind != BTF_KIND_VAR)
+			return ebpf_fail(err, EINVAL, "section '%s': type %u of its DATASEC is not a variable", section->name, info.type);
+		symbol = ebpf_object_variable(object, variable.name, object->arena_section);
+		if (!symbol || !ebpf_object_symbol_is_visible(symbol))
+			continue;
+		if (symbol->value > section->size || info.size > section->size - symbol->value)
+			return fail_outside(section, variable.name, err);
+		result = add_variable(object, section, symbol, info.size, variable.type, err);
+	}
+	return result ? result : sort_variables(object, first, err);
+}
+
 int ebpf_object_read_arena(struct ebpf_object *object, struct ebpf_error *err)
 {
 	struct ebpf_object_section *section = &object->sections[object->arena_section];
@@ -302,11 +327,16 @@ int ebpf_object_read_arena(struct ebpf_object *object, struct ebpf_error *err)
 	if (!arena)
 		return ebpf_fail(err, ENOENT, "section '%s': it has variables of an arena, but no map of that type is defined",
 		                 section->name);
+	if (section->size > INT32_MAX)
+		return ebpf_fail(err, E2BIG, "section '%s': %llu bytes of variables are more than an arena can have", section->name,
+		                 (unsigned long long)section->size);
 	section->map = arena;
 	map = map_impl(arena);
-	map->arena = (const uint8_t *)ebpf_spec_string(object->spec, (const char *)section->bytes.data, section->bytes.size);
+	map->arena = ebpf_spec_alloc(object->spec, section->size, 1);
 	if (!map->arena)
 		return ebpf_spec_fail_memory(object->spec, err);
-	map->arena_size = section->bytes.size;
-	return 0;
+	if (section->bytes.size)
+		memcpy(map->arena, section->bytes.data, section->bytes.size);
+	map->arena_size = section->size;
+	return read_arena_variables(object, err);
 }

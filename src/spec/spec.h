@@ -94,7 +94,7 @@ struct ebpf_map_impl {
 	const uint32_t *offsets; /* of each entry of the DATASEC that value_type_id names (compilers leave zeros there), or NULL */
 	size_t offset_count;
 	size_t data_size;     /* of `data` */
-	const uint8_t *arena; /* initial bytes of an arena's variables, or NULL */
+	uint8_t *arena; /* initial bytes of an arena's variables, in the Spec's memory; or NULL */
 	size_t arena_size;
 };
 struct ebpf_program_impl {
