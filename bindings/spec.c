@@ -237,6 +237,22 @@ static void set_map_data(lua_State *L, const struct part *part)
 	memcpy(map->data, data, size);
 }
 
+static void push_tags(lua_State *L, const char *const *tags, size_t count)
+{
+	lua_createtable(L, (int)count, 0);
+	for (size_t i = 0; i < count; i++) {
+		lua_pushstring(L, tags[i]);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+}
+
+static void get_map_tags(lua_State *L, const struct part *part)
+{
+	const struct ebpf_map_spec *map = part->object;
+
+	push_tags(L, map->tags, map->tag_count);
+}
+
 static void get_map_fields(lua_State *L, const struct part *part)
 {
 	lua_getiuservalue(L, 1, 1);
@@ -265,6 +281,7 @@ static const struct field map_fields[] = {
 	{ "data", CUSTOM, 0, true, get_map_data, set_map_data },
 	{ "inner", CUSTOM, 0, false, get_inner, NULL },
 	{ "fields", CUSTOM, 0, false, get_map_fields, NULL },
+	{ "tags", CUSTOM, 0, false, get_map_tags, NULL },
 	{ NULL, U32, 0, false, NULL, NULL },
 };
 #undef AT
@@ -357,6 +374,13 @@ static void get_license(lua_State *L, const struct part *part)
 	lua_pushstring(L, program->license ? program->license : (*part->spec)->license);
 }
 
+static void get_program_tags(lua_State *L, const struct part *part)
+{
+	const struct ebpf_program_spec *program = part->object;
+
+	push_tags(L, program->tags, program->tag_count);
+}
+
 #define AT(member) offsetof(struct ebpf_program_spec, member)
 static const struct field program_fields[] = {
 	{ "name", TEXT, AT(name), false, NULL, NULL },
@@ -371,6 +395,7 @@ static const struct field program_fields[] = {
 	{ "log_level", U32, AT(log_level), true, NULL, NULL },
 	{ "instructions", SIZE, AT(insn_count), false, NULL, NULL },
 	{ "license", CUSTOM, 0, false, get_license, NULL },
+	{ "tags", CUSTOM, 0, false, get_program_tags, NULL },
 	{ NULL, U32, 0, false, NULL, NULL },
 };
 #undef AT
@@ -382,6 +407,13 @@ static void get_variable_type(lua_State *L, const struct part *part)
 	push_type_name(L, part, ((struct ebpf_variable_spec *)part->object)->type_id);
 }
 
+static void get_variable_tags(lua_State *L, const struct part *part)
+{
+	const struct ebpf_variable_spec *variable = part->object;
+
+	push_tags(L, variable->tags, variable->tag_count);
+}
+
 #define AT(member) offsetof(struct ebpf_variable_spec, member)
 static const struct field variable_fields[] = {
 	{ "name", TEXT, AT(name), false, NULL, NULL },
@@ -390,6 +422,7 @@ static const struct field variable_fields[] = {
 	{ "size", U32, AT(size), false, NULL, NULL },
 	{ "read_only", BOOL, AT(read_only), false, NULL, NULL },
 	{ "type", CUSTOM, 0, false, get_variable_type, NULL },
+	{ "tags", CUSTOM, 0, false, get_variable_tags, NULL },
 	{ NULL, U32, 0, false, NULL, NULL },
 };
 #undef AT

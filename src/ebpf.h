@@ -236,6 +236,8 @@ struct ebpf_map_spec {
 	struct ebpf_map_value *values;       /* initial elements of a map-in-map or prog array, functions of a struct_ops; sorted by index */
 	size_t value_count;
 	bool autoattach;       /* struct_ops: attached with the collection; true from the start */
+	const char *const *tags; /* texts of btf_decl_tag about it, tag_count of them; so for programs and variables */
+	size_t tag_count;
 };
 struct ebpf_map_value {
 	uint32_t index;        /* the key, or the number of the struct_ops' member */
@@ -253,6 +255,8 @@ struct ebpf_program_spec {
 	struct ebpf_function *function; /* internal: src/spec/spec.h */
 	size_t insn_count;     /* of this function alone */
 	int attach_target_fd;  /* program to replace or trace (freplace, fentry on BPF); 0 = none */
+	const char *const *tags;
+	size_t tag_count;
 };
 /* A global variable that is not hidden; sorted by section and offset. */
 struct ebpf_variable_spec {
@@ -261,6 +265,8 @@ struct ebpf_variable_spec {
 	uint32_t offset, size; /* in its section; an arena's may lie elsewhere in the map, once loaded */
 	uint32_t type_id;      /* of its value, in spec->btf; 0 = unknown */
 	bool read_only;
+	const char *const *tags;
+	size_t tag_count;
 };
 struct ebpf_spec {
 	char *name;            /* the object's: file name without directory and ".bpf.o"/".o" */
@@ -277,8 +283,8 @@ struct ebpf_spec {
 
 /* An empty Spec, to be filled by the functions below. */
 EBPF_API struct ebpf_spec *ebpf_spec_new(const char *name, struct ebpf_error *err);
-/* An ELF object of clang, GCC or a linker (bpftool gen object), in either byte order; maps must be BTF-defined (.maps). Besides the errno of
- * the file: EINVAL for what is malformed, ENOENT for what it lacks (symbols, BTF, externs), ENOTSUP for what nobody loads any more or we cannot,
+/* An ELF object of clang, GCC or a linker (bpftool gen object), in either byte order; with maps defined by BTF (.maps), or in the old forms of
+ * section "maps": struct bpf_map_def and iproute2's struct bpf_elf_map (its pinning becomes pin_by_name). Besides the errno of the file: EINVAL for what is malformed, ENOENT for what it lacks (symbols, BTF, externs), ENOTSUP for what nobody loads any more or we cannot,
  * E2BIG for claims that its size cannot explain; messages name object, section and symbol. Static functions may lie in any section, and any
  * function may call one of another section, which libbpf refuses. */
 EBPF_API int ebpf_spec_read_file(const char *path, struct ebpf_spec **out, struct ebpf_error *err);

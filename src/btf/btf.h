@@ -237,6 +237,8 @@ int64_t ebpf_btf_builder_string(struct ebpf_btf_builder *builder, const char *te
 int64_t ebpf_btf_builder_add_int(struct ebpf_btf_builder *builder, const char *name, uint32_t size, uint32_t encoding);
 int64_t ebpf_btf_builder_add_func(struct ebpf_btf_builder *builder, const char *name, uint32_t return_type,
                                   const struct ebpf_param *params, uint32_t count, uint32_t linkage);
+/* A pointer to an empty struct of this name, where the name is all that counts. */
+int64_t ebpf_btf_builder_add_pointer(struct ebpf_btf_builder *builder, const char *struct_name);
 /* The finished bytes in host byte order, malloc'ed. Never without a type, since the kernel refuses that. */
 int ebpf_btf_builder_finish(struct ebpf_btf_builder *builder, void **data, size_t *size, struct ebpf_error *err);
 

@@ -125,6 +125,22 @@ static int reach(struct ebpf_load *load, struct ebpf_function *function, const c
 	return 0;
 }
 
+/* The function that its tag names: nothing calls it but the kernel. */
+static int reach_callback(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_error *err)
+{
+	const char *name = program->function->exception_callback;
+	struct ebpf_function *callback = ebpf_spec_find_function(load->spec, name);
+
+	if (!callback)
+		return ebpf_fail(err, ENOENT, "its exception callback '%s' is not in this object", name);
+	if (!callback->global) {
+		ebpf_fail(err, EINVAL, "its exception callback '%s' is a static or hidden function", name);
+		ebpf_hint(err, "remove 'static', or make it visible: the kernel verifies it by itself");
+		return -EINVAL;
+	}
+	return reach(load, callback, name, err);
+}
+
 int ebpf_load_walk(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_error *err)
 {
 	int result;
@@ -132,6 +148,8 @@ int ebpf_load_walk(struct ebpf_load *load, const struct ebpf_program_spec *progr
 	load->walk++;
 	load->order_count = 0;
 	result = reach(load, program->function, program->name, err);
+	if (result == 0 && program->function->exception_callback)
+		result = reach_callback(load, program, err);
 	for (size_t i = 0; result == 0 && i < load->order_count; i++) {
 		const struct ebpf_function *function = load->order[i];
 
@@ -190,6 +208,8 @@ static int survey(struct ebpf_load *load, struct ebpf_error *err)
 			if (!lf->wanted)
 				mark_externs(load, lf->function);
 			lf->wanted = true;
+			if (load->programs[i]->type < 64)
+				lf->program_types |= 1ULL << load->programs[i]->type;
 		}
 	}
 	return 0;
@@ -407,6 +427,7 @@ static void finish(struct ebpf_load *load)
 
 	for (size_t i = 0; i < load->function_count; i++) {
 		free(load->functions[i].lines);
+		free(load->functions[i].variants);
 		free(load->functions[i].insns);
 	}
 	for (size_t i = 0; load->maps && i < load->spec->map_count; i++)

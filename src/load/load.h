@@ -3,6 +3,7 @@
  * One struct ebpf_load lives for one call of ebpf_collection_load. It goes through these stages, each in its file:
  *   collection.c  which programs are wanted, and with them which functions, types and externs; the order of everything
  *   btf.c         one BTF object for the whole collection: what its functions and maps refer to, and nothing else
+ *   context.c     parameters that are the context, in those types, for older kernels
  *   externs.c     kernel variables and functions by name
  *   maps.c        maps: found pinned, given, or created; data sections filled and frozen before a program is verified
  *   arena.c       memory that programs and user space share, and its variables
@@ -31,11 +32,18 @@
 #define EBPF_POISON_MAP 2001000000
 #define EBPF_POISON_KFUNC 2002000000
 
+/* The type of a function for programs of one type (context.c). */
+struct ebpf_load_variant {
+	uint32_t program_type, type_id;
+};
 /* A function of the Spec, at index function->mark. */
 struct ebpf_load_function {
 	struct ebpf_function *function;
 	bool wanted;                   /* a program that will be loaded reaches it */
 	uint32_t type_id;              /* its FUNC in the loaded BTF, or 0 */
+	uint64_t program_types;        /* of the programs that reach it: bits by type */
+	struct ebpf_load_variant *variants; /* instead of type_id, for some of them */
+	size_t variant_count;
 	struct bpf_line_info *lines;   /* relative to the function; NULL = none */
 	size_t line_count;
 	struct ebpf_insn *insns;       /* a copy, all but calls between functions resolved; NULL until a program needs it */
@@ -102,6 +110,13 @@ struct ebpf_load_function *ebpf_load_function_at(struct ebpf_load *load, uint32_
 int ebpf_load_types(struct ebpf_load *load, struct ebpf_error *err);
 /* For ebpf_core_set_local_ids: `context` is the struct ebpf_load. */
 int64_t ebpf_load_local_type(void *context, uint32_t local_id);
+
+/* -- context.c -- */
+
+/* Adds types for parameters that are the context, where the kernel does not know the tag. */
+int ebpf_load_context_types(struct ebpf_load *load, struct ebpf_load_function *lf, struct ebpf_error *err);
+/* Of a function in a program of that type. */
+uint32_t ebpf_load_function_type(const struct ebpf_load_function *lf, uint32_t program_type);
 
 /* -- maps.c -- */
 

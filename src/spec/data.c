@@ -100,8 +100,9 @@ static int sort_variables(struct ebpf_object *object, size_t first, struct ebpf_
 	return 0;
 }
 
+/* `type`: its VAR, or NULL. */
 static int add_variable(struct ebpf_object *object, const struct ebpf_object_section *section,
-                        const struct ebpf_object_symbol *symbol, uint32_t size, uint32_t type_id, struct ebpf_error *err)
+                        const struct ebpf_object_symbol *symbol, uint32_t size, const struct ebpf_type *type, struct ebpf_error *err)
 {
 	struct ebpf_variable_spec *variable = ebpf_spec_new_variable(object->spec, symbol->name);
 
@@ -111,9 +112,9 @@ static int add_variable(struct ebpf_object *object, const struct ebpf_object_sec
 	variable->map = section->map;
 	variable->offset = (uint32_t)symbol->value;
 	variable->size = size;
-	variable->type_id = type_id;
+	variable->type_id = type ? type->type : 0;
 	variable->read_only = section->role == EBPF_ROLE_RODATA;
-	return 0;
+	return type ? ebpf_object_tags(object, type->id, &variable->tags, &variable->tag_count, err) : 0;
 }
 
 static int fail_outside(const struct ebpf_object_section *section, const char *name, struct ebpf_error *err)
@@ -147,7 +148,7 @@ static int read_entry(struct ebpf_object *object, uint32_t index, const struct e
 		return 0;
 	section->map->flags |=
 	        BPF_F_MMAPABLE; /* there is something to be seen from outside; load drops it where the kernel cannot do it */
-	return add_variable(object, section, symbol, info->size, variable.type, err);
+	return add_variable(object, section, symbol, info->size, &variable, err);
 }
 
 static int read_datasec(struct ebpf_object *object, uint32_t index, struct ebpf_error *err)
@@ -194,7 +195,7 @@ static int read_untyped_variables(struct ebpf_object *object, struct ebpf_error 
 			continue;
 		if (symbol->value > section->size || symbol->size > section->size - symbol->value)
 			return fail_outside(section, symbol->name, err);
-		result = add_variable(object, section, symbol, (uint32_t)symbol->size, 0, err);
+		result = add_variable(object, section, symbol, (uint32_t)symbol->size, NULL, err);
 	}
 	return result ? result : sort_variables(object, first, err);
 }
@@ -303,7 +304,7 @@ static int read_arena_variables(struct ebpf_object *object, struct ebpf_error *e
 			continue;
 		if (symbol->value > section->size || info.size > section->size - symbol->value)
 			return fail_outside(section, variable.name, err);
-		result = add_variable(object, section, symbol, info.size, variable.type, err);
+		result = add_variable(object, section, symbol, info.size, &variable, err);
 	}
 	return result ? result : sort_variables(object, first, err);
 }

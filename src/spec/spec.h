@@ -12,7 +12,7 @@
  * none may be freed alone; only a map's `data` is a block of its own.
  *
  * Files: read.c (the way of an object), elf.c (sections and symbols), functions.c (code and its .BTF.ext records), relocate.c
- * (references), maps.c (maps written as C structs), data.c (data sections and variables), struct_ops.c, externs.c (.kconfig,
+ * (references), maps.c (maps written as C structs), legacy.c (maps in the old form), data.c (data sections and variables), tags.c (declaration tags), struct_ops.c, externs.c (.kconfig,
  * .ksyms), section.c (what a section's name means), spec.c (making and finding), edit.c (changing), object.h (what the readers
  * share).
  */
@@ -55,6 +55,8 @@ struct ebpf_function {
 	struct ebpf_spec_relo *relos;
 	size_t relo_count;
 	uint32_t type_id; /* of the FUNC in the Spec's BTF, or 0 */
+	uint32_t context_params; /* bits: parameters that are tagged as the context (arg:ctx) */
+	const char *exception_callback; /* the function that bpf_throw() goes on in, by its tag; NULL = the kernel's own */
 	bool global;      /* linkage: verified on its own */
 	uint32_t mark;    /* scratch of the loader's walk */
 };

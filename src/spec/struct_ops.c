@@ -26,6 +26,8 @@ static int read_variable(struct ebpf_object *object, uint32_t index, const struc
 	map = ebpf_spec_new_map(object->spec, symbol->name);
 	if (!map || !ebpf_memory_charge(&object->spec->memory, type.size))
 		return ebpf_spec_fail_memory(object->spec, err);
+	if (ebpf_object_tags(object, variable.id, &map->tags, &map->tag_count, err))
+		return -ENOMEM;
 	map->section = section->name + (*section->name == '?');
 	map->autocreate = *section->name != '?';
 	map->autoattach = true;
