@@ -34,9 +34,12 @@ C_TESTS := $(patsubst spec/c/%.c,%,$(wildcard spec/c/*.c))
 BPF_TARGET := $(shell printf '\1\0' | od -An -td2 | grep -qw 1 && echo bpfel || echo bpfeb)
 BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(patsubst riscv64,riscv,$(patsubst ppc64le,powerpc,$(patsubst s390x,s390,$(shell uname -m))))))
 BPF_CFLAGS := -O2 -g -Wall -D__TARGET_ARCH_$(BPF_ARCH) -Wno-compare-distinct-pointer-types -Ispec/bpf $(addprefix -idirafter ,$(wildcard /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)))
+# What only newer compilers can (arenas, jump tables) is in spec/bpf/new, and left out, its specs skipped, where there is none.
+NEW_CLANG ?= $(firstword $(foreach version,25 24 23 22 21 20 19,$(shell command -v clang-$(version))))
 EXAMPLE_OBJECTS := $(patsubst %.bpf.c,build/%.bpf.o,$(wildcard examples/*.bpf.c))
 SPEC_OBJECTS := $(patsubst %.bpf.c,build/%.bpf.o,$(wildcard spec/bpf/*.bpf.c)) \
-	$(patsubst spec/bpf/%.bpf.c,build/spec/bpf/big/%.bpf.o,$(wildcard spec/bpf/*.bpf.c))
+	$(patsubst spec/bpf/%.bpf.c,build/spec/bpf/big/%.bpf.o,$(wildcard spec/bpf/*.bpf.c)) \
+	$(if $(NEW_CLANG),$(patsubst %.bpf.c,build/%.bpf.o,$(wildcard spec/bpf/new/*.bpf.c)))
 
 .PHONY: all demo test test-kernels bench lint format install install-lua uninstall clean rock corpus objects tests
 .DELETE_ON_ERROR:
@@ -94,6 +97,10 @@ build/%.bpf.o: %.bpf.c $(wildcard spec/bpf/*.h)
 	@mkdir -p $(@D)
 	@echo "  CLANG $@"
 	$(Q)$(CLANG) $(BPF_CFLAGS) -target $(BPF_TARGET) -c -o $@ $<
+build/spec/bpf/new/%.bpf.o: spec/bpf/new/%.bpf.c $(wildcard spec/bpf/*.h)
+	@mkdir -p $(@D)
+	@echo "  CLANG $@"
+	$(Q)$(NEW_CLANG) $(BPF_CFLAGS) -mcpu=v4 -target $(BPF_TARGET) -c -o $@ $<
 build/spec/bpf/big/%.bpf.o: spec/bpf/%.bpf.c $(wildcard spec/bpf/*.h)
 	@mkdir -p $(@D)
 	@echo "  CLANG $@"

@@ -98,6 +98,7 @@ void binding_open_error(lua_State *L);
 void binding_open_list(lua_State *L);
 void binding_open_kernel(lua_State *L);
 void binding_open_spec(lua_State *L);
+void binding_open_fields(lua_State *L);
 void binding_open_collection(lua_State *L);
 void binding_open_map(lua_State *L);
 void binding_open_program(lua_State *L);
@@ -146,10 +147,12 @@ void binding_set_variable(lua_State *L, int spec, const char *name, int index);
 int binding_program_code(lua_State *L);
 int binding_program_instructions(lua_State *L);
 void binding_open_code(lua_State *L);
+/* Pushes the fields of a struct_ops map of the Spec at stack index `spec`, or nil for a map without (fields.c). */
+void binding_push_fields(lua_State *L, int spec, struct ebpf_map_spec *map);
 /* spec:load(options) -> collection (collection.c) */
 int binding_spec_load(lua_State *L);
-/* Fills link options of any kind from the table at `index` but for the name `except`; its strings stay borrowed from the table. */
-void binding_link_options(lua_State *L, struct ebpf_link_options *options, int index, const char *except);
+/* Fills link options of any kind from the table at `index` but for the names `except` (NULL-terminated, or NULL); its strings stay borrowed from the table. */
+void binding_link_options(lua_State *L, struct ebpf_link_options *options, int index, const char *const *except);
 /* The descriptor of a map, program or link, or -1 when the value is none. */
 int binding_object_fd(lua_State *L, int index);
 

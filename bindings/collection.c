@@ -6,8 +6,8 @@
 
 #include "binding.h"
 
-/* handles by address; list of links; set of programs that attach() leaves alone */
-enum { CHILDREN = 1, LINKS, MANUAL, USER_VALUES = MANUAL };
+/* handles by address; list of links */
+enum { CHILDREN = 1, LINKS, USER_VALUES = LINKS };
 
 static struct ebpf_collection *check_collection(lua_State *L, int index)
 {
@@ -108,16 +108,6 @@ static struct ebpf_collection **push_collection(lua_State *L)
 	lua_setiuservalue(L, -2, CHILDREN);
 	lua_newtable(L);
 	lua_setiuservalue(L, -2, LINKS);
-	lua_newtable(L);
-	for (size_t i = 0; i < binding_check_spec(L, 1)->program_count; i++) {
-		const struct ebpf_program_spec *program = binding_check_spec(L, 1)->programs[i];
-
-		if (program->autoattach)
-			continue;
-		lua_pushboolean(L, 1);
-		lua_setfield(L, -2, program->name);
-	}
-	lua_setiuservalue(L, -2, MANUAL);
 	return handle;
 }
 
@@ -331,30 +321,28 @@ static int l_variable_tostring(lua_State *L)
 
 /* -- attaching -- */
 
-/* Appends { program =, error = } to the list at `failed`; the error is on top and is popped. */
-static void add_failure(lua_State *L, int failed, const char *program)
+/* Appends { program =, error = } or { map =, error = } to the list at `failed`; the error is on top and is popped. */
+static void add_failure(lua_State *L, int failed, const char *what, const char *name)
 {
 	lua_createtable(L, 0, 2);
 	lua_insert(L, -2);
 	lua_setfield(L, -2, "error");
-	lua_pushstring(L, program);
-	lua_setfield(L, -2, "program");
+	lua_pushstring(L, name);
+	lua_setfield(L, -2, what);
 	lua_rawseti(L, failed, (lua_Integer)lua_rawlen(L, failed) + 1);
 }
 
-/* Whether attach() is to look at a program: the list at `wanted` names it, or there is no list and it is attached by itself. */
-static bool is_wanted(lua_State *L, const char *program, int wanted)
-{
-	if (lua_isnil(L, wanted)) {
-		lua_getiuservalue(L, 1, MANUAL);
-		bool manual = lua_getfield(L, -1, program) != LUA_TNIL;
+/* Where the arguments of attach() and what becomes of them are on the stack. */
+enum { PROGRAMS = 3, MAPS, ATTACHED, FAILED };
 
-		lua_pop(L, 2);
-		return !manual;
-	}
+/* Whether the list at `wanted` names it; without a list, what is attached by itself is, unless there is a list of the other kind. */
+static bool is_wanted(lua_State *L, const char *what, const char *name, bool automatic, int wanted, int other)
+{
+	if (lua_isnil(L, wanted))
+		return automatic && lua_isnil(L, other);
 	for (size_t i = 1; i <= lua_rawlen(L, wanted); i++) {
 		lua_rawgeti(L, wanted, (lua_Integer)i);
-		bool same = strcmp(binding_to_string(L, -1, "programs"), program) == 0;
+		bool same = strcmp(binding_to_string(L, -1, what), name) == 0;
 
 		lua_pop(L, 1);
 		if (same)
@@ -363,40 +351,65 @@ static bool is_wanted(lua_State *L, const char *program, int wanted)
 	return false;
 }
 
-static void check_wanted(lua_State *L, const struct ebpf_collection *collection, int wanted)
+static bool has_program(const struct ebpf_collection *collection, const char *name)
+{
+	return ebpf_collection_program(collection, name) != NULL;
+}
+
+static bool has_map(const struct ebpf_collection *collection, const char *name)
+{
+	return ebpf_collection_map(collection, name) != NULL;
+}
+
+static void check_wanted(lua_State *L, const char *what, bool (*has)(const struct ebpf_collection *, const char *), int wanted)
 {
 	if (lua_isnil(L, wanted))
 		return;
 	luaL_checktype(L, wanted, LUA_TTABLE);
 	for (size_t i = 1; i <= lua_rawlen(L, wanted); i++) {
 		lua_rawgeti(L, wanted, (lua_Integer)i);
-		const char *name = binding_to_string(L, -1, "programs");
+		const char *name = binding_to_string(L, -1, what);
 
-		if (!ebpf_collection_program(collection, name))
-			luaL_error(L, "programs: no program '%s' was loaded", name);
+		if (!has(check_collection(L, 1), name))
+			luaL_error(L, "%ss: no %s '%s' was loaded", what, what, name);
 		lua_pop(L, 1);
 	}
 }
 
-/* One program: its link goes to `links` and the collection, or its error to `failed`. */
-static void attach_one(lua_State *L, size_t index, const struct ebpf_link_options *options, int links, int failed)
+/* The link on top goes to the lists; or the error, with what it was about. Pops the link and what is below it. */
+static void keep_result(lua_State *L, bool attached, const char *what, const char *name)
 {
-	push_program(L, 1, index);
-	struct ebpf_link **link = binding_new_link(L, lua_gettop(L));
-	struct ebpf_program *program = binding_check_program(L, -2);
-
-	if (ebpf_link_attach_auto(program, options, link, binding_error(L)) > 0) {
+	if (attached) {
 		lua_getiuservalue(L, 1, LINKS);
 		lua_pushvalue(L, -2);
 		lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
 		lua_pop(L, 1);
-		lua_rawseti(L, links, (lua_Integer)lua_rawlen(L, links) + 1);
+		lua_rawseti(L, ATTACHED, (lua_Integer)lua_rawlen(L, ATTACHED) + 1);
 	} else {
 		lua_pop(L, 1);
 		binding_push_error(L);
-		add_failure(L, failed, ebpf_program_name(binding_check_program(L, -2)));
+		add_failure(L, FAILED, what, name);
 	}
 	lua_pop(L, 1);
+}
+
+static void attach_program(lua_State *L, size_t index, const struct ebpf_link_options *options)
+{
+	push_program(L, 1, index);
+	struct ebpf_link **link = binding_new_link(L, lua_gettop(L));
+	struct ebpf_program *program = binding_check_program(L, -2);
+	bool attached = ebpf_link_attach_auto(program, options, link, binding_error(L)) > 0;
+
+	keep_result(L, attached, "program", ebpf_program_name(program));
+}
+
+static void attach_map(lua_State *L, size_t index)
+{
+	push_map(L, 1, index);
+	struct ebpf_link **link = binding_new_link(L, lua_gettop(L));
+	bool attached = ebpf_link_attach_map("struct_ops", binding_check_map(L, -2), NULL, link, binding_error(L)) >= 0;
+
+	keep_result(L, attached, "map", check_collection(L, 1)->map_names[index]);
 }
 
 /* nil, the first error, its errno, and the list of all. */
@@ -411,29 +424,47 @@ static int nothing_attached(lua_State *L, int failed)
 	return 4;
 }
 
-/* coll:attach { programs = { "name", ... }, <options of links> } -> links, failed. Everything by its section; what fails or cannot
- * be attached by its section alone is in `failed`, the others stay attached. When nothing could be: nil, err, errno, failed. */
+/* The table at 2 with the names of programs and maps, if there is one: pushes both lists. */
+static void get_wanted(lua_State *L)
+{
+	lua_settop(L, 2);
+	if (lua_isnil(L, 2)) {
+		lua_settop(L, MAPS);
+		return;
+	}
+	luaL_checktype(L, 2, LUA_TTABLE);
+	lua_getfield(L, 2, "programs");
+	lua_getfield(L, 2, "maps");
+	check_wanted(L, "program", has_program, PROGRAMS);
+	check_wanted(L, "map", has_map, MAPS);
+}
+
+/* coll:attach { programs = { "name", ... }, maps = { "name", ... }, <options of links> } -> links, failed. Everything by its section:
+ * programs, then struct_ops maps, which are nothing without them. What fails or cannot be attached by its section alone is in `failed`, the
+ * others stay attached. When nothing could be: nil, err, errno, failed. */
 static int l_collection_attach(lua_State *L)
 {
+	static const char *const lists[] = { "programs", "maps", NULL };
 	struct ebpf_link_options options = { .size = sizeof(options) };
 
 	check_collection(L, 1);
-	lua_settop(L, 2);
-	if (lua_isnil(L, 2)) {
-		lua_pushnil(L);
-	} else {
-		luaL_checktype(L, 2, LUA_TTABLE);
-		binding_link_options(L, &options, 2, "programs");
-		lua_getfield(L, 2, "programs");
+	get_wanted(L);
+	if (!lua_isnil(L, 2))
+		binding_link_options(L, &options, 2, lists);
+	lua_newtable(L);
+	lua_newtable(L);
+	for (size_t i = 0; i < check_collection(L, 1)->program_count; i++) {
+		const struct ebpf_program *program = check_collection(L, 1)->programs[i];
+
+		if (is_wanted(L, "programs", ebpf_program_name(program), ebpf_program_autoattach(program), PROGRAMS, MAPS))
+			attach_program(L, i, &options);
 	}
-	check_wanted(L, check_collection(L, 1), 3);
-	lua_newtable(L);
-	lua_newtable(L);
-	for (size_t i = 0; i < check_collection(L, 1)->program_count; i++)
-		if (is_wanted(L, ebpf_program_name(check_collection(L, 1)->programs[i]), 3))
-			attach_one(L, i, &options, 4, 5);
-	if (lua_rawlen(L, 4) == 0 && lua_rawlen(L, 5) > 0)
-		return nothing_attached(L, 5);
+	for (size_t i = 0; i < check_collection(L, 1)->map_count; i++)
+		if (is_wanted(L, "maps", check_collection(L, 1)->map_names[i], ebpf_map_autoattach(check_collection(L, 1)->maps[i]), MAPS,
+			      PROGRAMS))
+			attach_map(L, i);
+	if (lua_rawlen(L, ATTACHED) == 0 && lua_rawlen(L, FAILED) > 0)
+		return nothing_attached(L, FAILED);
 	return 2;
 }
 

@@ -5,7 +5,7 @@
 
 #include "binding.h"
 
-enum { PROGRAM = 1, USER_VALUES = PROGRAM };
+enum { ATTACHED = 1, USER_VALUES = ATTACHED };
 
 /* -- options -- */
 
@@ -87,8 +87,15 @@ static void set_options(lua_State *L, const char *kind, const struct ebpf_option
 	}
 }
 
+static bool is_among(const char *name, const char *const *names)
+{
+	while (*names && strcmp(*names, name) != 0)
+		names++;
+	return *names;
+}
+
 /* Options of every kind, for attaching by section, where the kind follows from each program. */
-void binding_link_options(lua_State *L, struct ebpf_link_options *options, int index, const char *except)
+void binding_link_options(lua_State *L, struct ebpf_link_options *options, int index, const char *const *except)
 {
 	const char *kind, *since;
 
@@ -97,7 +104,7 @@ void binding_link_options(lua_State *L, struct ebpf_link_options *options, int i
 		const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "(not a string)";
 		const struct ebpf_option *option = NULL;
 
-		if (except && strcmp(name, except) == 0) {
+		if (except && is_among(name, except)) {
 			lua_pop(L, 1);
 			continue;
 		}
@@ -119,12 +126,12 @@ struct ebpf_link **binding_new_link(lua_State *L, int parent)
 
 	if (parent) {
 		lua_pushvalue(L, parent);
-		lua_setiuservalue(L, -2, PROGRAM);
+		lua_setiuservalue(L, -2, ATTACHED);
 	}
 	return link;
 }
 
-/* core.link(kind, program, ... [, options]) -> link */
+/* core.link(kind, program or map, ... [, options]) -> link */
 static int l_link(lua_State *L)
 {
 	const char *kind = luaL_checkstring(L, 1);
@@ -133,7 +140,10 @@ static int l_link(lua_State *L)
 	int count = lua_gettop(L);
 
 	luaL_argcheck(L, known, 1, "unknown kind of link");
-	binding_check_program(L, 2);
+	bool is_map = luaL_testudata(L, 2, CLASS_MAP) != NULL;
+
+	if (!is_map)
+		binding_check_program(L, 2);
 	for (int i = 3; i <= count; i++) {
 		const struct ebpf_option *option = positional(known, i - 2);
 
@@ -147,8 +157,10 @@ static int l_link(lua_State *L)
 			return luaL_error(L, "%s: too many arguments: the rest are named options, in a table", kind);
 	}
 	struct ebpf_link **link = binding_new_link(L, 2);
+	int result = is_map ? ebpf_link_attach_map(kind, binding_check_map(L, 2), &options, link, binding_error(L)) :
+			      ebpf_link_attach(kind, binding_check_program(L, 2), &options, link, binding_error(L));
 
-	return ebpf_link_attach(kind, binding_check_program(L, 2), &options, link, binding_error(L)) < 0 ? binding_fail(L) : 1;
+	return result < 0 ? binding_fail(L) : 1;
 }
 
 /* core.link_auto(program [, options]) -> link; or nil, err; or false, err when the section attaches nothing by itself */
@@ -230,12 +242,13 @@ static int l_link_detach(lua_State *L)
 
 static int l_link_update(lua_State *L)
 {
-	struct ebpf_link *link = check_link(L, 1);
-	int result = ebpf_link_update(link, binding_check_program(L, 2), binding_error(L));
+	bool is_map = luaL_testudata(L, 2, CLASS_MAP) != NULL;
+	int result = is_map ? ebpf_link_update_map(check_link(L, 1), binding_check_map(L, 2), binding_error(L)) :
+			      ebpf_link_update(check_link(L, 1), binding_check_program(L, 2), binding_error(L));
 
 	if (result >= 0) {
 		lua_pushvalue(L, 2);
-		lua_setiuservalue(L, 1, PROGRAM);
+		lua_setiuservalue(L, 1, ATTACHED);
 	}
 	return binding_result(L, result);
 }
@@ -258,13 +271,15 @@ static int l_link_info(lua_State *L)
 
 	if (ebpf_link_info(check_link(L, 1), &info, binding_error(L)) < 0)
 		return binding_fail(L);
-	lua_createtable(L, 0, 4);
+	lua_createtable(L, 0, 5);
 	binding_push_enum(L, EBPF_LINK_TYPE, info.type);
 	lua_setfield(L, -2, "type");
 	lua_pushinteger(L, info.id);
 	lua_setfield(L, -2, "id");
 	lua_pushinteger(L, info.program_id);
 	lua_setfield(L, -2, "program_id");
+	if (info.map_id)
+		binding_set_integer(L, "map_id", info.map_id);
 	binding_push_enum(L, EBPF_ATTACH_TYPE, info.attach_type);
 	lua_setfield(L, -2, "attach_type");
 	return 1;
@@ -294,12 +309,24 @@ static int l_link_target(lua_State *L)
 	return 1;
 }
 
-/* link.program -> the program that it was made with */
-static int l_link_program(lua_State *L)
+/* What it was made with, as link.program or as link.map; the other is nil. */
+static int push_attached(lua_State *L, const char *class_name)
 {
 	check_link(L, 1);
-	lua_getiuservalue(L, 1, PROGRAM);
+	lua_getiuservalue(L, 1, ATTACHED);
+	if (!luaL_testudata(L, -1, class_name))
+		lua_pushnil(L);
 	return 1;
+}
+
+static int l_link_program(lua_State *L)
+{
+	return push_attached(L, CLASS_PROGRAM);
+}
+
+static int l_link_map(lua_State *L)
+{
+	return push_attached(L, CLASS_MAP);
 }
 
 static int l_link_tostring(lua_State *L)
@@ -315,7 +342,7 @@ static const luaL_Reg methods[] = {
 };
 static const luaL_Reg properties[] = {
 	{ "kind", l_link_kind }, { "interface", l_link_interface }, { "target", l_link_target },
-	{ "program", l_link_program }, { NULL, NULL }
+	{ "program", l_link_program }, { "map", l_link_map }, { NULL, NULL }
 };
 static const luaL_Reg metamethods[] = {
 	{ "__tostring", l_link_tostring }, { "__close", l_link_close }, { "__gc", l_link_close }, { NULL, NULL }

@@ -238,6 +238,28 @@ static void set_map_data(lua_State *L, const struct part *part)
 	memcpy(map->data, data, size);
 }
 
+static void push_tags(lua_State *L, const char *const *tags, size_t count)
+{
+	lua_createtable(L, (int)count, 0);
+	for (size_t i = 0; i < count; i++) {
+		lua_pushstring(L, tags[i]);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+}
+
+static void get_map_tags(lua_State *L, const struct part *part)
+{
+	const struct ebpf_map_spec *map = part->object;
+
+	push_tags(L, map->tags, map->tag_count);
+}
+
+static void get_map_fields(lua_State *L, const struct part *part)
+{
+	lua_getiuservalue(L, 1, 1);
+	binding_push_fields(L, -1, part->object);
+}
+
 static void get_inner(lua_State *L, const struct part *part);
 
 #define AT(member) offsetof(struct ebpf_map_spec, member)
@@ -252,12 +274,15 @@ static const struct field map_fields[] = {
 	{ "map_extra", U64, AT(map_extra), true, NULL, NULL },
 	{ "pin_by_name", BOOL, AT(pin_by_name), true, NULL, NULL },
 	{ "autocreate", BOOL, AT(autocreate), true, NULL, NULL },
+	{ "autoattach", BOOL, AT(autoattach), true, NULL, NULL },
 	{ "frozen", BOOL, AT(frozen), true, NULL, NULL },
 	{ "section", TEXT, AT(section), false, NULL, NULL },
 	{ "key", CUSTOM, 0, false, get_map_key, NULL },
 	{ "value", CUSTOM, 0, false, get_map_value, NULL },
 	{ "data", CUSTOM, 0, true, get_map_data, set_map_data },
 	{ "inner", CUSTOM, 0, false, get_inner, NULL },
+	{ "fields", CUSTOM, 0, false, get_map_fields, NULL },
+	{ "tags", CUSTOM, 0, false, get_map_tags, NULL },
 	{ NULL, U32, 0, false, NULL, NULL },
 };
 #undef AT
@@ -350,6 +375,13 @@ static void get_license(lua_State *L, const struct part *part)
 	lua_pushstring(L, program->license ? program->license : (*part->spec)->license);
 }
 
+static void get_program_tags(lua_State *L, const struct part *part)
+{
+	const struct ebpf_program_spec *program = part->object;
+
+	push_tags(L, program->tags, program->tag_count);
+}
+
 #define AT(member) offsetof(struct ebpf_program_spec, member)
 static const struct field program_fields[] = {
 	{ "name", TEXT, AT(name), false, NULL, NULL },
@@ -364,6 +396,7 @@ static const struct field program_fields[] = {
 	{ "log_level", U32, AT(log_level), true, NULL, NULL },
 	{ "instructions", SIZE, AT(insn_count), false, NULL, NULL },
 	{ "license", CUSTOM, 0, false, get_license, NULL },
+	{ "tags", CUSTOM, 0, false, get_program_tags, NULL },
 	{ NULL, U32, 0, false, NULL, NULL },
 };
 #undef AT
@@ -375,6 +408,13 @@ static void get_variable_type(lua_State *L, const struct part *part)
 	push_type_name(L, part, ((struct ebpf_variable_spec *)part->object)->type_id);
 }
 
+static void get_variable_tags(lua_State *L, const struct part *part)
+{
+	const struct ebpf_variable_spec *variable = part->object;
+
+	push_tags(L, variable->tags, variable->tag_count);
+}
+
 #define AT(member) offsetof(struct ebpf_variable_spec, member)
 static const struct field variable_fields[] = {
 	{ "name", TEXT, AT(name), false, NULL, NULL },
@@ -383,6 +423,7 @@ static const struct field variable_fields[] = {
 	{ "size", U32, AT(size), false, NULL, NULL },
 	{ "read_only", BOOL, AT(read_only), false, NULL, NULL },
 	{ "type", CUSTOM, 0, false, get_variable_type, NULL },
+	{ "tags", CUSTOM, 0, false, get_variable_tags, NULL },
 	{ NULL, U32, 0, false, NULL, NULL },
 };
 #undef AT

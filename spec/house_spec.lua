@@ -4,7 +4,7 @@ local process = require "spec.support.process"
 local may_include = { -- a room -> the rooms that it may include directly; what those may, it may too
   base = {}, sys = { "base" }, asm = { "base" }, btf = { "base" }, kernel = { "sys", "btf" }, spec = { "asm", "btf" },
   map = { "kernel" }, program = { "kernel" }, symbol = { "kernel" }, load = { "spec", "map", "program" },
-  link = { "program", "symbol" }, ring = { "map" }, loop = { "ring" },
+  link = { "map", "program", "symbol" }, ring = { "map" }, loop = { "ring" },
 }
 
 local function below(room, seen)

@@ -457,6 +457,9 @@ struct ebpf_map_spec {
 	const char *section;   /* ".maps", ".rodata", ...; NULL when made by hand */
 	struct ebpf_map_value *values;       /* initial elements of a map-in-map or prog array, functions of a struct_ops; sorted by index */
 	size_t value_count;
+	bool autoattach;       /* struct_ops: attached with the collection; true from the start */
+	const char *const *tags; /* texts of btf_decl_tag about it, tag_count of them; so for programs and variables */
+	size_t tag_count;
 };
 struct ebpf_map_value {
 	uint32_t index;        /* the key, or the number of the struct_ops' member */
@@ -474,14 +477,18 @@ struct ebpf_program_spec {
 	struct ebpf_function *function; /* internal: src/spec/spec.h */
 	size_t insn_count;     /* of this function alone */
 	int attach_target_fd;  /* program to replace or trace (freplace, fentry on BPF); 0 = none */
+	const char *const *tags;
+	size_t tag_count;
 };
 /* A global variable that is not hidden; sorted by section and offset. */
 struct ebpf_variable_spec {
 	char *name, *section;
 	struct ebpf_map_spec *map;
-	uint32_t offset, size;
+	uint32_t offset, size; /* in its section; an arena's may lie elsewhere in the map, once loaded */
 	uint32_t type_id;      /* of its value, in spec->btf; 0 = unknown */
 	bool read_only;
+	const char *const *tags;
+	size_t tag_count;
 };
 struct ebpf_spec {
 	char *name;            /* the object's: file name without directory and ".bpf.o"/".o" */
@@ -498,8 +505,8 @@ struct ebpf_spec {
 
 /* An empty Spec, to be filled by the functions below. */
 EBPF_API struct ebpf_spec *ebpf_spec_new(const char *name, struct ebpf_error *err);
-/* An ELF object of clang, GCC or a linker (bpftool gen object), in either byte order; maps must be BTF-defined (.maps). Besides the errno of
- * the file: EINVAL for what is malformed, ENOENT for what it lacks (symbols, BTF, externs), ENOTSUP for what nobody loads any more or we cannot,
+/* An ELF object of clang, GCC or a linker (bpftool gen object), in either byte order; with maps defined by BTF (.maps), or in the old forms of
+ * section "maps": struct bpf_map_def and iproute2's struct bpf_elf_map (its pinning becomes pin_by_name). Besides the errno of the file: EINVAL for what is malformed, ENOENT for what it lacks (symbols, BTF, externs), ENOTSUP for what nobody loads any more or we cannot,
  * E2BIG for claims that its size cannot explain; messages name object, section and symbol. Static functions may lie in any section, and any
  * function may call one of another section, which libbpf refuses. */
 EBPF_API int ebpf_spec_read_file(const char *path, struct ebpf_spec **out, struct ebpf_error *err);
@@ -546,6 +553,12 @@ EBPF_API bool ebpf_function_get_core(const struct ebpf_spec *spec, const struct 
 				     char *text, size_t size);
 /* The variable at an offset of a data section's map, or the one that covers it; NULL when there is none. */
 EBPF_API struct ebpf_variable_spec *ebpf_spec_variable_at(const struct ebpf_spec *spec, const struct ebpf_map_spec *map, uint64_t offset);
+/* Functions of a struct_ops map, by the name of the member: false when its struct has no such function; *program is NULL where none is set.
+ * (Other members are bytes of map->data, laid out as map->value_type_id says.) */
+EBPF_API bool ebpf_map_spec_get_function(const struct ebpf_map_spec *map, const char *member, const char **program);
+/* Puts a program of the Spec in the place of a function, or none (NULL). The one that was there is not loaded any more, unless another member
+ * has it. ENOENT for a member or program that is not there, EINVAL for a program of another type. */
+EBPF_API int ebpf_map_spec_set_function(struct ebpf_map_spec *map, const char *member, const char *program, struct ebpf_error *err);
 /* Where a variable's initial bytes are (variable->size of them, in the object's byte order), for reading and writing; NULL when out of
  * memory, or when its map was made too small for it. Valid until the map is resized. */
 EBPF_API void *ebpf_variable_spec_data(struct ebpf_variable_spec *variable);
@@ -622,6 +635,8 @@ EBPF_API uint32_t ebpf_map_type(const struct ebpf_map *map);
 EBPF_API uint32_t ebpf_map_key_size(const struct ebpf_map *map);
 EBPF_API uint32_t ebpf_map_value_size(const struct ebpf_map *map);
 EBPF_API uint32_t ebpf_map_max_entries(const struct ebpf_map *map);
+/* Whether attaching the collection attaches it: a struct_ops map whose autoattach was left on. */
+EBPF_API bool ebpf_map_autoattach(const struct ebpf_map *map);
 /* Layouts of key and value (of one CPU's value), or NULL when nothing is known of them. Owned by the map. */
 EBPF_API const struct ebpf_layout *ebpf_map_key_layout(const struct ebpf_map *map);
 EBPF_API const struct ebpf_layout *ebpf_map_value_layout(const struct ebpf_map *map);
@@ -655,7 +670,7 @@ EBPF_API int ebpf_map_format_prefix(const struct ebpf_map *map, const void *key,
 EBPF_API int ebpf_map_open_inner(struct ebpf_map *map, const void *key, struct ebpf_map **out, struct ebpf_error *err);
 /* key == NULL: the first. -ENOENT after the last, err not filled. */
 EBPF_API int ebpf_map_next_key(struct ebpf_map *map, const void *key, void *next, struct ebpf_error *err);
-/* Maps an array of BPF_F_MMAPABLE (5.5) into memory once; elements lie on multiples of 8 bytes, whole pages. ENOTSUP where that cannot be; read-only when
+/* Maps an array of BPF_F_MMAPABLE (5.5), or an arena (6.9), into memory once; elements lie on multiples of 8 bytes, whole pages. ENOTSUP where that cannot be; read-only when
  * the map is frozen or .rodata. The memory is valid until the map is frozen or its last reference is closed. */
 EBPF_API int ebpf_map_memory(struct ebpf_map *map, void **memory, size_t *size, bool *writable, struct ebpf_error *err);
 EBPF_API int ebpf_map_freeze(struct ebpf_map *map, struct ebpf_error *err);
@@ -742,6 +757,8 @@ EBPF_API const char *ebpf_program_section(const struct ebpf_program *program);  
 EBPF_API const char *ebpf_program_attach_to(const struct ebpf_program *program); /* NULL when unknown */
 /* The verifier's log of a successful load with a log level, or NULL. */
 EBPF_API const char *ebpf_program_log(const struct ebpf_program *program);
+/* Whether attaching the collection attaches it: autoattach of its Spec. Not struct_ops programs, which their map attaches. */
+EBPF_API bool ebpf_program_autoattach(const struct ebpf_program *program);
 EBPF_API int ebpf_program_info(struct ebpf_program *program, struct ebpf_program_info *info, struct ebpf_error *err);
 /* Asks the kernel for its code (4.13; functions and lines 5.0). What may not be seen is left out, and is no error. Maps and functions are named as
  * far as this process may look at them. */
@@ -799,7 +816,7 @@ struct ebpf_option {
 	uint16_t offset;       /* in struct ebpf_link_options */
 	uint8_t position;      /* 1, 2, ... = may be given by position after the program; 0 = by name alone */
 };
-/* Kinds: "tracepoint", "raw_tracepoint", "tracing", "kprobe", "uprobe", "xdp", "cgroup". Row `index`; -ENOENT past the end. */
+/* Kinds: "tracepoint", "raw_tracepoint", "tracing", "kprobe", "uprobe", "xdp", "cgroup", "struct_ops". Row `index`; -ENOENT past the end. */
 EBPF_API int ebpf_link_kind(size_t index, const char **name, const char **since);
 /* The options that a kind takes, a list that ends with a NULL name; NULL for an unknown kind. Aliases ("kretprobe",
  * "uretprobe", "fentry", "fexit", "fmod_ret", "tp_btf") resolve to their kind. */
@@ -815,6 +832,9 @@ EBPF_API int ebpf_link_attach_auto(struct ebpf_program *program, const struct eb
  * errors[i] untouched. One that fails does not keep the others from being attached. Returns how many were. */
 EBPF_API int ebpf_programs_attach(struct ebpf_program *const *programs, size_t count, const struct ebpf_link_options *options,
 				  struct ebpf_link **links, struct ebpf_error *errors);
+/* The same for kinds that attach a map: "struct_ops", a table of functions for the kernel. */
+EBPF_API int ebpf_link_attach_map(const char *kind, struct ebpf_map *map, const struct ebpf_link_options *options,
+				  struct ebpf_link **out, struct ebpf_error *err);
 /* Reference-counted. The last close detaches, unless the link was pinned. */
 EBPF_API struct ebpf_link *ebpf_link_ref(struct ebpf_link *link);
 EBPF_API void ebpf_link_close(struct ebpf_link *link);
@@ -823,20 +843,23 @@ EBPF_API int ebpf_link_detach(struct ebpf_link *link, struct ebpf_error *err);
 EBPF_API int ebpf_link_fd(const struct ebpf_link *link); /* -1 for an attachment without a BPF link, and for one that is detached */
 EBPF_API const char *ebpf_link_kind_name(const struct ebpf_link *link);
 /* Which interface was used: "link" (BPF_LINK_CREATE), "perf" (a perf event's ioctl), "legacy" (an event of its own in tracefs), "raw"
- * (BPF_RAW_TRACEPOINT_OPEN), "netlink" (IFLA_XDP), "attach" (BPF_PROG_ATTACH). */
+ * (BPF_RAW_TRACEPOINT_OPEN), "netlink" (IFLA_XDP), "attach" (BPF_PROG_ATTACH), "map" (a struct_ops map's element). */
 EBPF_API const char *ebpf_link_interface(const struct ebpf_link *link);
 /* What it is attached to, for people: "tracepoint syscalls:sys_enter_openat". */
 EBPF_API const char *ebpf_link_target(const struct ebpf_link *link);
 struct ebpf_link_info {
 	uint32_t type, id, program_id, attach_type;
+	uint32_t map_id; /* struct_ops; else 0 */
 };
-/* 5.8; of an attachment without a BPF link, only program_id (and attach_type) are known. */
+/* 5.8; of an attachment without a BPF link, only program_id or map_id (and attach_type) are known. */
 EBPF_API int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct ebpf_error *err);
 /* Lets the attachment outlive this process, under a name in a BPF file system. ENOTSUP for one without a BPF link. */
 EBPF_API int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *err);
 EBPF_API int ebpf_link_unpin(struct ebpf_link *link, struct ebpf_error *err);
 /* Puts another program in the place of the present one, without a gap: xdp (5.9) and cgroup (5.7), also by their older interfaces. */
 EBPF_API int ebpf_link_update(struct ebpf_link *link, struct ebpf_program *program, struct ebpf_error *err);
+/* Puts another struct_ops map, of the same struct, in the place of the present one (6.4; the type must allow it). */
+EBPF_API int ebpf_link_update_map(struct ebpf_link *link, struct ebpf_map *map, struct ebpf_error *err);
 
 /* ---- the ring buffer ------------------------------------------------------------------------------------------ */
 

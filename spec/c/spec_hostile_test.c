@@ -266,7 +266,7 @@ static void test_wrong(void)
 	        {HUGE_BSS, "spec_data", E2BIG, "section '.bss'"},
 	        {NO_BTF, "spec_maps", ENOENT, "no types (BTF)"},
 	        {BAD_BTF, "spec_maps", EINVAL, "section '.BTF'"},
-	        {OLD_MAPS, "spec_maps", ENOTSUP, "old form"},
+	        {OLD_MAPS, "spec_maps", EINVAL, "map 'counters': its definition in section 'maps' does not say its type"},
 	        {STATIC_MAP, "spec_maps", ENOENT, "map 'hash'"},
 	        {NOT_ZERO, "spec_maps", ENOTSUP, "its definition is initialised"},
 	        {FUNCTION_SIZE, "spec_maps", EINVAL, "function 'uses_maps'"},
@@ -462,5 +462,8 @@ int main(int argc, char **argv)
 	test_mutations("spec_extern");
 	test_mutations("spec_core");
 	test_mutations("spec_struct_ops");
+	test_mutations("spec_legacy");
+	test_mutations("spec_iproute2");
+	test_mutations("load_throw");
 	return TEST_RESULT();
 }

@@ -86,7 +86,8 @@ static bool read_failing(const char *path, long at)
 
 int main(int argc, char **argv)
 {
-	static const char *const names[] = {"spec_maps", "spec_code", "spec_data", "spec_extern", "spec_core", "spec_struct_ops"};
+	static const char *const names[] = {"spec_maps", "spec_code", "spec_data", "spec_extern", "spec_core", "spec_struct_ops",
+	                                    "spec_legacy", "spec_iproute2", "load_throw"};
 	const char *directory = argc > 1 ? argv[1] : getenv("EBPF_TEST_OBJECTS") ? getenv("EBPF_TEST_OBJECTS") : "build/spec/bpf";
 	char path[512];
 

@@ -173,5 +173,7 @@ struct ebpf_btf_declarations *ebpf_btf_declarations_new(struct ebpf_btf_builder 
 void ebpf_btf_declarations_free(struct ebpf_btf_declarations *declarations);
 int64_t ebpf_btf_declarations_add(struct ebpf_btf_declarations *declarations, const char *prototype, bool *global,
                                   struct ebpf_error *err);
+/* A pointer to an empty struct of this name, where the name is all that counts. */
+int64_t ebpf_btf_builder_add_pointer(struct ebpf_btf_builder *builder, const char *struct_name);
 
 #endif

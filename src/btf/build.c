@@ -568,6 +568,18 @@ static int splice(const struct ebpf_btf_builder *builder, uint8_t *out, struct e
 	return 0;
 }
 
+int64_t ebpf_btf_builder_add_pointer(struct ebpf_btf_builder *builder, const char *struct_name)
+{
+	int64_t type = builder->code ? builder->code : btf_next_id(builder), pointer = type < 0 ? type : btf_next_id(builder);
+	if (pointer < 0) {
+		btf_builder_fail(builder, pointer);
+		return pointer;
+	}
+	btf_put_type(builder, struct_name, BTF_KIND_STRUCT, false, 0, 0);
+	btf_put_type(builder, "", BTF_KIND_PTR, false, 0, type);
+	return builder->code ? builder->code : pointer;
+}
+
 int ebpf_btf_builder_finish(struct ebpf_btf_builder *builder, void **data, size_t *size, struct ebpf_error *err)
 {
 	/* "No type found": the kernel takes no BTF that consists of strings alone, which is all that some line

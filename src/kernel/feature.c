@@ -144,6 +144,46 @@ static int probe_map_cpu(struct ebpf_kernel *kernel)
 	return result >= 0 ? 1 : verdict(kernel, result);
 }
 
+/* Refused in any case, the offset being beyond the value: what counts is whether it is the offset's size that the verifier minds. */
+static int probe_wide_offsets(struct ebpf_kernel *kernel)
+{
+	int result, map = create_map(kernel, BPF_MAP_TYPE_ARRAY, 4, 0, "");
+	struct ebpf_insn insns[] = { LOAD_WIDE(1, BPF_PSEUDO_MAP_VALUE, map), { .imm = 1 << 30 }, MOV_IMM(0, 0), EXIT };
+	char log[1024] = "";
+	union bpf_attr attr;
+
+	if (map < 0)
+		return map;
+	program_attr(&attr, BPF_PROG_TYPE_SOCKET_FILTER, insns, EBPF_COUNT(insns));
+	attr.log_buf = ebpf_ptr(log);
+	attr.log_size = sizeof log;
+	attr.log_level = 1;
+	result = kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr);
+	kernel->sys->close(map);
+	if (strstr(log, "direct value offset of"))
+		return 0;
+	if (strstr(log, "invalid access to map value pointer"))
+		return 1;
+	return result == -EINVAL || result == -EACCES ? 0 : verdict(kernel, result);
+}
+
+/* Type 1 is an int: a kernel that knows the flag goes on to look it up among the tables and answers ENOTSUPP (524). */
+static int probe_struct_ops_link(struct ebpf_kernel *kernel)
+{
+	union bpf_attr attr;
+	int result;
+
+	memset(&attr, 0, sizeof attr);
+	attr.map_type = BPF_MAP_TYPE_STRUCT_OPS;
+	attr.key_size = 4;
+	attr.value_size = 4;
+	attr.max_entries = 1;
+	attr.map_flags = BPF_F_LINK;
+	attr.btf_vmlinux_value_type_id = 1;
+	result = kernel->sys->bpf(BPF_MAP_CREATE, &attr, sizeof attr);
+	return result == -ENOTSUP || result == -524 ? 1 : verdict(kernel, result);
+}
+
 /* Either type will do; a kernel may lack cgroups. */
 static int probe_expected_attach_type(struct ebpf_kernel *kernel)
 {
@@ -212,8 +252,8 @@ static int probe_ringbuf(struct ebpf_kernel *kernel)
 
 #define INFO(kind, vlen) ((uint32_t)(kind) << 24 | (vlen))
 #define TYPE_INT(name, encoding) (name), INFO(BTF_KIND_INT, 0), 4, (uint32_t)(encoding) << 24 | 32
-/* The strings of all probes: "int" at 1, "x" at 5, "a" at 7, ".data" at 9. */
-static const char strings[] = "\0int\0x\0a\0.data";
+/* The strings of all probes: "int" at 1, "x" at 5, "a" at 7, ".data" at 9, "arg:ctx" at 15. */
+static const char strings[] = "\0int\0x\0a\0.data\0arg:ctx";
 
 /* Loads raw BTF with these types. */
 static int load_btf(struct ebpf_kernel *kernel, const uint32_t *types, size_t size)
@@ -222,7 +262,7 @@ static int load_btf(struct ebpf_kernel *kernel, const uint32_t *types, size_t si
 		uint16_t magic;
 		uint8_t version, flags;
 		uint32_t hdr_len, type_off, type_len, str_off, str_len;
-		uint8_t bytes[128];
+		uint8_t bytes[160];
 	} raw = { .magic = 0xeb9f,
 		  .version = 1,
 		  .hdr_len = 24,
@@ -304,6 +344,36 @@ static int probe_btf_enum64(struct ebpf_kernel *kernel)
 	static const uint32_t types[] = { 5, INFO(BTF_KIND_ENUM64, 0), 8 };
 
 	return verdict(kernel, load_btf(kernel, types, sizeof types));
+}
+
+/* A program with a global function of a tagged parameter, `void *` for its type, that a helper takes for the context. */
+static int probe_arg_ctx_tag(struct ebpf_kernel *kernel)
+{
+	static const uint32_t types[] = {
+		TYPE_INT(1, BTF_INT_SIGNED),                                /* [1] */
+		0, INFO(BTF_KIND_PTR, 0), 0,                                /* [2] void * */
+		0, INFO(BTF_KIND_FUNC_PROTO, 1), 1, 7, 2,                   /* [3] int (void *a) */
+		5, INFO(BTF_KIND_FUNC, BTF_VAR_GLOBAL), 3,                  /* [4] x, the program */
+		7, INFO(BTF_KIND_FUNC, BTF_VAR_GLOBAL), 3,                  /* [5] a, the function */
+		15, INFO(BTF_KIND_DECL_TAG, 0), 5, 0,                       /* its parameter */
+	};
+	static const struct ebpf_insn insns[] = {
+		{ .code = 0x85, .src = BPF_PSEUDO_CALL, .imm = 1 }, EXIT, HELPER(46), MOV_IMM(0, 0), EXIT, /* get_socket_cookie */
+	};
+	static const uint32_t functions[] = { 0, 4, 2, 5 };
+	int result, fd = load_btf(kernel, types, sizeof types);
+	union bpf_attr attr;
+
+	if (fd < 0)
+		return verdict(kernel, fd);
+	program_attr(&attr, BPF_PROG_TYPE_SOCKET_FILTER, insns, EBPF_COUNT(insns));
+	attr.prog_btf_fd = (uint32_t)fd;
+	attr.func_info = ebpf_ptr(functions);
+	attr.func_info_cnt = 2;
+	attr.func_info_rec_size = 8;
+	result = verdict(kernel, kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr));
+	kernel->sys->close(fd);
+	return result;
 }
 
 /* Is there such a file? 0 = no. */
@@ -591,6 +661,9 @@ static const struct feature {
 	[EBPF_FEATURE_UPROBE_REF_CTR] = { "uprobe_ref_ctr", "4.20", probe_uprobe_ref_ctr },
 	[EBPF_FEATURE_TRAMPOLINE] = { "trampoline", "5.5", probe_trampoline },
 	[EBPF_FEATURE_SYSCALL_WRAPPER] = { "syscall_wrapper", "4.17", probe_syscall_wrapper },
+	[EBPF_FEATURE_ARG_CTX_TAG] = { "arg_ctx_tag", "6.8", probe_arg_ctx_tag },
+	[EBPF_FEATURE_WIDE_OFFSETS] = { "wide_offsets", "7.0", probe_wide_offsets },
+	[EBPF_FEATURE_STRUCT_OPS_LINK] = { "struct_ops_link", "6.4", probe_struct_ops_link },
 };
 _Static_assert(EBPF_COUNT(features) == EBPF_FEATURE_COUNT, "one row per feature");
 

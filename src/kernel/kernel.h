@@ -48,6 +48,9 @@ enum ebpf_feature {
 	EBPF_FEATURE_UPROBE_REF_CTR, /* 4.20: a reference counter (USDT semaphore) in it */
 	EBPF_FEATURE_TRAMPOLINE, /* 5.5: fentry, fexit; absent where the kernel refuses them */
 	EBPF_FEATURE_SYSCALL_WRAPPER, /* 4.17: __x64_sys_ names */
+	EBPF_FEATURE_ARG_CTX_TAG, /* 6.8: tags tell the context among the parameters of global functions */
+	EBPF_FEATURE_WIDE_OFFSETS, /* 7.0: addresses within a map's value from 512 MiB on, as at the end of a large arena */
+	EBPF_FEATURE_STRUCT_OPS_LINK, /* 6.4: struct_ops maps with BPF_F_LINK; else registered by their element */
 	EBPF_FEATURE_COUNT
 };
 /* Row of a feature: "perf_link", "5.15". For messages. */

@@ -9,7 +9,7 @@
 #include "link/link.h"
 
 extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_kprobe,
-	ebpf_kind_uprobe, ebpf_kind_xdp, ebpf_kind_cgroup;
+	ebpf_kind_uprobe, ebpf_kind_xdp, ebpf_kind_cgroup, ebpf_kind_struct_ops;
 
 const struct ebpf_link_kind *const ebpf_link_kinds[] = {
 	&ebpf_kind_tracepoint,
@@ -19,6 +19,7 @@ const struct ebpf_link_kind *const ebpf_link_kinds[] = {
 	&ebpf_kind_uprobe,
 	&ebpf_kind_xdp,
 	&ebpf_kind_cgroup,
+	&ebpf_kind_struct_ops,
 	NULL,
 };
 
@@ -165,7 +166,7 @@ static void drop_other_options(const struct ebpf_link_kind *kind, struct ebpf_li
 
 /* -- attaching -- */
 
-static struct ebpf_link *new_link(const struct ebpf_link_kind *kind, struct ebpf_program *program)
+static struct ebpf_link *new_link(const struct ebpf_link_kind *kind, struct ebpf_kernel *kernel)
 {
 	struct ebpf_link *link = calloc(1, sizeof *link);
 
@@ -173,7 +174,7 @@ static struct ebpf_link *new_link(const struct ebpf_link_kind *kind, struct ebpf
 		return NULL;
 	link->refs = 1;
 	link->fd = link->perf_fd = link->program_fd_kept = link->cgroup_fd = link->socket_fd = -1;
-	link->kernel = ebpf_kernel_ref(program->kernel);
+	link->kernel = ebpf_kernel_ref(kernel);
 	link->kind = kind;
 	return link;
 }
@@ -186,7 +187,7 @@ static const char *name_of(const struct ebpf_program *program)
 static int attach(const struct ebpf_link_kind *kind, const char *alias, struct ebpf_program *program,
 		  const struct ebpf_link_options *options, struct ebpf_link **out, struct ebpf_error *err)
 {
-	struct ebpf_link *link = new_link(kind, program);
+	struct ebpf_link *link = new_link(kind, program->kernel);
 	int result;
 
 	if (!link)
@@ -200,31 +201,61 @@ static int attach(const struct ebpf_link_kind *kind, const char *alias, struct e
 	return 0;
 }
 
-int ebpf_link_attach(const char *name, struct ebpf_program *program, const struct ebpf_link_options *given,
-		     struct ebpf_link **out, struct ebpf_error *err)
+/* The kind of that name, and its options; `map`: it is to be one that attaches maps. */
+static int prepare(const char *name, bool map, const struct ebpf_link_options *given, const struct ebpf_link_kind **kind,
+		   struct ebpf_link_options *options, struct ebpf_error *err)
 {
-	const struct ebpf_link_kind *kind = find_kind(name);
-	struct ebpf_link_options options;
+	const char *names[EBPF_COUNT(ebpf_link_kinds)], *nearest;
+	size_t count = 0;
 	int result;
 
-	if (!kind) {
-		const char *names[EBPF_COUNT(ebpf_link_kinds)], *nearest;
-		size_t count = 0;
-
+	*kind = find_kind(name);
+	if (!*kind) {
 		for (; ebpf_link_kinds[count]; count++)
 			names[count] = ebpf_link_kinds[count]->name;
-		ebpf_fail(err, EINVAL, "program '%s': attach: '%s' is no kind of link", name_of(program), name);
+		ebpf_fail(err, EINVAL, "'%s' is no kind of link", name);
 		nearest = ebpf_nearest(name, names, count);
 		if (nearest)
 			ebpf_hint(err, "the nearest is '%s'", nearest);
 		return -EINVAL;
 	}
-	result = copy_options(given, &options, err);
-	if (!result)
-		result = check_options(kind, &options, err);
+	if (map != ((*kind)->attach_map != NULL))
+		return ebpf_fail(err, EINVAL, map ? "a link of kind %s takes a program, not a map" : "a link of kind %s takes a map, not a program",
+				 (*kind)->name);
+	result = copy_options(given, options, err);
+	return result ? result : check_options(*kind, options, err);
+}
+
+int ebpf_link_attach(const char *name, struct ebpf_program *program, const struct ebpf_link_options *given,
+		     struct ebpf_link **out, struct ebpf_error *err)
+{
+	const struct ebpf_link_kind *kind;
+	struct ebpf_link_options options;
+	int result = prepare(name, false, given, &kind, &options, err);
+
 	if (result)
 		return ebpf_wrap(err, result, "program '%s': attach", name_of(program));
 	return attach(kind, name, program, &options, out, err);
+}
+
+int ebpf_link_attach_map(const char *name, struct ebpf_map *map, const struct ebpf_link_options *given, struct ebpf_link **out,
+			 struct ebpf_error *err)
+{
+	const struct ebpf_link_kind *kind;
+	struct ebpf_link_options options;
+	struct ebpf_link *link = NULL;
+	int result = prepare(name, true, given, &kind, &options, err);
+
+	if (!result) {
+		link = new_link(kind, map->kernel);
+		result = link ? kind->attach_map(map, &options, link, err) : ebpf_fail_memory(err);
+	}
+	if (result) {
+		ebpf_link_close(link);
+		return ebpf_wrap(err, result, "map '%s': attach", map->name);
+	}
+	*out = link;
+	return 0;
 }
 
 /* -- by section -- */
@@ -360,7 +391,7 @@ int ebpf_programs_attach(struct ebpf_program *const *programs, size_t count, con
 
 	for (size_t i = 0; i < count; i++) {
 		links[i] = NULL;
-		if (programs[i]->autoattach &&
+		if (ebpf_program_autoattach(programs[i]) &&
 		    ebpf_link_attach_auto(programs[i], options, &links[i], errors ? &errors[i] : NULL) == 1)
 			attached++;
 	}

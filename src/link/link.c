@@ -121,6 +121,7 @@ void ebpf_link_close(struct ebpf_link *link)
 	if (link->pin_path)
 		link->undo = NULL; /* it goes on without us */
 	release(link, NULL);
+	ebpf_map_close(link->map);
 	ebpf_kernel_free(link->kernel);
 	free(link->legacy_event);
 	free(link->target);
@@ -206,6 +207,15 @@ static int program_of(struct ebpf_link *link, uint32_t *id)
 	return result;
 }
 
+static int map_of(struct ebpf_link *link, uint32_t *id)
+{
+	struct bpf_map_info info = { 0 };
+	int result = object_info(link, link->map->fd, &info, sizeof info);
+
+	*id = info.id;
+	return result;
+}
+
 static uint32_t attach_type_of(const struct bpf_link_info *info, uint32_t otherwise)
 {
 	switch (info->type) {
@@ -224,7 +234,7 @@ int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct e
 {
 	struct ebpf_link_info found = { .attach_type = link->attach_type };
 	struct bpf_link_info raw;
-	int result;
+	int result = 0;
 
 	if (link->detached)
 		return fail_detached(link, "info", err);
@@ -235,9 +245,11 @@ int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct e
 		found.id = raw.id;
 		found.program_id = raw.prog_id;
 		found.attach_type = attach_type_of(&raw, link->attach_type);
-	} else {
+	} else if (!link->map) {
 		result = program_of(link, &found.program_id);
 	}
+	if (!result && link->map)
+		result = map_of(link, &found.map_id);
 	if (result) {
 		ebpf_fail_errno(err, result, "link '%s': info", link->target);
 		if (result == -EINVAL)
@@ -261,8 +273,9 @@ int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *e
 	if (link->fd < 0) {
 		ebpf_fail(err, ENOTSUP, "link '%s': pin: it was attached without a BPF link (interface '%s')",
 			  link->target, link->interface);
-		ebpf_hint(err, "such an attachment goes with this process; BPF links came with Linux 5.7 to 5.15, "
-			  "according to the kind");
+		ebpf_hint(err, link->map ? "it lasts until it is detached; a variable in SEC(\".struct_ops.link\") makes a link that can be pinned" :
+					   "such an attachment goes with this process; BPF links came with Linux 5.7 to 5.15, "
+					   "according to the kind");
 		return -ENOTSUP;
 	}
 	if (link->pin_path)
@@ -314,6 +327,15 @@ static int explain_update(struct ebpf_link *link, int code, struct ebpf_error *e
 	return code;
 }
 
+int ebpf_link_update_map(struct ebpf_link *link, struct ebpf_map *map, struct ebpf_error *err)
+{
+	if (link->detached)
+		return fail_detached(link, "update", err);
+	if (!link->kind->update_map)
+		return ebpf_fail(err, EINVAL, "link '%s': update: it takes a program, not a map", link->target);
+	return link->kind->update_map(link, map, err);
+}
+
 int ebpf_link_update(struct ebpf_link *link, struct ebpf_program *program, struct ebpf_error *err)
 {
 	union bpf_attr attr;
@@ -321,6 +343,8 @@ int ebpf_link_update(struct ebpf_link *link, struct ebpf_program *program, struc
 
 	if (link->detached)
 		return fail_detached(link, "update", err);
+	if (link->kind->update_map)
+		return ebpf_fail(err, EINVAL, "link '%s': update: it takes a map, not a program", link->target);
 	if (link->fd < 0 && link->kind->update)
 		return link->kind->update(link, program, err);
 	if (link->fd < 0) {

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "kernel/kernel.h"
+#include "map/map.h"
 #include "program/program.h"
 #include "symbol/symbol.h"
 
@@ -31,6 +32,7 @@ struct ebpf_link {
 	int (*undo)(struct ebpf_link *link, struct ebpf_error *err);
 	char *legacy_event;           /* "kprobes/name": to be removed from tracefs */
 	int cgroup_fd, ifindex;       /* of undo */
+	struct ebpf_map *map;         /* struct_ops: what is attached, referenced; else NULL */
 	uint32_t attach_type, attach_flags;
 	bool detached;
 };
@@ -50,6 +52,9 @@ struct ebpf_link_kind {
 	/* Puts another program in the place of the present one where there is no BPF link (those are updated by
 	 * link.c); NULL = it cannot be. */
 	int (*update)(struct ebpf_link *link, struct ebpf_program *program, struct ebpf_error *err);
+	/* Instead of the three above, for a kind that attaches a map. */
+	int (*attach_map)(struct ebpf_map *map, const struct ebpf_link_options *options, struct ebpf_link *link, struct ebpf_error *err);
+	int (*update_map)(struct ebpf_link *link, struct ebpf_map *map, struct ebpf_error *err);
 };
 extern const struct ebpf_link_kind *const ebpf_link_kinds[]; /* ends with NULL */
 

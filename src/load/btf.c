@@ -130,6 +130,9 @@ static int add_function(struct ebpf_load *load, struct ebpf_load_function *lf, s
 	if (type < 0)
 		return ebpf_wrap(err, (int)type, "function '%s': types", function->name);
 	lf->type_id = (uint32_t)type;
+	type = ebpf_load_context_types(load, lf, err);
+	if (type < 0)
+		return (int)type;
 	for (size_t i = 0; i < function->relo_count; i++) {
 		if (function->relos[i].kind != CORE_TYPE_ID_LOCAL || !function->relos[i].type_id)
 			continue;

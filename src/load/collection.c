@@ -125,6 +125,22 @@ static int reach(struct ebpf_load *load, struct ebpf_function *function, const c
 	return 0;
 }
 
+/* The function that its tag names: nothing calls it but the kernel. */
+static int reach_callback(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_error *err)
+{
+	const char *name = program->function->exception_callback;
+	struct ebpf_function *callback = ebpf_spec_find_function(load->spec, name);
+
+	if (!callback)
+		return ebpf_fail(err, ENOENT, "its exception callback '%s' is not in this object", name);
+	if (!callback->global) {
+		ebpf_fail(err, EINVAL, "its exception callback '%s' is a static or hidden function", name);
+		ebpf_hint(err, "remove 'static', or make it visible: the kernel verifies it by itself");
+		return -EINVAL;
+	}
+	return reach(load, callback, name, err);
+}
+
 int ebpf_load_walk(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_error *err)
 {
 	int result;
@@ -132,6 +148,8 @@ int ebpf_load_walk(struct ebpf_load *load, const struct ebpf_program_spec *progr
 	load->walk++;
 	load->order_count = 0;
 	result = reach(load, program->function, program->name, err);
+	if (result == 0 && program->function->exception_callback)
+		result = reach_callback(load, program, err);
 	for (size_t i = 0; result == 0 && i < load->order_count; i++) {
 		const struct ebpf_function *function = load->order[i];
 
@@ -190,6 +208,8 @@ static int survey(struct ebpf_load *load, struct ebpf_error *err)
 			if (!lf->wanted)
 				mark_externs(load, lf->function);
 			lf->wanted = true;
+			if (load->programs[i]->type < 64)
+				lf->program_types |= 1ULL << load->programs[i]->type;
 		}
 	}
 	return 0;
@@ -320,11 +340,11 @@ static int load_programs(struct ebpf_load *load, struct ebpf_error *err)
 
 /* -- the collection -- */
 
-static struct ebpf_map *map_of(const struct ebpf_load *load, const struct ebpf_map_spec *spec)
+static const struct ebpf_load_map *map_of(const struct ebpf_load *load, const struct ebpf_map_spec *spec)
 {
 	size_t index = ebpf_load_map_index(load, spec);
 
-	return index < load->spec->map_count ? load->maps[index].map : NULL;
+	return index < load->spec->map_count && load->maps[index].map ? &load->maps[index] : NULL;
 }
 
 /* Variables of sections without a map (unused ones on old kernels) are left out. The names are the collection's own. */
@@ -338,7 +358,7 @@ static int collect_variables(struct ebpf_load *load, struct ebpf_error *err)
 		return ebpf_fail_memory(err);
 	for (size_t i = 0; i < spec->variable_count; i++) {
 		const struct ebpf_variable_spec *variable = spec->variables[i];
-		struct ebpf_map *map = map_of(load, variable->map);
+		const struct ebpf_load_map *map = map_of(load, variable->map);
 		char *name;
 
 		if (!map)
@@ -348,8 +368,8 @@ static int collect_variables(struct ebpf_load *load, struct ebpf_error *err)
 			return ebpf_fail_memory(err);
 		collection->variables[collection->variable_count++] = (struct ebpf_variable){
 			.name = name,
-			.map = map,
-			.offset = variable->offset,
+			.map = map->map,
+			.offset = map->arena_offset + variable->offset,
 			.size = variable->size,
 			.type_id = variable->type_id,
 			.read_only = variable->read_only,
@@ -407,6 +427,7 @@ static void finish(struct ebpf_load *load)
 
 	for (size_t i = 0; i < load->function_count; i++) {
 		free(load->functions[i].lines);
+		free(load->functions[i].variants);
 		free(load->functions[i].insns);
 	}
 	for (size_t i = 0; load->maps && i < load->spec->map_count; i++)

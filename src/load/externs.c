@@ -84,7 +84,7 @@ out:
 
 /* -- with a type: the ids of VARs and FUNCs in the kernel's BTF -- */
 
-static struct ebpf_btf *types_behind(struct ebpf_load *load, int btf_fd, struct ebpf_error *err)
+struct ebpf_btf *ebpf_load_types_behind(struct ebpf_load *load, int btf_fd, struct ebpf_error *err)
 {
 	const struct ebpf_module *modules;
 	size_t count;
@@ -104,7 +104,7 @@ static struct ebpf_btf *types_behind(struct ebpf_load *load, int btf_fd, struct 
 static int check_type(struct ebpf_load *load, const struct ebpf_extern *external, const struct ebpf_load_extern *found,
 		      struct ebpf_error *err)
 {
-	struct ebpf_btf *kernel = types_behind(load, found->btf_fd, err);
+	struct ebpf_btf *kernel = ebpf_load_types_behind(load, found->btf_fd, err);
 	struct ebpf_type local, target;
 	int result;
 

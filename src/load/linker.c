@@ -63,7 +63,7 @@ static int refer_map(struct ebpf_load *load, const struct ebpf_spec_reference *r
 	else if (reference->kind == EBPF_REF_MAP)
 		set_wide(insn, EBPF_PSEUDO_MAP_FD, (uint32_t)ebpf_map_fd(map->map), 0);
 	else
-		set_wide(insn, EBPF_PSEUDO_MAP_VALUE, (uint32_t)ebpf_map_fd(map->map), (uint32_t)reference->addend);
+		set_wide(insn, EBPF_PSEUDO_MAP_VALUE, (uint32_t)ebpf_map_fd(map->map), map->arena_offset + (uint32_t)reference->addend);
 	return 0;
 }
 
@@ -204,7 +204,7 @@ static void append_lines(struct ebpf_linked *out, const struct ebpf_load_functio
 	}
 }
 
-static int join_info(struct ebpf_load *load, struct ebpf_linked *out, struct ebpf_error *err)
+static int join_info(struct ebpf_load *load, uint32_t program_type, struct ebpf_linked *out, struct ebpf_error *err)
 {
 	bool typed = load->has_func_info;
 	size_t lines = 0;
@@ -222,7 +222,7 @@ static int join_info(struct ebpf_load *load, struct ebpf_linked *out, struct ebp
 		for (size_t i = 0; i < load->order_count; i++) {
 			const struct ebpf_load_function *lf = &load->functions[load->order[i]->mark];
 
-			out->funcs[out->func_count++] = (struct bpf_func_info){ lf->start, lf->type_id };
+			out->funcs[out->func_count++] = (struct bpf_func_info){ lf->start, ebpf_load_function_type(lf, program_type) };
 		}
 	}
 	if (!lines || !load->has_func_info)
@@ -287,7 +287,7 @@ int ebpf_load_link(struct ebpf_load *load, const struct ebpf_program_spec *progr
 	if (result == 0)
 		result = join_code(load, out, err);
 	if (result == 0)
-		result = join_info(load, out, err);
+		result = join_info(load, program->type, out, err);
 	if (result < 0)
 		ebpf_linked_free(out);
 	return result;

@@ -3,8 +3,10 @@
  * One struct ebpf_load lives for one call of ebpf_collection_load. It goes through these stages, each in its file:
  *   collection.c  which programs are wanted, and with them which functions, types and externs; the order of everything
  *   btf.c         one BTF object for the whole collection: what its functions and maps refer to, and nothing else
+ *   context.c     parameters that are the context, in those types, for older kernels
  *   externs.c     kernel variables and functions by name
  *   maps.c        maps: found pinned, given, or created; data sections filled and frozen before a program is verified
+ *   arena.c       memory that programs and user space share, and its variables
  *   kconfig.c     the values of __kconfig variables
  *   struct_ops.c  maps of functions that the kernel calls
  *   linker.c      a program's code: its function and all that it reaches, references resolved (core.h: CO-RE)
@@ -30,12 +32,19 @@
 #define EBPF_POISON_MAP 2001000000
 #define EBPF_POISON_KFUNC 2002000000
 
+/* The type of a function for programs of one type (context.c). */
+struct ebpf_load_variant {
+	uint32_t program_type, type_id;
+};
 /* A function of the Spec, at index function->mark. */
 struct ebpf_load_function {
 	struct ebpf_function *function;
 	bool wanted;                   /* a program that will be loaded reaches it */
 	uint32_t type_id;              /* its FUNC in the loaded BTF, or 0 */
 	uint32_t head;                 /* its declaration or name, a string in the loaded BTF: where no line of source is known */
+	uint64_t program_types;        /* of the programs that reach it: bits by type */
+	struct ebpf_load_variant *variants; /* instead of type_id, for some of them */
+	size_t variant_count;
 	struct bpf_line_info *lines;   /* relative to the function; NULL = none */
 	size_t line_count;
 	struct ebpf_insn *insns;       /* a copy, all but calls between functions resolved; NULL until a program needs it */
@@ -55,6 +64,7 @@ struct ebpf_load_map {
 	bool no_global_data;           /* a data section that this kernel cannot have */
 	bool pinned_now;               /* this load pinned it: undone when the load fails */
 	bool given;                    /* the caller's */
+	uint32_t arena_offset;         /* where an arena's variables begin */
 };
 struct ebpf_load {
 	struct ebpf_spec *spec;
@@ -103,11 +113,20 @@ int ebpf_load_types(struct ebpf_load *load, struct ebpf_error *err);
 /* For ebpf_core_set_local_ids: `context` is the struct ebpf_load. */
 int64_t ebpf_load_local_type(void *context, uint32_t local_id);
 
+/* -- context.c -- */
+
+/* Adds types for parameters that are the context, where the kernel does not know the tag. */
+int ebpf_load_context_types(struct ebpf_load *load, struct ebpf_load_function *lf, struct ebpf_error *err);
+/* Of a function in a program of that type. */
+uint32_t ebpf_load_function_type(const struct ebpf_load_function *lf, uint32_t program_type);
+
 /* -- maps.c -- */
 
 bool ebpf_load_is_data(const struct ebpf_map_spec *spec);        /* .data, .rodata, .bss, .kconfig */
 bool ebpf_load_map_takes_types(uint32_t map_type);               /* the kernel accepts BTF for key and value */
 int ebpf_load_maps(struct ebpf_load *load, struct ebpf_error *err);
+/* arena.c: maps an arena, which its programs need (their addresses are those of user space), and puts its variables there. */
+int ebpf_load_arena(struct ebpf_load *load, struct ebpf_map_spec *spec, struct ebpf_load_map *map, struct ebpf_error *err);
 /* Initial elements that are maps or programs, when all of these are there. */
 int ebpf_load_values(struct ebpf_load *load, struct ebpf_error *err);
 void ebpf_load_unpin(struct ebpf_load *load);                    /* what this load has pinned */
@@ -118,6 +137,8 @@ size_t ebpf_load_map_index(const struct ebpf_load *load, const struct ebpf_map_s
 
 size_t ebpf_load_extern_index(const struct ebpf_load *load, const struct ebpf_extern *external);
 int ebpf_load_externs(struct ebpf_load *load, struct ebpf_error *err);
+/* The types that `btf_fd` stands for: 0 = vmlinux, else a module whose descriptor ebpf_kernel_find_type gave. Borrowed. */
+struct ebpf_btf *ebpf_load_types_behind(struct ebpf_load *load, int btf_fd, struct ebpf_error *err);
 /* Fills `data` (`size` zero bytes) with the values of all used externs of kind KCONFIG. */
 int ebpf_load_kconfig(struct ebpf_load *load, uint8_t *data, size_t size, struct ebpf_error *err);
 

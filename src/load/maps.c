@@ -319,7 +319,7 @@ static int check_replacements(const struct ebpf_load *load, struct ebpf_error *e
 	return 0;
 }
 
-static int make_map(struct ebpf_load *load, size_t index, struct ebpf_error *err)
+static int get_map(struct ebpf_load *load, size_t index, struct ebpf_error *err)
 {
 	const struct ebpf_map_spec *spec = load->spec->maps[index];
 	const struct ebpf_map_replacement *replacement = replacement_for(load, spec->name);
@@ -337,6 +337,15 @@ static int make_map(struct ebpf_load *load, size_t index, struct ebpf_error *err
 	if (!spec->autocreate)
 		return 0;
 	return spec->pin_by_name ? create_pinned(load, spec, map, err) : create(load, spec, map, err);
+}
+
+static int make_map(struct ebpf_load *load, size_t index, struct ebpf_error *err)
+{
+	struct ebpf_map_spec *spec = load->spec->maps[index];
+	struct ebpf_load_map *map = &load->maps[index];
+	int result = get_map(load, index, err);
+
+	return result == 0 && map->map && spec->type == BPF_MAP_TYPE_ARENA ? ebpf_load_arena(load, spec, map, err) : result;
 }
 
 int ebpf_load_maps(struct ebpf_load *load, struct ebpf_error *err)

@@ -14,6 +14,7 @@
 /* The kernel's types of one table: struct bpf_struct_ops_NAME { ...; struct NAME data; }. */
 struct kernel_table {
 	struct ebpf_btf *btf;
+	int btf_fd;           /* of the module whose table it is; 0 = vmlinux */
 	struct ebpf_type value, ops;
 	uint32_t data_offset; /* of `data` in the value */
 };
@@ -40,20 +41,20 @@ static int find_kernel_table(struct ebpf_load *load, const char *type_name, stru
 {
 	char *value_name, *name = ebpf_strndup(type_name, ebpf_essential_length(type_name));
 	uint32_t id = 0;
-	int fd = 0, result;
+	int result;
 
 	value_name = name ? ebpf_sprintf("bpf_struct_ops_%s", name) : NULL;
 	if (!value_name) {
 		free(name);
 		return ebpf_fail_memory(err);
 	}
-	result = ebpf_kernel_find_type(load->kernel, value_name, BTF_KIND_STRUCT, &id, &fd, err);
-	if (result == -ENOENT)
+	result = ebpf_kernel_find_type(load->kernel, value_name, BTF_KIND_STRUCT, &id, &table->btf_fd, err);
+	if (result == -ENOENT) {
 		ebpf_fail(err, ENOENT, "this kernel has no struct_ops '%s'", name);
-	else if (result == 0 && fd)
-		result = ebpf_fail(err, ENOTSUP, "struct_ops '%s' is a kernel module's, which is not supported", name);
+		ebpf_hint(err, "it may be of a newer kernel, not built in, or in a module that is not loaded");
+	}
 	if (result == 0) {
-		table->btf = ebpf_kernel_btf(load->kernel, err);
+		table->btf = ebpf_load_types_behind(load, table->btf_fd, err);
 		result = table->btf && ebpf_btf_type(table->btf, id, &table->value) ? find_data(table, name, err)
 										    : -ENOTSUP;
 	}
@@ -112,8 +113,11 @@ static int copy_member(struct ebpf_load *load, const struct ebpf_map_spec *spec,
 	if (!find_member(&table->ops, member.name, &which)) {
 		if (!is_program && all_zero(spec->data + from, (size_t)size))
 			return 0;
-		return ebpf_fail(err, ENOTSUP, "this kernel's struct %s has no member '%s'", table->ops.name,
-				 member.name);
+		ebpf_fail(err, ENOTSUP, "this kernel's struct %s has no member '%s'", table->ops.name, member.name);
+		ebpf_hint(err, is_program ? "take the function out before loading: spec.maps.%s.fields.%s = nil" :
+					    "set it to zero before loading: spec.maps.%s.fields.%s",
+			  spec->name, member.name);
+		return -ENOTSUP;
 	}
 	target = ebpf_type_member(&table->ops, which);
 	if (member.bit_size || target.bit_size)
@@ -160,6 +164,7 @@ int ebpf_load_struct_ops_map(struct ebpf_load *load, const struct ebpf_map_spec 
 {
 	struct ebpf_map_extra extra = { .btf_fd = load->btf_fd };
 	struct ebpf_map_spec spec = *asked;
+	bool linked = asked->flags & BPF_F_LINK;
 	struct kernel_table table = { 0 };
 	struct ebpf_type local = { 0 };
 	uint8_t *value = NULL;
@@ -176,17 +181,31 @@ int ebpf_load_struct_ops_map(struct ebpf_load *load, const struct ebpf_map_spec 
 		return ebpf_wrap(err, result, "map '%s': create", asked->name);
 	spec.value_size = table.value.size;
 	extra.btf_vmlinux_value_type_id = table.value.id;
-	result = ebpf_map_create_with(load->kernel, &spec, &extra, &map->map, err);
-	if (result < 0)
-		free(value);
+	extra.value_type_btf_fd = table.btf_fd;
+	if (table.btf_fd)
+		spec.flags |= BPF_F_VTYPE_BTF_OBJ_FD;
+	if (!linked || !ebpf_kernel_lacks(load->kernel, EBPF_FEATURE_STRUCT_OPS_LINK))
+		result = ebpf_map_create_with(load->kernel, &spec, &extra, &map->map, err);
 	else
-		map->map->struct_ops_value = value;
-	return result;
+		result = -EINVAL;
+	/* before 6.4 a table is attached without a link, by its element alone */
+	if (result == -EINVAL && linked && !ebpf_kernel_supports(load->kernel, EBPF_FEATURE_STRUCT_OPS_LINK)) {
+		ebpf_error_clear(err);
+		spec.flags &= ~BPF_F_LINK;
+		result = ebpf_map_create_with(load->kernel, &spec, &extra, &map->map, err);
+	}
+	if (result < 0) {
+		free(value);
+		return result;
+	}
+	map->map->struct_ops_value = value;
+	map->map->autoattach = asked->autoattach;
+	return 0;
 }
 
 /* -- its programs -- */
 
-/* The member of `spec` that the program is; false when it is none. */
+/* The member of `spec` that the program is; false when it is none. One program may stand for the same member of several tables. */
 static bool member_of(const struct ebpf_map_spec *spec, const struct ebpf_program_spec *program, uint32_t *member)
 {
 	for (size_t i = 0; spec->type == BPF_MAP_TYPE_STRUCT_OPS && i < spec->value_count; i++)
@@ -212,20 +231,18 @@ bool ebpf_load_struct_ops_wanted(const struct ebpf_spec *spec, const struct ebpf
 	return !used && program->autoload;
 }
 
-static int target_in(struct ebpf_load *load, const struct ebpf_map_spec *spec, uint32_t member, uint32_t *type,
+static int target_in(struct ebpf_load *load, const struct ebpf_map_spec *spec, uint32_t member, struct kernel_table *table,
 		     uint32_t *index, struct ebpf_error *err)
 {
-	struct kernel_table table = { 0 };
 	struct ebpf_type local = { 0 };
 	int result = local_table(load, spec, &local, err);
 
 	if (result == 0)
-		result = find_kernel_table(load, local.name, &table, err);
+		result = find_kernel_table(load, local.name, table, err);
 	if (result < 0)
 		return result;
-	if (member >= local.vlen || !find_member(&table.ops, ebpf_type_member(&local, member).name, index))
+	if (member >= local.vlen || !find_member(&table->ops, ebpf_type_member(&local, member).name, index))
 		return ebpf_fail(err, ENOTSUP, "this kernel's struct %s has no such member", local.name);
-	*type = table.ops.id;
 	return 0;
 }
 
@@ -234,17 +251,20 @@ int ebpf_load_struct_ops_target(struct ebpf_load *load, const struct ebpf_progra
 {
 	for (size_t i = 0; i < load->spec->map_count; i++) {
 		const struct ebpf_map_spec *spec = load->spec->maps[i];
-		uint32_t member, type = 0, index = 0;
+		struct kernel_table table = { 0 };
+		uint32_t member, index = 0;
 		int result;
 
 		if (!load->maps[i].map || !member_of(spec, program, &member))
 			continue;
-		result = target_in(load, spec, member, &type, &index, err);
+		result = target_in(load, spec, member, &table, &index, err);
 		if (result < 0)
 			return ebpf_wrap(err, result, "struct_ops map '%s'", spec->name);
-		if (request->attach_btf_id && (request->attach_btf_id != type || request->attach_type != index))
+		if (request->attach_btf_id && (request->attach_btf_id != table.ops.id || request->attach_btf_fd != table.btf_fd ||
+					       request->attach_type != index))
 			return ebpf_fail(err, EINVAL, "it is assigned to different members of struct_ops");
-		request->attach_btf_id = type;
+		request->attach_btf_id = table.ops.id;
+		request->attach_btf_fd = table.btf_fd;
 		request->attach_type = index;
 	}
 	if (request->attach_btf_id)
@@ -281,7 +301,7 @@ int ebpf_load_struct_ops_value(struct ebpf_load *load, const struct ebpf_map_spe
 			memcpy(map->struct_ops_value + to, &(unsigned long){ (unsigned long)ebpf_program_fd(program) },
 			       sizeof(unsigned long));
 	}
-	if (result == 0 && (spec->flags & BPF_F_LINK))
+	if (result == 0 && (map->flags & BPF_F_LINK))
 		result = ebpf_map_update(map, &zero, map->struct_ops_value, EBPF_ANY, err);
 	return result < 0 ? ebpf_wrap(err, result, "map '%s'", spec->name) : 0;
 }

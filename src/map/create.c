@@ -127,14 +127,15 @@ int ebpf_map_attributes(struct ebpf_kernel *kernel, const struct ebpf_map_spec *
 
 static int try_create(struct ebpf_kernel *kernel, const union bpf_attr *attr)
 {
+	size_t size = attr->value_type_btf_obj_fd ? EBPF_ATTR_SIZE(value_type_btf_obj_fd) : EBPF_ATTR_SIZE(map_extra);
 	union bpf_attr copy = *attr;
-	int fd = ebpf_kernel_sys(kernel)->bpf(BPF_MAP_CREATE, &copy, EBPF_ATTR_SIZE(map_extra));
+	int fd = ebpf_kernel_sys(kernel)->bpf(BPF_MAP_CREATE, &copy, size);
 
 	/* Before Linux 5.11 memory counts against RLIMIT_MEMLOCK, and EPERM is how that ends. */
 	if (fd == -EPERM) {
 		ebpf_kernel_raise_memlock(kernel);
 		copy = *attr;
-		fd = ebpf_kernel_sys(kernel)->bpf(BPF_MAP_CREATE, &copy, EBPF_ATTR_SIZE(map_extra));
+		fd = ebpf_kernel_sys(kernel)->bpf(BPF_MAP_CREATE, &copy, size);
 	}
 	return fd;
 }
@@ -209,6 +210,7 @@ int ebpf_map_create_with(struct ebpf_kernel *kernel, const struct ebpf_map_spec 
 	attr.btf_key_type_id = extra->btf_key_type_id;
 	attr.btf_value_type_id = extra->btf_value_type_id;
 	attr.btf_vmlinux_value_type_id = extra->btf_vmlinux_value_type_id;
+	attr.value_type_btf_obj_fd = extra->value_type_btf_fd;
 	ret = create_fd(kernel, &attr, name, err);
 	ebpf_map_close(inner);
 	if (ret >= 0)

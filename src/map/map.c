@@ -297,6 +297,11 @@ uint32_t ebpf_map_max_entries(const struct ebpf_map *map)
 	return map->max_entries;
 }
 
+bool ebpf_map_autoattach(const struct ebpf_map *map)
+{
+	return map->autoattach;
+}
+
 bool ebpf_map_is_percpu(const struct ebpf_map *map)
 {
 	return map->cpu_count != 0;
@@ -516,11 +521,15 @@ int ebpf_map_freeze(struct ebpf_map *map, struct ebpf_error *err)
 	return 0;
 }
 
-/* Of all elements, each on a multiple of 8 bytes; whole pages. 0 = too much. */
-static size_t array_bytes(const struct ebpf_map *map)
+/* Of all elements, each on a multiple of 8 bytes, in whole pages; of an arena, its pages. 0 = it cannot be, or is too much. */
+static size_t mappable_bytes(const struct ebpf_map *map)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), size = ((uint64_t)map->value_size + 7) & ~UINT64_C(7);
 
+	if (map->type == BPF_MAP_TYPE_ARENA)
+		return page * map->max_entries > SIZE_MAX / 2 ? 0 : (size_t)(page * map->max_entries);
+	if (map->type != BPF_MAP_TYPE_ARRAY || !(map->flags & BPF_F_MMAPABLE))
+		return 0;
 	size = (size * map->max_entries + page - 1) & ~(page - 1);
 	return size > SIZE_MAX / 2 ? 0 : (size_t)size;
 }
@@ -528,18 +537,22 @@ static size_t array_bytes(const struct ebpf_map *map)
 int ebpf_map_memory(struct ebpf_map *map, void **memory, size_t *size, bool *writable, struct ebpf_error *err)
 {
 	bool write = !map->frozen && !(map->flags & BPF_F_RDONLY_PROG);
-	size_t bytes = array_bytes(map);
-	void *address;
+	/* an arena of map_extra has its addresses from there, and takes no others */
+	bool fixed = map->type == BPF_MAP_TYPE_ARENA && map->map_extra;
+	void *address = fixed ? (void *)(uintptr_t)map->map_extra : NULL;
+	size_t bytes = mappable_bytes(map);
 	int ret;
 
-	if (map->type != BPF_MAP_TYPE_ARRAY || !(map->flags & BPF_F_MMAPABLE) || !bytes)
-		return ebpf_fail(err, ENOTSUP, "map '%s': only arrays with BPF_F_MMAPABLE (Linux 5.5) can be mapped into memory", map->name);
+	if (!bytes)
+		return ebpf_fail(err, ENOTSUP, "map '%s': only arenas and arrays with BPF_F_MMAPABLE (Linux 5.5) can be mapped into memory",
+				 map->name);
 	if (!map->memory) {
-		ret = map_sys(map)->mmap(bytes, write ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, map->fd, 0, &address);
+		ret = map_sys(map)->mmap(bytes, write ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED | (fixed ? MAP_FIXED_NOREPLACE : 0),
+					 map->fd, 0, &address);
 		/* Somebody else has frozen it, or it was opened for reading alone. */
 		if (write && (ret == -EPERM || ret == -EACCES)) {
 			write = false;
-			ret = map_sys(map)->mmap(bytes, PROT_READ, MAP_SHARED, map->fd, 0, &address);
+			ret = map_sys(map)->mmap(bytes, PROT_READ, MAP_SHARED | (fixed ? MAP_FIXED_NOREPLACE : 0), map->fd, 0, &address);
 		}
 		if (ret < 0)
 			return ebpf_fail_errno(err, ret, "map '%s': cannot map it into memory", map->name);

@@ -26,6 +26,7 @@ struct ebpf_map {
 	struct ebpf_btf *btf;         /* of the object, or NULL */
 	uint32_t key_type_id, value_type_id; /* in btf */
 	void *memory; size_t memory_size; bool memory_writable; /* mapped data section or array, made on demand */
+	bool autoattach;              /* struct_ops: attached with its collection */
 	uint8_t *struct_ops_value;    /* struct_ops: what registers it when it is written into it; malloc'ed, or NULL */
 	char *pin_path;               /* where it is pinned, as far as we know: by us, or opened from there; else NULL */
 	bool frozen, reused;          /* reused: an existing pinned or given map; contents are left alone */
@@ -35,6 +36,7 @@ struct ebpf_map_extra {
 	int inner_fd;                 /* map-in-map: an open map of the inner kind; 0 = one is made from spec->inner and thrown away */
 	int btf_fd;                   /* BTF that describes key and value, loaded by the loader; else 0 */
 	uint32_t btf_key_type_id, btf_value_type_id, btf_vmlinux_value_type_id;
+	int value_type_btf_fd;        /* the module's that btf_vmlinux_value_type_id is in (6.9), with BPF_F_VTYPE_BTF_OBJ_FD; else 0 */
 	struct ebpf_btf *btf;         /* the Spec's, for layouts and record types */
 };
 /* A spec that leaves open what has one right answer gets it: sizes of types that have but one, flags that a type cannot be without, 0 for the sizes

@@ -63,6 +63,11 @@ void ebpf_program_close(struct ebpf_program *program)
 	free(program);
 }
 
+bool ebpf_program_autoattach(const struct ebpf_program *program)
+{
+	return program->autoattach && program->type != BPF_PROG_TYPE_STRUCT_OPS;
+}
+
 int ebpf_program_fd(const struct ebpf_program *program)
 {
 	return program->fd;

@@ -100,8 +100,9 @@ static int sort_variables(struct ebpf_object *object, size_t first, struct ebpf_
 	return 0;
 }
 
+/* `type`: its VAR, or NULL. */
 static int add_variable(struct ebpf_object *object, const struct ebpf_object_section *section,
-                        const struct ebpf_object_symbol *symbol, uint32_t size, uint32_t type_id, struct ebpf_error *err)
+                        const struct ebpf_object_symbol *symbol, uint32_t size, const struct ebpf_type *type, struct ebpf_error *err)
 {
 	struct ebpf_variable_spec *variable = ebpf_spec_new_variable(object->spec, symbol->name);
 
@@ -111,9 +112,9 @@ static int add_variable(struct ebpf_object *object, const struct ebpf_object_sec
 	variable->map = section->map;
 	variable->offset = (uint32_t)symbol->value;
 	variable->size = size;
-	variable->type_id = type_id;
+	variable->type_id = type ? type->type : 0;
 	variable->read_only = section->role == EBPF_ROLE_RODATA;
-	return 0;
+	return type ? ebpf_object_tags(object, type->id, &variable->tags, &variable->tag_count, err) : 0;
 }
 
 static int fail_outside(const struct ebpf_object_section *section, const char *name, struct ebpf_error *err)
@@ -147,7 +148,7 @@ static int read_entry(struct ebpf_object *object, uint32_t index, const struct e
 		return 0;
 	section->map->flags |=
 	        BPF_F_MMAPABLE; /* there is something to be seen from outside; load drops it where the kernel cannot do it */
-	return add_variable(object, section, symbol, info->size, variable.type, err);
+	return add_variable(object, section, symbol, info->size, &variable, err);
 }
 
 static int read_datasec(struct ebpf_object *object, uint32_t index, struct ebpf_error *err)
@@ -194,7 +195,7 @@ static int read_untyped_variables(struct ebpf_object *object, struct ebpf_error 
 			continue;
 		if (symbol->value > section->size || symbol->size > section->size - symbol->value)
 			return fail_outside(section, symbol->name, err);
-		result = add_variable(object, section, symbol, (uint32_t)symbol->size, 0, err);
+		result = add_variable(object, section, symbol, (uint32_t)symbol->size, NULL, err);
 	}
 	return result ? result : sort_variables(object, first, err);
 }
@@ -283,6 +284,31 @@ int ebpf_object_read_kconfig_map(struct ebpf_object *object, struct ebpf_error *
 
 /* -- arenas: variables in .addr_space.1 live in the one arena that the object defines -- */
 
+static int read_arena_variables(struct ebpf_object *object, struct ebpf_error *err)
+{
+	const struct ebpf_object_section *section = &object->sections[object->arena_section];
+	size_t first = object->spec->public.variable_count;
+	struct ebpf_type datasec, variable;
+	int result = 0;
+
+	if (!ebpf_object_find_datasec(object, section->name, &datasec))
+		return 0;
+	for (uint32_t i = 0; !result && i < datasec.vlen; i++) {
+		struct ebpf_secinfo info = ebpf_type_secinfo(&datasec, i);
+		const struct ebpf_object_symbol *symbol;
+
+		if (!ebpf_btf_type(object->spec->public.btf, info.type, &variable) || variable.kind != BTF_KIND_VAR)
+			return ebpf_fail(err, EINVAL, "section '%s': type %u of its DATASEC is not a variable", section->name, info.type);
+		symbol = ebpf_object_variable(object, variable.name, object->arena_section);
+		if (!symbol || !ebpf_object_symbol_is_visible(symbol))
+			continue;
+		if (symbol->value > section->size || info.size > section->size - symbol->value)
+			return fail_outside(section, variable.name, err);
+		result = add_variable(object, section, symbol, info.size, &variable, err);
+	}
+	return result ? result : sort_variables(object, first, err);
+}
+
 int ebpf_object_read_arena(struct ebpf_object *object, struct ebpf_error *err)
 {
 	struct ebpf_object_section *section = &object->sections[object->arena_section];
@@ -302,11 +328,16 @@ int ebpf_object_read_arena(struct ebpf_object *object, struct ebpf_error *err)
 	if (!arena)
 		return ebpf_fail(err, ENOENT, "section '%s': it has variables of an arena, but no map of that type is defined",
 		                 section->name);
+	if (section->size > INT32_MAX)
+		return ebpf_fail(err, E2BIG, "section '%s': %llu bytes of variables are more than an arena can have", section->name,
+		                 (unsigned long long)section->size);
 	section->map = arena;
 	map = map_impl(arena);
-	map->arena = (const uint8_t *)ebpf_spec_string(object->spec, (const char *)section->bytes.data, section->bytes.size);
+	map->arena = ebpf_spec_alloc(object->spec, section->size, 1);
 	if (!map->arena)
 		return ebpf_spec_fail_memory(object->spec, err);
-	map->arena_size = section->bytes.size;
-	return 0;
+	if (section->bytes.size)
+		memcpy(map->arena, section->bytes.data, section->bytes.size);
+	map->arena_size = section->size;
+	return read_arena_variables(object, err);
 }

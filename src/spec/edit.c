@@ -77,7 +77,12 @@ int ebpf_map_spec_set_value_size(struct ebpf_map_spec *map, uint32_t size, struc
 void *ebpf_variable_spec_data(struct ebpf_variable_spec *variable)
 {
 	struct ebpf_map_spec *map = variable->map;
+	const struct ebpf_map_impl *impl = map_impl(map);
 
+	if (map->type == BPF_MAP_TYPE_ARENA && impl->arena)
+		return variable->offset <= impl->arena_size && variable->size <= impl->arena_size - variable->offset
+		               ? impl->arena + variable->offset
+		               : NULL;
 	if (variable->offset > map->value_size || variable->size > map->value_size - variable->offset)
 		return NULL;
 	if (!map->data) { /* .bss: zeros that need no memory until somebody looks */

@@ -156,6 +156,8 @@ static enum ebpf_section_role progbits_role(const struct ebpf_object_section *se
 
 	if (!section->size)
 		return EBPF_ROLE_OTHER;
+	if (ebpf_object_is_legacy_maps(name))
+		return EBPF_ROLE_LEGACY_MAPS;
 	if (section->flags & SHF_EXECINSTR)
 		return EBPF_ROLE_CODE;
 	if (is_or_begins(name, ".data"))
@@ -191,12 +193,6 @@ static int name_section(struct ebpf_object *object, uint32_t index, struct ebpf_
 	struct ebpf_object_section *section = &object->sections[index];
 	uint32_t *slot = special(object, section->name);
 
-	if (!strcmp(section->name, "maps")) {
-		ebpf_fail(err, ENOTSUP, "section 'maps': maps in the old form (struct bpf_map_def) are not supported");
-		ebpf_hint(err, "define them in SEC(\".maps\") with BTF: struct { __uint(type, ...); __type(key, ...); ... } name "
-		               "SEC(\".maps\")");
-		return -ENOTSUP;
-	}
 	if (slot) {
 		if (*slot)
 			return ebpf_fail(err, EINVAL, "section '%s': there are two of them", section->name);

@@ -187,6 +187,28 @@ struct cursor {
 	size_t func, line, relo;
 };
 
+static int read_tags(struct ebpf_object *object, const struct ebpf_object_piece *piece, struct ebpf_error *err)
+{
+	static const char exception[] = "exception_callback:";
+	const char *const *tags;
+	size_t count, callbacks = 0;
+	int result = ebpf_object_tags(object, piece->function->type_id, &tags, &count, err);
+
+	piece->function->context_params = ebpf_object_context_params(object, piece->function->type_id);
+	for (size_t i = 0; i < count; i++)
+		if (ebpf_starts_with(tags[i], exception)) {
+			piece->function->exception_callback = tags[i] + sizeof(exception) - 1;
+			callbacks++;
+		}
+	if (callbacks > 1) /* that is for the verifier to refuse */
+		piece->function->exception_callback = NULL;
+	if (piece->program) {
+		piece->program->tags = tags;
+		piece->program->tag_count = count;
+	}
+	return result;
+}
+
 static int read_func(struct ebpf_object *object, const struct ebpf_ext_section *ext, struct cursor *cursor,
                      const struct ebpf_object_piece *piece, struct ebpf_error *err)
 {
@@ -201,7 +223,7 @@ static int read_func(struct ebpf_object *object, const struct ebpf_ext_section *
 	if (!ebpf_btf_type(object->spec->public.btf, function->type_id, &type) || type.kind != BTF_KIND_FUNC)
 		return ebpf_fail(err, EINVAL, "function '%s': its type %u in .BTF.ext is not a function", function->name,
 		                 function->type_id);
-	return 0;
+	return read_tags(object, piece, err);
 }
 
 static int check_offset(const struct ebpf_object_piece *piece, uint32_t offset, const char *what, struct ebpf_error *err)

@@ -13,7 +13,8 @@ int ebpf_object_place_map(struct ebpf_object *object, struct ebpf_map_spec *map,
 	if (!maps)
 		return ebpf_fail_memory(err);
 	object->maps = maps;
-	maps[object->map_count++] = (struct ebpf_object_map){section, offset, size, map, type_id};
+	maps[object->map_count++] = (struct ebpf_object_map){
+	        .section = section, .offset = offset, .size = size, .map = map, .type_id = type_id};
 	return 0;
 }
 
@@ -360,6 +361,8 @@ static int read_variable(struct ebpf_object *object, uint32_t type_id, const str
 	if (!map)
 		return ebpf_spec_fail_memory(object->spec, err);
 	map->section = object->sections[object->maps_section].name;
+	if (ebpf_object_tags(object, variable.id, &map->tags, &map->tag_count, err))
+		return -ENOMEM;
 	struct definition definition = {.object = object, .btf = btf, .map = map, .err = err};
 	int result = read_definition(&definition, &type);
 	return result ? result : ebpf_object_place_map(object, map, object->maps_section, symbol->value, info->size, type.id, err);

@@ -20,6 +20,7 @@ enum ebpf_section_role {
 	EBPF_ROLE_OTHER, /* nothing of ours */
 	EBPF_ROLE_CODE,
 	EBPF_ROLE_MAPS,       /* .maps */
+	EBPF_ROLE_LEGACY_MAPS, /* maps, maps/... */
 	EBPF_ROLE_DATA,       /* .data, .data.* */
 	EBPF_ROLE_RODATA,     /* .rodata, .rodata.* */
 	EBPF_ROLE_BSS,        /* .bss, .bss.* */
@@ -58,7 +59,8 @@ struct ebpf_object_map {
 	uint32_t section;
 	uint64_t offset, size;
 	struct ebpf_map_spec *map;
-	uint32_t type_id; /* of its definition: a struct */
+	uint32_t type_id; /* of its definition: a struct; 0 in the old form */
+	uint32_t id, inner_id, inner_index; /* of iproute2's form; else 0 */
 };
 struct ebpf_object {
 	struct ebpf_spec_impl *spec;
@@ -75,6 +77,7 @@ struct ebpf_object {
 	size_t map_count, map_capacity; /* of .maps and struct_ops sections; malloc'ed */
 	struct ebpf_table variables;    /* name -> symbol: global STT_OBJECT */
 	struct ebpf_btf_ext ext;
+	uint32_t *first_tag, *next_tag; /* [type id]: DECL_TAGs about a type; NULL when there are none */
 	uint32_t btf_section, ext_section, license_section, version_section, maps_section, arena_section;
 };
 struct ebpf_relocation {
@@ -98,6 +101,13 @@ const struct ebpf_object_symbol *ebpf_object_variable(struct ebpf_object *object
 bool ebpf_object_symbol_is_global(const struct ebpf_object_symbol *symbol);  /* global or weak */
 bool ebpf_object_symbol_is_visible(const struct ebpf_object_symbol *symbol); /* and not hidden */
 
+/* tags.c */
+int ebpf_object_read_tags(struct ebpf_object *object, struct ebpf_error *err);
+/* The tags of a FUNC or VAR, in the Spec's memory; NULL and 0 when there are none. */
+int ebpf_object_tags(struct ebpf_object *object, uint32_t type_id, const char *const **out, size_t *out_count, struct ebpf_error *err);
+/* Bits: the parameters of a FUNC that are tagged arg:ctx. */
+uint32_t ebpf_object_context_params(struct ebpf_object *object, uint32_t type_id);
+
 /* functions.c */
 int ebpf_object_read_functions(struct ebpf_object *object, struct ebpf_error *err);
 int ebpf_object_read_records(struct ebpf_object *object, struct ebpf_error *err); /* .BTF.ext */
@@ -116,6 +126,11 @@ struct ebpf_object_map *ebpf_object_find_map(struct ebpf_object *object, uint32_
 /* Appends to map->values; *capacity is the caller's, zero at first. */
 int ebpf_object_add_value(struct ebpf_object *object, struct ebpf_map_spec *map, uint32_t *capacity, uint32_t index,
                           const char *name, struct ebpf_error *err);
+
+/* legacy.c: maps in the old form; what their ids connect comes when all maps and programs are known */
+bool ebpf_object_is_legacy_maps(const char *section);
+int ebpf_object_read_legacy_maps(struct ebpf_object *object, struct ebpf_error *err);
+int ebpf_object_connect_legacy_maps(struct ebpf_object *object, struct ebpf_error *err);
 
 /* data.c: data sections, .kconfig's map, arenas, variables */
 int ebpf_object_read_data(struct ebpf_object *object, struct ebpf_error *err);

@@ -42,7 +42,7 @@ static int read_types(struct ebpf_object *object, struct ebpf_error *err)
 	return result ? ebpf_wrap(err, result, "section '.BTF.ext'") : 0;
 }
 
-/* Maps come in libbpf's order: .maps, data sections, .kconfig, struct_ops. */
+/* Maps come in libbpf's order: .maps (and those in the old form), data sections, .kconfig, struct_ops. */
 static int read_parts(struct ebpf_object *object, struct ebpf_error *err)
 {
 	static int (*const parts[])(struct ebpf_object *, struct ebpf_error *) = {
@@ -50,10 +50,12 @@ static int read_parts(struct ebpf_object *object, struct ebpf_error *err)
 	        read_license,
 	        read_version,
 	        read_types,
+	        ebpf_object_read_tags,
 	        ebpf_object_read_functions,
 	        ebpf_object_read_records,
 	        ebpf_object_read_externs,
 	        ebpf_object_read_maps,
+	        ebpf_object_read_legacy_maps,
 	        ebpf_object_read_arena,
 	        ebpf_object_read_data,
 	        ebpf_object_read_kconfig_map,
@@ -62,6 +64,7 @@ static int read_parts(struct ebpf_object *object, struct ebpf_error *err)
 	        ebpf_object_relocate,
 	        ebpf_object_read_map_values,
 	        ebpf_object_read_struct_ops_members,
+	        ebpf_object_connect_legacy_maps,
 	};
 	int result = 0;
 

@@ -122,6 +122,7 @@ static int refer_defined(struct walk *walk, uint32_t index, const struct ebpf_ob
 		return refer_function(walk, index, EBPF_REF_FUNCTION, symbol->section, (int64_t)symbol->value + insn->imm, symbol,
 		                      out);
 	case EBPF_ROLE_MAPS:
+	case EBPF_ROLE_LEGACY_MAPS:
 		return refer_map(walk, index, symbol, out);
 	case EBPF_ROLE_DATA:
 	case EBPF_ROLE_RODATA:
@@ -236,6 +237,7 @@ static void copy_to_alias(struct ebpf_function *alias, const struct ebpf_functio
 	alias->relos = from->relos;
 	alias->relo_count = from->relo_count;
 	alias->type_id = from->type_id;
+	alias->context_params = from->context_params;
 }
 
 static int relocate_section(struct ebpf_object *object, uint32_t index, struct ebpf_error *err)

@@ -12,7 +12,7 @@
  * none may be freed alone; only a map's `data` is a block of its own.
  *
  * Files: read.c (the way of an object), elf.c (sections and symbols), functions.c (code and its .BTF.ext records), relocate.c
- * (references), maps.c (maps written as C structs), data.c (data sections and variables), struct_ops.c, externs.c (.kconfig,
+ * (references), maps.c (maps written as C structs), legacy.c (maps in the old form), data.c (data sections and variables), tags.c (declaration tags), struct_ops.c, externs.c (.kconfig,
  * .ksyms), section.c (what a section's name means), spec.c (making and finding), edit.c (changing), object.h (what the readers
  * share), block.c (programs from assembly).
  */
@@ -56,6 +56,8 @@ struct ebpf_function {
 	size_t relo_count;
 	uint32_t type_id; /* of the FUNC in the Spec's BTF, or 0 */
 	char *prototype;  /* its declaration in C instead, of a function from a block; or NULL */
+	uint32_t context_params; /* bits: parameters that are tagged as the context (arg:ctx) */
+	const char *exception_callback; /* the function that bpf_throw() goes on in, by its tag; NULL = the kernel's own */
 	bool global;      /* linkage: verified on its own */
 	uint32_t mark;    /* scratch of the loader's walk */
 };
@@ -95,7 +97,7 @@ struct ebpf_map_impl {
 	const uint32_t *offsets; /* of each entry of the DATASEC that value_type_id names (compilers leave zeros there), or NULL */
 	size_t offset_count;
 	size_t data_size;     /* of `data` */
-	const uint8_t *arena; /* initial bytes of an arena's variables, or NULL */
+	uint8_t *arena; /* initial bytes of an arena's variables, in the Spec's memory; or NULL */
 	size_t arena_size;
 };
 struct ebpf_program_impl {

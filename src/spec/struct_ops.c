@@ -26,8 +26,11 @@ static int read_variable(struct ebpf_object *object, uint32_t index, const struc
 	map = ebpf_spec_new_map(object->spec, symbol->name);
 	if (!map || !ebpf_memory_charge(&object->spec->memory, type.size))
 		return ebpf_spec_fail_memory(object->spec, err);
+	if (ebpf_object_tags(object, variable.id, &map->tags, &map->tag_count, err))
+		return -ENOMEM;
 	map->section = section->name + (*section->name == '?');
 	map->autocreate = *section->name != '?';
+	map->autoattach = true;
 	map->type = BPF_MAP_TYPE_STRUCT_OPS;
 	map->key_size = 4;
 	map->value_size = type.size;
@@ -156,4 +159,102 @@ int ebpf_object_read_struct_ops_members(struct ebpf_object *object, struct ebpf_
 		if (object->sections[i].role == EBPF_ROLE_STRUCT_OPS)
 			result = read_members(object, i, err);
 	return result;
+}
+
+/* -- editing: which programs stand for a map's functions -- */
+
+/* The number of a member that is a pointer to a function, or -1. */
+static int64_t find_function(const struct ebpf_map_spec *map, const char *name)
+{
+	const struct ebpf_map_impl *impl = map_impl((struct ebpf_map_spec *)(uintptr_t)map);
+	struct ebpf_btf *btf = impl->spec->public.btf;
+	struct ebpf_type type;
+
+	if (map->type != BPF_MAP_TYPE_STRUCT_OPS || !btf || !ebpf_btf_type(btf, map->value_type_id, &type) ||
+	    type.kind != BTF_KIND_STRUCT)
+		return -1;
+	for (uint32_t i = 0; i < type.vlen; i++) {
+		struct ebpf_member member = ebpf_type_member(&type, i);
+
+		if (!strcmp(member.name, name))
+			return is_function_pointer(btf, member.type) ? (int64_t)i : -1;
+	}
+	return -1;
+}
+
+bool ebpf_map_spec_get_function(const struct ebpf_map_spec *map, const char *member, const char **program)
+{
+	int64_t index = find_function(map, member);
+
+	*program = NULL;
+	for (size_t i = 0; index >= 0 && i < map->value_count; i++)
+		if (map->values[i].index == index)
+			*program = map->values[i].name;
+	return index >= 0;
+}
+
+static bool is_assigned(const struct ebpf_spec *spec, const char *program)
+{
+	for (size_t i = 0; i < spec->map_count; i++)
+		for (size_t k = 0; spec->maps[i]->type == BPF_MAP_TYPE_STRUCT_OPS && k < spec->maps[i]->value_count; k++)
+			if (!strcmp(spec->maps[i]->values[k].name, program))
+				return true;
+	return false;
+}
+
+static void remove_value(struct ebpf_map_spec *map, uint32_t index)
+{
+	struct ebpf_spec *spec = &map_impl(map)->spec->public;
+	struct ebpf_program_spec *program;
+	size_t at = 0;
+
+	while (at < map->value_count && map->values[at].index != index)
+		at++;
+	if (at == map->value_count)
+		return;
+	program = ebpf_spec_find_program(spec, map->values[at].name);
+	memmove(&map->values[at], &map->values[at + 1], (map->value_count - at - 1) * sizeof(*map->values));
+	map->value_count--;
+	/* the kernel takes no struct_ops program that is no member of anything */
+	if (program && !is_assigned(spec, program->name))
+		program->autoload = false;
+}
+
+/* Values are sorted by their index, and may lie in memory that is exactly as large as they need. */
+static int insert_value(struct ebpf_map_spec *map, uint32_t index, char *program, struct ebpf_error *err)
+{
+	struct ebpf_map_value *values = ebpf_spec_alloc(map_impl(map)->spec, map->value_count + 1, sizeof(*values));
+	size_t at = 0;
+
+	if (!values)
+		return ebpf_spec_fail_memory(map_impl(map)->spec, err);
+	while (at < map->value_count && map->values[at].index < index)
+		at++;
+	for (size_t i = 0; i < map->value_count; i++)
+		values[i + (i >= at)] = map->values[i];
+	values[at] = (struct ebpf_map_value){ index, program };
+	map->values = values;
+	map->value_count++;
+	return 0;
+}
+
+int ebpf_map_spec_set_function(struct ebpf_map_spec *map, const char *member, const char *name, struct ebpf_error *err)
+{
+	struct ebpf_program_spec *program = NULL;
+	int64_t index = find_function(map, member);
+
+	if (index < 0)
+		return ebpf_fail(err, ENOENT, "map '%s': its struct has no function '%s'", map->name, member);
+	if (name) {
+		program = ebpf_spec_find_program(&map_impl(map)->spec->public, name);
+		if (!program)
+			return ebpf_fail(err, ENOENT, "map '%s': member '%s': there is no program '%s'", map->name, member, name);
+		if (program->type != BPF_PROG_TYPE_STRUCT_OPS) {
+			ebpf_fail(err, EINVAL, "map '%s': member '%s': program '%s' is not a struct_ops program", map->name, member, name);
+			ebpf_hint(err, "put it in SEC(\"struct_ops\")");
+			return -EINVAL;
+		}
+	}
+	remove_value(map, (uint32_t)index);
+	return program ? insert_value(map, (uint32_t)index, program->name, err) : 0;
 }

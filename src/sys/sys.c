@@ -66,7 +66,7 @@ static int sys_perf_event_open(struct perf_event_attr *attr, pid_t pid, int cpu,
 
 static int sys_mmap(size_t size, int prot, int flags, int fd, off_t offset, void **out)
 {
-	void *address = mmap(NULL, size, prot, flags, fd, offset);
+	void *address = mmap(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) ? *out : NULL, size, prot, flags, fd, offset);
 
 	if (address == MAP_FAILED)
 		return (int)result(-1);

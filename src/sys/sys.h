@@ -28,6 +28,7 @@ struct pollfd;
 struct ebpf_sys {
 	int (*bpf)(enum bpf_cmd cmd, union bpf_attr *attr, size_t size);
 	int (*perf_event_open)(struct perf_event_attr *attr, pid_t pid, int cpu, int group_fd, unsigned long flags);
+	/* *out is read for MAP_FIXED and MAP_FIXED_NOREPLACE alone: the address */
 	int (*mmap)(size_t size, int prot, int flags, int fd, off_t offset, void **out);
 	int (*munmap)(void *address, size_t size);
 	int (*openat)(int dir_fd, const char *path, int flags, mode_t mode);

@@ -1,0 +1,86 @@
+-- What objects can hold beside maps and programs, and that it does what it says when loaded.
+local ebpf = require "ebpf"
+local need = require "spec.support.need"
+
+local packet = { data = ("x"):rep(64) }
+local function object(name) return "build/spec/bpf/" .. name .. ".bpf.o" end
+local function run(coll, name) return assert(coll.programs[name]:run(packet)).retval end
+
+describe("declaration tags", function()
+  it("are there on maps, programs and variables", function()
+    local spec = assert(ebpf.spec(object "load_throw"))
+    assert.same({ "a map", "second" }, spec.maps.tagged_map.tags)
+    assert.same({ "exception_callback:caught", "a program" }, spec.programs.throw.tags)
+    assert.same({}, spec.programs.throw_by_default.tags)
+    assert.same({ "a variable" }, spec.variables.limit.tags)
+  end)
+
+  it("say where an exception goes on", function()
+    need { kernel = "6.7" }
+    local spec = assert(ebpf.spec(object "load_throw"))
+    local coll <close> = assert(spec:load())
+    assert.equal(1007, run(coll, "throw"))
+    assert.equal(3, run(coll, "throw_by_default"))
+    spec.variables.limit:set(1000)
+    local calm <close> = assert(spec:load { programs = { "throw" } })
+    assert.equal(2, run(calm, "throw"))
+  end)
+
+  it("name an exception callback that there must be", function()
+    need.root()
+    local spec = assert(ebpf.spec(object "load_throw"))
+    local none, err = spec:load { programs = { "lost" } }
+    assert.is_nil(none)
+    assert.equal("program 'lost': load: its exception callback 'nowhere' is not in this object", err.message)
+    none, err = spec:load { programs = { "secret" } }
+    assert.is_nil(none)
+    assert.matches("its exception callback 'hidden' is a static or hidden function", err.message)
+  end)
+
+  -- before 6.8 the function's type is rewritten, for each type of program that calls it
+  for _, missing in ipairs { "nothing", "arg_ctx_tag", "btf_decl_tag" } do
+    it("tell a global function's context, where the kernel lacks " .. missing, function()
+      need { kernel = "5.6" }
+      local masked = { nothing = {}, arg_ctx_tag = { "arg_ctx_tag" }, btf_decl_tag = { "arg_ctx_tag", "btf_decl_tag" } }
+      for _, name in ipairs(masked[missing]) do ebpf.kernel():mask(name) end
+      local coll, err = ebpf.load(object "load_tags")
+      for _, name in ipairs(masked[missing]) do ebpf.kernel():unmask(name) end
+      assert(coll, err)
+      assert.equal(("x"):byte() + 1, run(coll, "filter"))
+      assert.equal(("x"):byte() + 2, run(coll, "classify"))
+      coll:close()
+    end)
+  end
+
+  it("promise that an argument is not null", function()
+    need { kernel = "6.8" }
+    local coll <close> = assert(ebpf.load(object "load_tags", { programs = { "nonnull" } }))
+    assert.equal(40, run(coll, "nonnull"))
+  end)
+end)
+
+describe("maps in the old form", function()
+  it("are those of libbpf before 1.0", function()
+    local spec = assert(ebpf.spec(object "spec_legacy"))
+    local counts, total = spec.maps.counts, spec.maps.total
+    assert.same({ "hash", 4, 8, 16, 1 }, { counts.type, counts.key_size, counts.value_size, counts.max_entries, counts.flags })
+    assert.equal("struct value", counts.value)
+    assert.equal("maps/second", total.section)
+    need { kernel = "5.2" }
+    local coll <close> = assert(spec:load())
+    run(coll, "count")
+    assert.same({ hits = 1, bytes = 50 }, coll.maps.counts[5])
+  end)
+
+  it("are those of iproute2, with its tail calls and inner maps", function()
+    local spec = assert(ebpf.spec(object "spec_iproute2"))
+    assert.is_true(spec.maps.shared.pin_by_name)
+    assert.equal("sched_cls", spec.programs.second.type)
+    assert.equal("inner", spec.maps.outer.inner.name)
+    spec.maps.shared.pin_by_name = false
+    need { kernel = "5.2" }
+    local coll <close> = assert(spec:load())
+    assert.equal(22, run(coll, "start"))
+    assert.equal(string.pack("=I8", 1), coll.maps.inner[0])
+  end)
+end)
