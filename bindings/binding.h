@@ -118,7 +118,8 @@ struct ebpf_spec *binding_check_spec(lua_State *L, int index);
 void binding_set_variable(lua_State *L, int spec, const char *name, int index);
 /* spec:load(options) -> collection (collection.c) */
 int binding_spec_load(lua_State *L);
-/* Fills link options of any kind from the table at `index` but for the name `except`; its strings stay borrowed from the table. */
+/* Fills link options of any kind from the table at `index` but for the name `except`; its strings stay borrowed from the table, and
+ * what it leaves on the stack must stay there as long as they are used. */
 void binding_link_options(lua_State *L, struct ebpf_link_options *options, int index, const char *except);
 /* The descriptor of a map, program or link, or -1 when the value is none. */
 int binding_object_fd(lua_State *L, int index);

@@ -423,17 +423,19 @@ static int l_collection_attach(lua_State *L)
 		lua_pushnil(L);
 	} else {
 		luaL_checktype(L, 2, LUA_TTABLE);
-		binding_link_options(L, &options, 2, "programs");
 		lua_getfield(L, 2, "programs");
 	}
 	check_wanted(L, check_collection(L, 1), 3);
 	lua_newtable(L);
 	lua_newtable(L);
+	if (!lua_isnil(L, 2))
+		binding_link_options(L, &options, 2, "programs");
 	for (size_t i = 0; i < check_collection(L, 1)->program_count; i++)
 		if (is_wanted(L, ebpf_program_name(check_collection(L, 1)->programs[i]), 3))
 			attach_one(L, i, &options, 4, 5);
 	if (lua_rawlen(L, 4) == 0 && lua_rawlen(L, 5) > 0)
 		return nothing_attached(L, 5);
+	lua_settop(L, 5);
 	return 2;
 }
 

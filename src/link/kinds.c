@@ -9,7 +9,7 @@
 #include "link/link.h"
 
 extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_kprobe,
-	ebpf_kind_uprobe, ebpf_kind_xdp, ebpf_kind_cgroup;
+	ebpf_kind_uprobe, ebpf_kind_perf_event, ebpf_kind_xdp, ebpf_kind_cgroup;
 
 const struct ebpf_link_kind *const ebpf_link_kinds[] = {
 	&ebpf_kind_tracepoint,
@@ -17,6 +17,7 @@ const struct ebpf_link_kind *const ebpf_link_kinds[] = {
 	&ebpf_kind_tracing,
 	&ebpf_kind_kprobe,
 	&ebpf_kind_uprobe,
+	&ebpf_kind_perf_event,
 	&ebpf_kind_xdp,
 	&ebpf_kind_cgroup,
 	NULL,
@@ -83,6 +84,37 @@ static const struct ebpf_option every[] = {
 	EBPF_LINK_OPTION(max_active, EBPF_OPTION_U32, 0),
 	EBPF_LINK_OPTION(flags, EBPF_OPTION_U32, 0),
 	EBPF_LINK_OPTION(ret, EBPF_OPTION_BOOL, 0),
+	EBPF_LINK_OPTION(session, EBPF_OPTION_BOOL, 0),
+	EBPF_LINK_OPTION(first, EBPF_OPTION_BOOL, 0),
+	EBPF_LINK_OPTION(defrag, EBPF_OPTION_BOOL, 0),
+	EBPF_LINK_OPTION(type, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(event, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(pattern, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(direction, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(family, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(hook, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(order, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(symbols, EBPF_OPTION_STRINGS, 0),
+	EBPF_LINK_OPTION(addresses, EBPF_OPTION_NUMBERS, 0),
+	EBPF_LINK_OPTION(offsets, EBPF_OPTION_NUMBERS, 0),
+	EBPF_LINK_OPTION(cookies, EBPF_OPTION_NUMBERS, 0),
+	EBPF_LINK_OPTION(ref_counter_offsets, EBPF_OPTION_NUMBERS, 0),
+	EBPF_LINK_OPTION(cpu, EBPF_OPTION_NUMBERS, 0),
+	EBPF_LINK_OPTION(config, EBPF_OPTION_U64, 0),
+	EBPF_LINK_OPTION(period, EBPF_OPTION_U64, 0),
+	EBPF_LINK_OPTION(frequency, EBPF_OPTION_U64, 0),
+	EBPF_LINK_OPTION(length, EBPF_OPTION_U64, 0),
+	EBPF_LINK_OPTION(expected_revision, EBPF_OPTION_U64, 0),
+	EBPF_LINK_OPTION(map, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(socket_fd, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(before, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(after, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(before_id, EBPF_OPTION_U32, 0),
+	EBPF_LINK_OPTION(after_id, EBPF_OPTION_U32, 0),
+	EBPF_LINK_OPTION(tid, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(pid_fd, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(priority, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(handle, EBPF_OPTION_U32, 0),
 };
 
 static size_t size_of(enum ebpf_option_type type)
@@ -92,6 +124,8 @@ static size_t size_of(enum ebpf_option_type type)
 	case EBPF_OPTION_U64: return sizeof(uint64_t);
 	case EBPF_OPTION_U32: case EBPF_OPTION_S32: return sizeof(uint32_t);
 	case EBPF_OPTION_BOOL: return sizeof(bool);
+	case EBPF_OPTION_STRINGS: return sizeof(struct ebpf_strings);
+	case EBPF_OPTION_NUMBERS: return sizeof(struct ebpf_numbers);
 	}
 	return 0;
 }
@@ -165,19 +199,6 @@ static void drop_other_options(const struct ebpf_link_kind *kind, struct ebpf_li
 
 /* -- attaching -- */
 
-static struct ebpf_link *new_link(const struct ebpf_link_kind *kind, struct ebpf_program *program)
-{
-	struct ebpf_link *link = calloc(1, sizeof *link);
-
-	if (!link)
-		return NULL;
-	link->refs = 1;
-	link->fd = link->perf_fd = link->program_fd_kept = link->cgroup_fd = link->socket_fd = -1;
-	link->kernel = ebpf_kernel_ref(program->kernel);
-	link->kind = kind;
-	return link;
-}
-
 static const char *name_of(const struct ebpf_program *program)
 {
 	return program->name ? program->name : "";
@@ -186,7 +207,7 @@ static const char *name_of(const struct ebpf_program *program)
 static int attach(const struct ebpf_link_kind *kind, const char *alias, struct ebpf_program *program,
 		  const struct ebpf_link_options *options, struct ebpf_link **out, struct ebpf_error *err)
 {
-	struct ebpf_link *link = new_link(kind, program);
+	struct ebpf_link *link = ebpf_link_new(program->kernel, kind);
 	int result;
 
 	if (!link)
@@ -287,6 +308,8 @@ static const struct ebpf_link_kind *kind_of(const struct ebpf_program *program, 
 		return program->attach_type == BPF_LSM_CGROUP ? &ebpf_kind_cgroup : &ebpf_kind_tracing;
 	case BPF_PROG_TYPE_EXT:
 		return &ebpf_kind_tracing;
+	case BPF_PROG_TYPE_PERF_EVENT:
+		return &ebpf_kind_perf_event;
 	case BPF_PROG_TYPE_XDP:
 		return &ebpf_kind_xdp;
 	case BPF_PROG_TYPE_CGROUP_SKB:

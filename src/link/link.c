@@ -84,6 +84,39 @@ int ebpf_attach_mode(const char *text, enum ebpf_attach_mode *mode, struct ebpf_
 
 /* -- life -- */
 
+struct ebpf_link *ebpf_link_new(struct ebpf_kernel *kernel, const struct ebpf_link_kind *kind)
+{
+	struct ebpf_link *link = calloc(1, sizeof *link);
+
+	if (!link)
+		return NULL;
+	link->refs = 1;
+	link->fd = link->perf_fd = link->program_fd_kept = link->cgroup_fd = link->socket_fd = -1;
+	link->kernel = ebpf_kernel_ref(kernel);
+	link->kind = kind;
+	return link;
+}
+
+struct ebpf_link *ebpf_link_add_part(struct ebpf_link *link, struct ebpf_error *err)
+{
+	struct ebpf_link **grown = ebpf_grow(link->parts, &link->part_capacity, link->part_count, sizeof(struct ebpf_link *)), *part;
+
+	if (grown)
+		link->parts = grown;
+	part = grown ? ebpf_link_new(link->kernel, link->kind) : NULL;
+	if (!part) {
+		ebpf_fail_memory(err);
+		return NULL;
+	}
+	link->parts[link->part_count++] = part;
+	return ebpf_link_set_target(part, err, "%s", link->target) ? NULL : part;
+}
+
+void ebpf_link_drop_part(struct ebpf_link *link)
+{
+	ebpf_link_close(link->parts[--link->part_count]);
+}
+
 struct ebpf_link *ebpf_link_ref(struct ebpf_link *link)
 {
 	link->refs++;
@@ -102,10 +135,21 @@ static int release(struct ebpf_link *link, struct ebpf_error *err)
 {
 	int result = 0;
 
+	for (; link->part_count; ebpf_link_drop_part(link)) {
+		int released = release(link->parts[link->part_count - 1], result ? NULL : err);
+
+		result = result ? result : released;
+	}
+	free(link->parts);
+	link->parts = NULL;
+	link->part_capacity = 0;
 	close_fd(link, &link->fd);
 	close_fd(link, &link->perf_fd);
-	if (link->undo)
-		result = link->undo(link, err);
+	if (link->undo) {
+		int undone = link->undo(link, result ? NULL : err);
+
+		result = result ? result : undone;
+	}
 	link->undo = NULL;
 	close_fd(link, &link->program_fd_kept);
 	close_fd(link, &link->cgroup_fd);
@@ -228,6 +272,12 @@ int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct e
 
 	if (link->detached)
 		return fail_detached(link, "info", err);
+	if (link->part_count) { /* what all of them have in common */
+		result = ebpf_link_info(link->parts[0], info, err);
+		if (!result)
+			info->id = 0;
+		return result;
+	}
 	memset(&raw, 0, sizeof raw);
 	if (link->fd >= 0) {
 		result = object_info(link, link->fd, &raw, sizeof raw);
@@ -258,6 +308,12 @@ int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *e
 
 	if (link->detached)
 		return fail_detached(link, "pin", err);
+	if (link->part_count) {
+		ebpf_fail(err, ENOTSUP, "link '%s': pin: it is made of %zu attachments, and a pin is of one", link->target,
+			  link->part_count);
+		ebpf_hint(err, "attach one by one, and pin each");
+		return -ENOTSUP;
+	}
 	if (link->fd < 0) {
 		ebpf_fail(err, ENOTSUP, "link '%s': pin: it was attached without a BPF link (interface '%s')",
 			  link->target, link->interface);
@@ -309,8 +365,8 @@ static int explain_update(struct ebpf_link *link, int code, struct ebpf_error *e
 {
 	ebpf_fail_errno(err, code, "link '%s': update", link->target);
 	if (code == -EINVAL || code == -EOPNOTSUPP || code == -ENOTSUP)
-		ebpf_hint(err, "only links of kind cgroup and xdp take another program, and only one of the same type; "
-			  "others are detached and made again");
+		ebpf_hint(err, "links of kind cgroup, xdp, tc, netkit, netns, iter and sockmap take another program, and only "
+			  "one of the same type; others are detached and made again");
 	return code;
 }
 

@@ -33,6 +33,10 @@ struct ebpf_link {
 	int cgroup_fd, ifindex;       /* of undo */
 	uint32_t attach_type, attach_flags;
 	bool detached;
+	/* An attachment that is made of several, one for each CPU or function: they are closed and detached with it, and its
+	 * own descriptors are -1. */
+	struct ebpf_link **parts;
+	size_t part_count, part_capacity;
 };
 struct ebpf_link_kind {
 	const char *name;
@@ -63,6 +67,12 @@ extern const struct ebpf_link_kind *const ebpf_link_kinds[]; /* ends with NULL *
 
 /* -- what kinds share (link.c) -- */
 
+/* A link with nothing in it; NULL when out of memory. */
+struct ebpf_link *ebpf_link_new(struct ebpf_kernel *kernel, const struct ebpf_link_kind *kind);
+/* The same as a part of `link`, which owns it, with its target. */
+struct ebpf_link *ebpf_link_add_part(struct ebpf_link *link, struct ebpf_error *err);
+/* Lets go of the part that was added last. */
+void ebpf_link_drop_part(struct ebpf_link *link);
 /* Sets link->target; -ENOMEM. */
 int ebpf_link_set_target(struct ebpf_link *link, struct ebpf_error *err, const char *format, ...) EBPF_PRINTF(3, 4);
 /* BPF_LINK_CREATE; the descriptor goes to link->fd and `interface` becomes "link". -errno, err not filled. */
@@ -80,11 +90,21 @@ enum ebpf_attach_mode { EBPF_ATTACH_ANY, EBPF_ATTACH_LINK, EBPF_ATTACH_PERF, EBP
 /* EINVAL for an unknown word. */
 int ebpf_attach_mode(const char *text, enum ebpf_attach_mode *mode, struct ebpf_error *err);
 
+/* -- which process an option names -- */
+
+/* Of `pid` (0 = every one, -1 = this one) what perf_event_open(2) means by it (-1 = every one, 0 = this one). */
+static inline pid_t ebpf_link_pid(int32_t pid)
+{
+	return pid == 0 ? -1 : pid == -1 ? 0 : pid;
+}
+
 /* -- programs on perf events (perf.c) -- */
 
 /* Opens the event, for one process or for all (pid -1), into link->perf_fd. -errno, err not filled. */
 struct perf_event_attr;
 int ebpf_perf_open(struct ebpf_link *link, struct perf_event_attr *attr, pid_t pid);
+/* The same on one CPU (-1 = on any), which -ENODEV says to be offline. */
+int ebpf_perf_open_on(struct ebpf_link *link, struct perf_event_attr *attr, pid_t pid, int cpu);
 /* Puts the program on link->perf_fd and switches it on: BPF_LINK_CREATE (5.15) -> PERF_EVENT_IOC_SET_BPF. */
 int ebpf_perf_attach(struct ebpf_link *link, struct ebpf_program *program, uint64_t cookie, enum ebpf_attach_mode mode,
 		     struct ebpf_error *err);
