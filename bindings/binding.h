@@ -66,6 +66,7 @@ int binding_tostring(lua_State *L, const char *class_name, const char *text);
 #define CLASS_BLOCK "ebpf.block"
 #define CLASS_COLLECTION "ebpf.collection"
 #define CLASS_ERROR "ebpf.error"
+#define CLASS_ITERATOR "ebpf.iterator"
 #define CLASS_KERNEL "ebpf.kernel"
 #define CLASS_LINK "ebpf.link"
 #define CLASS_LOOP "ebpf.loop"
@@ -98,6 +99,7 @@ void binding_open_collection(lua_State *L);
 void binding_open_map(lua_State *L);
 void binding_open_program(lua_State *L);
 void binding_open_link(lua_State *L);
+void binding_open_iterator(lua_State *L);
 void binding_open_ring(lua_State *L);
 void binding_open_loop(lua_State *L);
 void binding_open_asm(lua_State *L);
@@ -106,6 +108,11 @@ void binding_open_asm(lua_State *L);
 
 struct ebpf_map *binding_check_map(lua_State *L, int index);
 struct ebpf_program *binding_check_program(lua_State *L, int index);
+struct ebpf_link *binding_check_link(lua_State *L, int index);
+/* Methods of links that read an iterator (iterator.c): link:open() -> iterator; link:lines(), for a `for`; link:read() -> all of it. */
+int binding_link_open(lua_State *L);
+int binding_link_lines(lua_State *L);
+int binding_link_read(lua_State *L);
 /* Push a closed handle, whose core object is then stored in *object: one reference that it owns. `parent` is the index of what it
  * keeps alive, or 0. */
 struct ebpf_map **binding_new_map(lua_State *L, int parent);

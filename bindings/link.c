@@ -263,7 +263,7 @@ static int l_link_known(lua_State *L)
 
 /* -- the handle -- */
 
-static struct ebpf_link *check_link(lua_State *L, int index)
+struct ebpf_link *binding_check_link(lua_State *L, int index)
 {
 	return *(struct ebpf_link **)binding_check(L, index, CLASS_LINK);
 }
@@ -280,12 +280,12 @@ static int l_link_close(lua_State *L)
 
 static int l_link_detach(lua_State *L)
 {
-	return binding_result(L, ebpf_link_detach(check_link(L, 1), binding_error(L)));
+	return binding_result(L, ebpf_link_detach(binding_check_link(L, 1), binding_error(L)));
 }
 
 static int l_link_update(lua_State *L)
 {
-	struct ebpf_link *link = check_link(L, 1);
+	struct ebpf_link *link = binding_check_link(L, 1);
 	int result = ebpf_link_update(link, binding_check_program(L, 2), binding_error(L));
 
 	if (result >= 0) {
@@ -297,21 +297,21 @@ static int l_link_update(lua_State *L)
 
 static int l_link_pin(lua_State *L)
 {
-	struct ebpf_link *link = check_link(L, 1);
+	struct ebpf_link *link = binding_check_link(L, 1);
 
 	return binding_result(L, ebpf_link_pin(link, luaL_checkstring(L, 2), binding_error(L)));
 }
 
 static int l_link_unpin(lua_State *L)
 {
-	return binding_result(L, ebpf_link_unpin(check_link(L, 1), binding_error(L)));
+	return binding_result(L, ebpf_link_unpin(binding_check_link(L, 1), binding_error(L)));
 }
 
 static int l_link_info(lua_State *L)
 {
 	struct ebpf_link_info info;
 
-	if (ebpf_link_info(check_link(L, 1), &info, binding_error(L)) < 0)
+	if (ebpf_link_info(binding_check_link(L, 1), &info, binding_error(L)) < 0)
 		return binding_fail(L);
 	lua_createtable(L, 0, 4);
 	binding_push_enum(L, EBPF_LINK_TYPE, info.type);
@@ -327,32 +327,32 @@ static int l_link_info(lua_State *L)
 
 static int l_link_fd(lua_State *L)
 {
-	lua_pushinteger(L, ebpf_link_fd(check_link(L, 1)));
+	lua_pushinteger(L, ebpf_link_fd(binding_check_link(L, 1)));
 	return 1;
 }
 
 static int l_link_kind(lua_State *L)
 {
-	lua_pushstring(L, ebpf_link_kind_name(check_link(L, 1)));
+	lua_pushstring(L, ebpf_link_kind_name(binding_check_link(L, 1)));
 	return 1;
 }
 
 static int l_link_interface(lua_State *L)
 {
-	lua_pushstring(L, ebpf_link_interface(check_link(L, 1)));
+	lua_pushstring(L, ebpf_link_interface(binding_check_link(L, 1)));
 	return 1;
 }
 
 static int l_link_target(lua_State *L)
 {
-	lua_pushstring(L, ebpf_link_target(check_link(L, 1)));
+	lua_pushstring(L, ebpf_link_target(binding_check_link(L, 1)));
 	return 1;
 }
 
 /* link.program -> the program that it was made with */
 static int l_link_program(lua_State *L)
 {
-	check_link(L, 1);
+	binding_check_link(L, 1);
 	lua_getiuservalue(L, 1, PROGRAM);
 	return 1;
 }
@@ -366,7 +366,8 @@ static int l_link_tostring(lua_State *L)
 
 static const luaL_Reg methods[] = {
 	{ "detach", l_link_detach }, { "update", l_link_update }, { "info", l_link_info }, { "pin", l_link_pin },
-	{ "unpin", l_link_unpin }, { "fd", l_link_fd }, { "close", l_link_close }, { NULL, NULL }
+	{ "unpin", l_link_unpin }, { "fd", l_link_fd }, { "open", binding_link_open }, { "lines", binding_link_lines },
+	{ "read", binding_link_read }, { "close", l_link_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = {
 	{ "kind", l_link_kind }, { "interface", l_link_interface }, { "target", l_link_target },

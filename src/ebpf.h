@@ -565,6 +565,16 @@ EBPF_API int ebpf_link_unpin(struct ebpf_link *link, struct ebpf_error *err);
 /* Puts another program in the place of the present one, without a gap: xdp (5.9) and cgroup (5.7), also by their older interfaces. */
 EBPF_API int ebpf_link_update(struct ebpf_link *link, struct ebpf_program *program, struct ebpf_error *err);
 
+/* One run of an iterator (a link of kind "iter") over all that it walks; keeps a reference to the link. */
+struct ebpf_iterator;
+EBPF_API int ebpf_iterator_open(struct ebpf_link *link, struct ebpf_iterator **out, struct ebpf_error *err);
+EBPF_API void ebpf_iterator_close(struct ebpf_iterator *iterator);
+EBPF_API int ebpf_iterator_fd(const struct ebpf_iterator *iterator);
+/* Up to `size` bytes: how many, 0 at the end. What the program wrote by one bpf_seq_printf or bpf_seq_write need not come in one piece. */
+EBPF_API int64_t ebpf_iterator_read(struct ebpf_iterator *iterator, void *data, size_t size, struct ebpf_error *err);
+/* 1 = the next line, without its newline (memory valid until the next call), 0 = the end, -errno. */
+EBPF_API int ebpf_iterator_line(struct ebpf_iterator *iterator, const char **line, size_t *size, struct ebpf_error *err);
+
 /* ---- the ring buffer ------------------------------------------------------------------------------------------ */
 
 /* A reader of one BPF_MAP_TYPE_RINGBUF map (5.8). Keeps a reference to the map. One reader per map. */

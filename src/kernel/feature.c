@@ -400,6 +400,15 @@ static int probe_perf_link(struct ebpf_kernel *kernel)
 	return try_link(kernel, BPF_PROG_TYPE_TRACEPOINT, 0, BPF_PERF_EVENT);
 }
 
+static int probe_iter(struct ebpf_kernel *kernel)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof attr);
+	attr.iter_create.link_fd = (uint32_t)-1;
+	return complains_of_descriptor(kernel, kernel->sys->bpf(BPF_ITER_CREATE, &attr, EBPF_ATTR_SIZE(iter_create)));
+}
+
 static int probe_raw_tp_cookie(struct ebpf_kernel *kernel)
 {
 	union bpf_attr attr;
@@ -564,6 +573,7 @@ static const struct feature {
 	[EBPF_FEATURE_XDP_LINK] = { "xdp_link", "5.9", probe_xdp_link },
 	[EBPF_FEATURE_PERF_LINK] = { "perf_link", "5.15", probe_perf_link },
 	[EBPF_FEATURE_TRACING_LINK] = { "tracing_link", "5.19", probe_tracing_link },
+	[EBPF_FEATURE_ITER] = { "iter", "5.8", probe_iter },
 	[EBPF_FEATURE_RAW_TP_COOKIE] = { "raw_tp_cookie", "6.10", probe_raw_tp_cookie },
 	[EBPF_FEATURE_BPF_COOKIE] = { "bpf_cookie", "5.15", probe_bpf_cookie },
 	[EBPF_FEATURE_KPROBE] = { "kprobe", "4.1", probe_kprobe },

@@ -8,13 +8,14 @@
 
 #include "link/link.h"
 
-extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_kprobe,
+extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_iter, ebpf_kind_kprobe,
 	ebpf_kind_uprobe, ebpf_kind_perf_event, ebpf_kind_xdp, ebpf_kind_cgroup;
 
 const struct ebpf_link_kind *const ebpf_link_kinds[] = {
 	&ebpf_kind_tracepoint,
 	&ebpf_kind_raw_tracepoint,
 	&ebpf_kind_tracing,
+	&ebpf_kind_iter,
 	&ebpf_kind_kprobe,
 	&ebpf_kind_uprobe,
 	&ebpf_kind_perf_event,
@@ -288,6 +289,8 @@ static const struct ebpf_link_kind *kind_of_tracing(uint32_t attach_type)
 	case BPF_TRACE_FSESSION:
 	case BPF_TRACE_RAW_TP:
 		return &ebpf_kind_tracing;
+	case BPF_TRACE_ITER:
+		return &ebpf_kind_iter;
 	default:
 		return NULL;
 	}
