@@ -167,6 +167,7 @@ void ebpf_link_close(struct ebpf_link *link)
 	release(link, NULL);
 	ebpf_kernel_free(link->kernel);
 	free(link->legacy_event);
+	free(link->detail);
 	free(link->target);
 	free(link->pin_path);
 	free(link);
@@ -227,6 +228,13 @@ static int object_info(struct ebpf_link *link, int fd, void *info, uint32_t size
 	attr.info.info_len = size;
 	attr.info.info = ebpf_ptr(info);
 	return ebpf_kernel_sys(link->kernel)->bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, EBPF_ATTR_SIZE(info));
+}
+
+uint32_t ebpf_link_program_id(struct ebpf_link *link, int fd)
+{
+	struct bpf_prog_info info = { 0 };
+
+	return object_info(link, fd, &info, sizeof info) ? 0 : info.id;
 }
 
 /* The program of an attachment without a BPF link: by the descriptor that was kept, or by the perf event (Linux

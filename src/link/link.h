@@ -23,7 +23,7 @@ struct ebpf_link {
 	uint32_t socket_sequence;     /* of the last request */
 	struct ebpf_kernel *kernel;
 	const struct ebpf_link_kind *kind;
-	const char *interface;        /* "link", "perf", "legacy", "raw", "netlink", "attach" */
+	const char *interface;        /* "link", "perf", "legacy", "raw", "netlink", "attach", "socket" */
 	char *target;
 	char *pin_path;
 	/* undoes what closing the descriptors does not (tracefs event, netlink, BPF_PROG_DETACH); NULL = nothing.
@@ -33,6 +33,7 @@ struct ebpf_link {
 	int cgroup_fd, ifindex;       /* of undo */
 	uint32_t attach_type, attach_flags;
 	bool detached;
+	void *detail;                 /* of the kind, freed with the link */
 	/* An attachment that is made of several, one for each CPU or function: they are closed and detached with it, and its
 	 * own descriptors are -1. */
 	struct ebpf_link **parts;
@@ -77,6 +78,8 @@ void ebpf_link_drop_part(struct ebpf_link *link);
 int ebpf_link_set_target(struct ebpf_link *link, struct ebpf_error *err, const char *format, ...) EBPF_PRINTF(3, 4);
 /* BPF_LINK_CREATE; the descriptor goes to link->fd and `interface` becomes "link". -errno, err not filled. */
 int ebpf_link_create(struct ebpf_link *link, union bpf_attr *attr);
+/* The id of a program by its descriptor; 0 when the kernel does not tell. */
+uint32_t ebpf_link_program_id(struct ebpf_link *link, int fd);
 /* A close-on-exec duplicate of a descriptor; -errno. */
 int ebpf_link_keep_fd(struct ebpf_link *link, int fd);
 /* update() of an attachment without a BPF link: `replace` puts the program in the place of ours; then its duplicate is kept for detaching. */
@@ -89,6 +92,20 @@ int ebpf_link_fail(struct ebpf_link *link, int code, struct ebpf_error *err);
 enum ebpf_attach_mode { EBPF_ATTACH_ANY, EBPF_ATTACH_LINK, EBPF_ATTACH_PERF, EBPF_ATTACH_LEGACY };
 /* EINVAL for an unknown word. */
 int ebpf_attach_mode(const char *text, enum ebpf_attach_mode *mode, struct ebpf_error *err);
+
+/* -- network interfaces and the place among others (device.c) -- */
+
+/* link->ifindex and the target ("tcx lo"), from `interface` or `ifindex`; messages begin with `word`. */
+int ebpf_link_choose_interface(struct ebpf_link *link, const struct ebpf_link_options *given, const char *word,
+			       struct ebpf_error *err);
+/* Is it a descriptor of "bpf-prog", "bpf_link", "bpf-map"? */
+bool ebpf_link_fd_is(int fd, const char *kind);
+/* Was a place or a revision asked for? Its flags (with those of the option `flags`) and the descriptor or id beside which it is. */
+bool ebpf_link_has_anchor(const struct ebpf_link_options *given);
+int ebpf_link_anchor(const struct ebpf_link_options *given, const char *word, uint32_t *flags, uint32_t *relative,
+		     struct ebpf_error *err);
+/* Puts a better message in the place of one about a code that has to do with the place; returns the code. */
+int ebpf_link_explain_anchor(struct ebpf_link *link, const struct ebpf_link_options *given, int code, struct ebpf_error *err);
 
 /* -- which process an option names -- */
 
