@@ -400,6 +400,34 @@ static int probe_perf_link(struct ebpf_kernel *kernel)
 	return try_link(kernel, BPF_PROG_TYPE_TRACEPOINT, 0, BPF_PERF_EVENT);
 }
 
+/* A device that does not exist is looked for only where the kind of attachment is built in; interface indices are
+ * positive. */
+static int try_device(struct ebpf_kernel *kernel, uint32_t attach_type)
+{
+	int result, program = load(kernel, BPF_PROG_TYPE_SCHED_CLS, return_zero, EBPF_COUNT(return_zero));
+	union bpf_attr attr;
+
+	if (program < 0)
+		return verdict(kernel, program);
+	memset(&attr, 0, sizeof attr);
+	attr.target_ifindex = (uint32_t)-1;
+	attr.attach_bpf_fd = (uint32_t)program;
+	attr.attach_type = attach_type;
+	result = kernel->sys->bpf(BPF_PROG_ATTACH, &attr, EBPF_ATTR_SIZE(expected_revision));
+	kernel->sys->close(program);
+	return result == -ENODEV ? 1 : verdict(kernel, result);
+}
+
+static int probe_tcx(struct ebpf_kernel *kernel)
+{
+	return try_device(kernel, BPF_TCX_INGRESS);
+}
+
+static int probe_netkit(struct ebpf_kernel *kernel)
+{
+	return try_device(kernel, BPF_NETKIT_PRIMARY);
+}
+
 static int probe_iter(struct ebpf_kernel *kernel)
 {
 	union bpf_attr attr;
@@ -573,6 +601,8 @@ static const struct feature {
 	[EBPF_FEATURE_XDP_LINK] = { "xdp_link", "5.9", probe_xdp_link },
 	[EBPF_FEATURE_PERF_LINK] = { "perf_link", "5.15", probe_perf_link },
 	[EBPF_FEATURE_TRACING_LINK] = { "tracing_link", "5.19", probe_tracing_link },
+	[EBPF_FEATURE_TCX] = { "tcx", "6.6", probe_tcx },
+	[EBPF_FEATURE_NETKIT] = { "netkit", "6.7", probe_netkit },
 	[EBPF_FEATURE_ITER] = { "iter", "5.8", probe_iter },
 	[EBPF_FEATURE_RAW_TP_COOKIE] = { "raw_tp_cookie", "6.10", probe_raw_tp_cookie },
 	[EBPF_FEATURE_BPF_COOKIE] = { "bpf_cookie", "5.15", probe_bpf_cookie },

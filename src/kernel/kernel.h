@@ -39,6 +39,8 @@ enum ebpf_feature {
 	EBPF_FEATURE_PERF_LINK, /* 5.15 */
 	EBPF_FEATURE_TRACING_LINK, /* 5.19: BPF_LINK_CREATE for tracing and LSM programs; else BPF_RAW_TRACEPOINT_OPEN
 				    */
+	EBPF_FEATURE_TCX, /* 6.6: tc programs by link */
+	EBPF_FEATURE_NETKIT, /* 6.7, a kernel built with it */
 	EBPF_FEATURE_ITER, /* 5.8: iterators */
 	EBPF_FEATURE_RAW_TP_COOKIE, /* 6.10: a cookie for raw tracepoints and tp_btf */
 	EBPF_FEATURE_BPF_COOKIE, /* 5.15 bpf_get_attach_cookie */

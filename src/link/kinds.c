@@ -9,7 +9,8 @@
 #include "link/link.h"
 
 extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_iter, ebpf_kind_kprobe,
-	ebpf_kind_uprobe, ebpf_kind_perf_event, ebpf_kind_xdp, ebpf_kind_cgroup;
+	ebpf_kind_uprobe, ebpf_kind_perf_event, ebpf_kind_xdp, ebpf_kind_tc, ebpf_kind_netkit,
+	ebpf_kind_cgroup;
 
 const struct ebpf_link_kind *const ebpf_link_kinds[] = {
 	&ebpf_kind_tracepoint,
@@ -20,6 +21,8 @@ const struct ebpf_link_kind *const ebpf_link_kinds[] = {
 	&ebpf_kind_uprobe,
 	&ebpf_kind_perf_event,
 	&ebpf_kind_xdp,
+	&ebpf_kind_tc,
+	&ebpf_kind_netkit,
 	&ebpf_kind_cgroup,
 	NULL,
 };
@@ -315,6 +318,9 @@ static const struct ebpf_link_kind *kind_of(const struct ebpf_program *program, 
 		return &ebpf_kind_perf_event;
 	case BPF_PROG_TYPE_XDP:
 		return &ebpf_kind_xdp;
+	case BPF_PROG_TYPE_SCHED_CLS:
+		return program->attach_type == BPF_NETKIT_PRIMARY || program->attach_type == BPF_NETKIT_PEER ? &ebpf_kind_netkit
+													   : &ebpf_kind_tc;
 	case BPF_PROG_TYPE_CGROUP_SKB:
 	case BPF_PROG_TYPE_CGROUP_SOCK:
 	case BPF_PROG_TYPE_CGROUP_SOCK_ADDR:

@@ -15,7 +15,7 @@ struct ebpf_netlink_request {
 	uint8_t body[240];
 };
 struct ebpf_netlink_answer {
-	uint8_t data[4096];  /* the first message (not an acknowledgement), cut to what fits */
+	uint8_t data[8192];  /* the first message (not an acknowledgement), cut to what fits */
 	size_t size;
 	size_t count;        /* messages */
 	bool lost;           /* the request went out, but not all of its answer came: it is not known what the kernel did */
