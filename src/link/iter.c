@@ -80,12 +80,11 @@ static int fill_cgroup(struct ebpf_link *link, const struct ebpf_link_options *g
 				 "\"children\"",
 				 given->order);
 	if (given->path) {
-		/* needed no longer than the link takes to be made, but closed with it */
-		link->cgroup_fd = ebpf_kernel_sys(link->kernel)->openat(AT_FDCWD, given->path, O_RDONLY | O_DIRECTORY, 0);
-		if (link->cgroup_fd < 0)
-			return ebpf_fail_errno(err, link->cgroup_fd, "iter: cgroup '%s'", given->path);
+		link->target_fd = ebpf_kernel_sys(link->kernel)->openat(AT_FDCWD, given->path, O_RDONLY | O_DIRECTORY, 0);
+		if (link->target_fd < 0)
+			return ebpf_fail_errno(err, link->target_fd, "iter: cgroup '%s'", given->path);
 	}
-	info->cgroup.cgroup_fd = given->path ? (uint32_t)link->cgroup_fd : (uint32_t)given->cgroup_fd;
+	info->cgroup.cgroup_fd = given->path ? (uint32_t)link->target_fd : (uint32_t)given->cgroup_fd;
 	return 0;
 }
 
@@ -171,6 +170,9 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 		attr.link_create.iter_info_len = sizeof info;
 	}
 	result = ebpf_kernel_masked(link->kernel, EBPF_FEATURE_ITER) ? -EINVAL : ebpf_link_create(link, &attr);
+	if (link->target_fd >= 0)
+		ebpf_kernel_sys(link->kernel)->close(link->target_fd);
+	link->target_fd = -1;
 	return result ? explain(link, program, &info, any, result, err) : 0;
 }
 

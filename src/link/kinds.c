@@ -10,7 +10,8 @@
 
 extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_iter, ebpf_kind_kprobe,
 	ebpf_kind_uprobe, ebpf_kind_perf_event, ebpf_kind_xdp, ebpf_kind_tc, ebpf_kind_netkit,
-	ebpf_kind_cgroup;
+	ebpf_kind_cgroup, ebpf_kind_netns, ebpf_kind_netfilter, ebpf_kind_sockmap, ebpf_kind_socket_filter, ebpf_kind_reuseport,
+	ebpf_kind_lirc;
 
 const struct ebpf_link_kind *const ebpf_link_kinds[] = {
 	&ebpf_kind_tracepoint,
@@ -24,6 +25,12 @@ const struct ebpf_link_kind *const ebpf_link_kinds[] = {
 	&ebpf_kind_tc,
 	&ebpf_kind_netkit,
 	&ebpf_kind_cgroup,
+	&ebpf_kind_netns,
+	&ebpf_kind_netfilter,
+	&ebpf_kind_sockmap,
+	&ebpf_kind_socket_filter,
+	&ebpf_kind_reuseport,
+	&ebpf_kind_lirc,
 	NULL,
 };
 
@@ -327,6 +334,18 @@ static const struct ebpf_link_kind *kind_of(const struct ebpf_program *program, 
 	case BPF_PROG_TYPE_CGROUP_DEVICE:
 	case BPF_PROG_TYPE_CGROUP_SYSCTL: case BPF_PROG_TYPE_CGROUP_SOCKOPT: case BPF_PROG_TYPE_SOCK_OPS:
 		return &ebpf_kind_cgroup;
+	case BPF_PROG_TYPE_SK_LOOKUP: case BPF_PROG_TYPE_FLOW_DISSECTOR:
+		return &ebpf_kind_netns;
+	case BPF_PROG_TYPE_NETFILTER:
+		return &ebpf_kind_netfilter;
+	case BPF_PROG_TYPE_SK_MSG: case BPF_PROG_TYPE_SK_SKB:
+		return &ebpf_kind_sockmap;
+	case BPF_PROG_TYPE_SOCKET_FILTER:
+		return &ebpf_kind_socket_filter;
+	case BPF_PROG_TYPE_SK_REUSEPORT:
+		return &ebpf_kind_reuseport;
+	case BPF_PROG_TYPE_LIRC_MODE2:
+		return &ebpf_kind_lirc;
 	default:
 		return NULL;
 	}

@@ -40,6 +40,38 @@ int ebpf_link_keep_fd(struct ebpf_link *link, int fd)
 	return ebpf_kernel_sys(link->kernel)->fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
+int ebpf_link_prog_attach(struct ebpf_link *link, int program_fd, uint32_t flags, int replaced_fd)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof attr);
+	attr.target_fd = link->target_fd < 0 ? 0 : (uint32_t)link->target_fd;
+	attr.attach_bpf_fd = (uint32_t)program_fd;
+	attr.attach_type = link->attach_type;
+	attr.attach_flags = flags;
+	if (flags & BPF_F_REPLACE)
+		attr.replace_bpf_fd = (uint32_t)replaced_fd;
+	return ebpf_kernel_sys(link->kernel)->bpf(BPF_PROG_ATTACH, &attr, EBPF_ATTR_SIZE(replace_bpf_fd));
+}
+
+int ebpf_link_prog_detach(struct ebpf_link *link, int program_fd)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof attr);
+	attr.target_fd = link->target_fd < 0 ? 0 : (uint32_t)link->target_fd;
+	attr.attach_bpf_fd = (uint32_t)program_fd;
+	attr.attach_type = link->attach_type;
+	return ebpf_kernel_sys(link->kernel)->bpf(BPF_PROG_DETACH, &attr, EBPF_ATTR_SIZE(replace_bpf_fd));
+}
+
+int ebpf_link_undo_prog_attach(struct ebpf_link *link, struct ebpf_error *err)
+{
+	int result = ebpf_link_prog_detach(link, link->program_fd_kept);
+
+	return result && result != -ENOENT ? ebpf_link_fail(link, result, err) : 0;
+}
+
 int ebpf_link_replace_kept(struct ebpf_link *link, struct ebpf_program *program, int (*replace)(struct ebpf_link *link, int program_fd),
 			   struct ebpf_error *err)
 {
@@ -91,7 +123,7 @@ struct ebpf_link *ebpf_link_new(struct ebpf_kernel *kernel, const struct ebpf_li
 	if (!link)
 		return NULL;
 	link->refs = 1;
-	link->fd = link->perf_fd = link->program_fd_kept = link->cgroup_fd = link->socket_fd = -1;
+	link->fd = link->perf_fd = link->program_fd_kept = link->target_fd = link->socket_fd = -1;
 	link->kernel = ebpf_kernel_ref(kernel);
 	link->kind = kind;
 	return link;
@@ -152,7 +184,7 @@ static int release(struct ebpf_link *link, struct ebpf_error *err)
 	}
 	link->undo = NULL;
 	close_fd(link, &link->program_fd_kept);
-	close_fd(link, &link->cgroup_fd);
+	close_fd(link, &link->target_fd);
 	close_fd(link, &link->socket_fd);
 	link->detached = true;
 	return result;

@@ -30,7 +30,7 @@ struct ebpf_link {
 	 * Called once. */
 	int (*undo)(struct ebpf_link *link, struct ebpf_error *err);
 	char *legacy_event;           /* "kprobes/name": to be removed from tracefs */
-	int cgroup_fd, ifindex;       /* of undo */
+	int target_fd, ifindex;       /* what it is attached to, where that is needed later: cgroup, map, device, interface */
 	uint32_t attach_type, attach_flags;
 	bool detached;
 	void *detail;                 /* of the kind, freed with the link */
@@ -80,6 +80,11 @@ int ebpf_link_set_target(struct ebpf_link *link, struct ebpf_error *err, const c
 int ebpf_link_create(struct ebpf_link *link, union bpf_attr *attr);
 /* The id of a program by its descriptor; 0 when the kernel does not tell. */
 uint32_t ebpf_link_program_id(struct ebpf_link *link, int fd);
+/* BPF_PROG_ATTACH and _DETACH of link->attach_type at link->target_fd (0 when there is none); `replaced_fd` with BPF_F_REPLACE alone. -errno. */
+int ebpf_link_prog_attach(struct ebpf_link *link, int program_fd, uint32_t flags, int replaced_fd);
+int ebpf_link_prog_detach(struct ebpf_link *link, int program_fd);
+/* undo() of such an attachment, of the program in link->program_fd_kept; none is there any more is fine. */
+int ebpf_link_undo_prog_attach(struct ebpf_link *link, struct ebpf_error *err);
 /* A close-on-exec duplicate of a descriptor; -errno. */
 int ebpf_link_keep_fd(struct ebpf_link *link, int fd);
 /* update() of an attachment without a BPF link: `replace` puts the program in the place of ours; then its duplicate is kept for detaching. */
