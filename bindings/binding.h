@@ -70,6 +70,7 @@ int binding_tostring(lua_State *L, const char *class_name, const char *text);
 #define CLASS_ERROR "ebpf.error"
 #define CLASS_INSTRUCTION "ebpf.instruction"
 #define CLASS_INSTRUCTIONS "ebpf.instructions"
+#define CLASS_ITERATOR "ebpf.iterator"
 #define CLASS_KERNEL "ebpf.kernel"
 #define CLASS_LINK "ebpf.link"
 #define CLASS_LOOP "ebpf.loop"
@@ -103,6 +104,7 @@ void binding_open_collection(lua_State *L);
 void binding_open_map(lua_State *L);
 void binding_open_program(lua_State *L);
 void binding_open_link(lua_State *L);
+void binding_open_iterator(lua_State *L);
 void binding_open_ring(lua_State *L);
 void binding_open_loop(lua_State *L);
 void binding_open_asm(lua_State *L);
@@ -123,6 +125,11 @@ void binding_set_reference(lua_State *L, enum ebpf_reference kind, const char *n
 
 struct ebpf_map *binding_check_map(lua_State *L, int index);
 struct ebpf_program *binding_check_program(lua_State *L, int index);
+struct ebpf_link *binding_check_link(lua_State *L, int index);
+/* Methods of links that read an iterator (iterator.c): link:open() -> iterator; link:lines(), for a `for`; link:read() -> all of it. */
+int binding_link_open(lua_State *L);
+int binding_link_lines(lua_State *L);
+int binding_link_read(lua_State *L);
 /* Push a closed handle, whose core object is then stored in *object: one reference that it owns. `parent` is the index of what it
  * keeps alive, or 0. */
 struct ebpf_map **binding_new_map(lua_State *L, int parent);
@@ -151,7 +158,8 @@ void binding_open_code(lua_State *L);
 void binding_push_fields(lua_State *L, int spec, struct ebpf_map_spec *map);
 /* spec:load(options) -> collection (collection.c) */
 int binding_spec_load(lua_State *L);
-/* Fills link options of any kind from the table at `index` but for the names `except` (NULL-terminated, or NULL); its strings stay borrowed from the table. */
+/* Fills link options of any kind from the table at `index` but for the names `except` (NULL-terminated, or NULL); its strings stay borrowed from the
+ * table, and what it leaves on the stack must stay there as long as they are used. */
 void binding_link_options(lua_State *L, struct ebpf_link_options *options, int index, const char *const *except);
 /* The descriptor of a map, program or link, or -1 when the value is none. */
 int binding_object_fd(lua_State *L, int index);

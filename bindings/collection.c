@@ -449,10 +449,10 @@ static int l_collection_attach(lua_State *L)
 
 	check_collection(L, 1);
 	get_wanted(L);
+	lua_newtable(L);
+	lua_newtable(L);
 	if (!lua_isnil(L, 2))
 		binding_link_options(L, &options, 2, lists);
-	lua_newtable(L);
-	lua_newtable(L);
 	for (size_t i = 0; i < check_collection(L, 1)->program_count; i++) {
 		const struct ebpf_program *program = check_collection(L, 1)->programs[i];
 
@@ -465,6 +465,7 @@ static int l_collection_attach(lua_State *L)
 			attach_map(L, i);
 	if (lua_rawlen(L, ATTACHED) == 0 && lua_rawlen(L, FAILED) > 0)
 		return nothing_attached(L, FAILED);
+	lua_settop(L, FAILED);
 	return 2;
 }
 

@@ -25,8 +25,49 @@ static const struct ebpf_option *positional(const struct ebpf_option *options, i
 	return NULL;
 }
 
-/* Stores the value at `index`; a string stays borrowed from the Lua value. A handle stands for its descriptor. */
-static void set_option(lua_State *L, struct ebpf_link_options *options, const struct ebpf_option *option, int index)
+/* How many items the value at `index` has as a list: a table's, or the value alone is one. */
+static size_t list_count(lua_State *L, int index)
+{
+	return lua_type(L, index) == LUA_TTABLE ? lua_rawlen(L, index) : 1;
+}
+
+/* Pushes the item (from 0) of the list at `index`. */
+static void push_item(lua_State *L, int index, size_t item)
+{
+	if (lua_type(L, index) == LUA_TTABLE)
+		lua_rawgeti(L, index, (lua_Integer)item + 1);
+	else
+		lua_pushvalue(L, index);
+}
+
+/* Push an array that holds the items, and stays on the stack as long as it is needed; strings are borrowed from the list. */
+static void set_strings(lua_State *L, struct ebpf_strings *strings, const char *name, int index)
+{
+	size_t count = list_count(L, index);
+	const char **items = lua_newuserdatauv(L, (count + 1) * sizeof(*items), 0);
+
+	for (size_t i = 0; i < count; i++, lua_pop(L, 1)) {
+		push_item(L, index, i);
+		items[i] = binding_to_string(L, -1, name);
+	}
+	*strings = (struct ebpf_strings){ items, count };
+}
+
+static void set_numbers(lua_State *L, struct ebpf_numbers *numbers, const char *name, int index)
+{
+	size_t count = list_count(L, index);
+	uint64_t *items = lua_newuserdatauv(L, (count + 1) * sizeof(*items), 0);
+
+	for (size_t i = 0; i < count; i++, lua_pop(L, 1)) {
+		push_item(L, index, i);
+		items[i] = binding_to_integer(L, -1, UINT64_MAX, name);
+	}
+	*numbers = (struct ebpf_numbers){ items, count };
+}
+
+/* Stores the value at `index`; a string stays borrowed from the Lua value. A handle stands for its descriptor. A list leaves an array
+ * on the stack: true. */
+static bool set_option(lua_State *L, struct ebpf_link_options *options, const struct ebpf_option *option, int index)
 {
 	void *field = (char *)options + option->offset;
 	int fd = lua_type(L, index) == LUA_TUSERDATA ? binding_object_fd(L, index) : -1;
@@ -54,7 +95,23 @@ static void set_option(lua_State *L, struct ebpf_link_options *options, const st
 			luaL_error(L, "%s: boolean expected, got %s", option->name, luaL_typename(L, index));
 		*(bool *)field = lua_toboolean(L, index);
 		break;
+	case EBPF_OPTION_STRINGS:
+		set_strings(L, field, option->name, index);
+		return true;
+	case EBPF_OPTION_NUMBERS:
+		set_numbers(L, field, option->name, index);
+		return true;
 	}
+	return false;
+}
+
+/* Stores the value on top under the key below it, and pops the value; the arrays of lists go below the key. */
+static void set_next_option(lua_State *L, struct ebpf_link_options *options, const struct ebpf_option *option)
+{
+	luaL_checkstack(L, 4, "too many options");
+	if (set_option(L, options, option, lua_gettop(L)))
+		lua_insert(L, -3);
+	lua_pop(L, 1);
 }
 
 static int unknown_option(lua_State *L, const char *kind, const struct ebpf_option *options, const char *name)
@@ -71,7 +128,7 @@ static int unknown_option(lua_State *L, const char *kind, const struct ebpf_opti
 	return luaL_error(L, "%s: unknown option '%s' (known: %s)", kind, name, lua_tostring(L, -1));
 }
 
-/* The table at `index`, whose strings stay borrowed. */
+/* The table at `index`, whose strings stay borrowed; may leave values on the stack that must stay as long. */
 static void set_options(lua_State *L, const char *kind, const struct ebpf_option *known, struct ebpf_link_options *options,
 			int index)
 {
@@ -82,8 +139,7 @@ static void set_options(lua_State *L, const char *kind, const struct ebpf_option
 
 		if (!option)
 			unknown_option(L, kind, known, name ? name : "(not a string)");
-		set_option(L, options, option, lua_gettop(L));
-		lua_pop(L, 1);
+		set_next_option(L, options, option);
 	}
 }
 
@@ -112,8 +168,7 @@ void binding_link_options(lua_State *L, struct ebpf_link_options *options, int i
 			option = find_option(ebpf_link_kind_options(kind), name);
 		if (!option)
 			luaL_error(L, "attach: unknown option '%s'", name);
-		set_option(L, options, option, lua_gettop(L));
-		lua_pop(L, 1);
+		set_next_option(L, options, option);
 	}
 }
 
@@ -220,7 +275,7 @@ static int l_link_known(lua_State *L)
 
 /* -- the handle -- */
 
-static struct ebpf_link *check_link(lua_State *L, int index)
+struct ebpf_link *binding_check_link(lua_State *L, int index)
 {
 	return *(struct ebpf_link **)binding_check(L, index, CLASS_LINK);
 }
@@ -237,14 +292,14 @@ static int l_link_close(lua_State *L)
 
 static int l_link_detach(lua_State *L)
 {
-	return binding_result(L, ebpf_link_detach(check_link(L, 1), binding_error(L)));
+	return binding_result(L, ebpf_link_detach(binding_check_link(L, 1), binding_error(L)));
 }
 
 static int l_link_update(lua_State *L)
 {
 	bool is_map = luaL_testudata(L, 2, CLASS_MAP) != NULL;
-	int result = is_map ? ebpf_link_update_map(check_link(L, 1), binding_check_map(L, 2), binding_error(L)) :
-			      ebpf_link_update(check_link(L, 1), binding_check_program(L, 2), binding_error(L));
+	int result = is_map ? ebpf_link_update_map(binding_check_link(L, 1), binding_check_map(L, 2), binding_error(L)) :
+			      ebpf_link_update(binding_check_link(L, 1), binding_check_program(L, 2), binding_error(L));
 
 	if (result >= 0) {
 		lua_pushvalue(L, 2);
@@ -255,21 +310,21 @@ static int l_link_update(lua_State *L)
 
 static int l_link_pin(lua_State *L)
 {
-	struct ebpf_link *link = check_link(L, 1);
+	struct ebpf_link *link = binding_check_link(L, 1);
 
 	return binding_result(L, ebpf_link_pin(link, luaL_checkstring(L, 2), binding_error(L)));
 }
 
 static int l_link_unpin(lua_State *L)
 {
-	return binding_result(L, ebpf_link_unpin(check_link(L, 1), binding_error(L)));
+	return binding_result(L, ebpf_link_unpin(binding_check_link(L, 1), binding_error(L)));
 }
 
 static int l_link_info(lua_State *L)
 {
 	struct ebpf_link_info info;
 
-	if (ebpf_link_info(check_link(L, 1), &info, binding_error(L)) < 0)
+	if (ebpf_link_info(binding_check_link(L, 1), &info, binding_error(L)) < 0)
 		return binding_fail(L);
 	lua_createtable(L, 0, 5);
 	binding_push_enum(L, EBPF_LINK_TYPE, info.type);
@@ -287,32 +342,32 @@ static int l_link_info(lua_State *L)
 
 static int l_link_fd(lua_State *L)
 {
-	lua_pushinteger(L, ebpf_link_fd(check_link(L, 1)));
+	lua_pushinteger(L, ebpf_link_fd(binding_check_link(L, 1)));
 	return 1;
 }
 
 static int l_link_kind(lua_State *L)
 {
-	lua_pushstring(L, ebpf_link_kind_name(check_link(L, 1)));
+	lua_pushstring(L, ebpf_link_kind_name(binding_check_link(L, 1)));
 	return 1;
 }
 
 static int l_link_interface(lua_State *L)
 {
-	lua_pushstring(L, ebpf_link_interface(check_link(L, 1)));
+	lua_pushstring(L, ebpf_link_interface(binding_check_link(L, 1)));
 	return 1;
 }
 
 static int l_link_target(lua_State *L)
 {
-	lua_pushstring(L, ebpf_link_target(check_link(L, 1)));
+	lua_pushstring(L, ebpf_link_target(binding_check_link(L, 1)));
 	return 1;
 }
 
 /* What it was made with, as link.program or as link.map; the other is nil. */
 static int push_attached(lua_State *L, const char *class_name)
 {
-	check_link(L, 1);
+	binding_check_link(L, 1);
 	lua_getiuservalue(L, 1, ATTACHED);
 	if (!luaL_testudata(L, -1, class_name))
 		lua_pushnil(L);
@@ -338,7 +393,8 @@ static int l_link_tostring(lua_State *L)
 
 static const luaL_Reg methods[] = {
 	{ "detach", l_link_detach }, { "update", l_link_update }, { "info", l_link_info }, { "pin", l_link_pin },
-	{ "unpin", l_link_unpin }, { "fd", l_link_fd }, { "close", l_link_close }, { NULL, NULL }
+	{ "unpin", l_link_unpin }, { "fd", l_link_fd }, { "open", binding_link_open }, { "lines", binding_link_lines },
+	{ "read", binding_link_read }, { "close", l_link_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = {
 	{ "kind", l_link_kind }, { "interface", l_link_interface }, { "target", l_link_target },

@@ -67,6 +67,13 @@ describe("example", function()
     assert.is_true(count and count >= 50, output)
   end)
 
+  it("profile samples who is at work", function()
+    need { kernel = "4.9" }
+    local output = example("profile.lua 60 499", [[lua5.4 -e 'local start = os.clock() repeat until os.clock() - start > 0.5']])
+    local samples = tonumber(output:match "\n +%d+ lua5.4 +(%d+) +[%d.]+")
+    assert.is_true(samples and samples >= 20, output)
+  end)
+
   it("read_latency measures vfs_read by kprobe and kretprobe", function()
     need { kernel = "4.17", "kprobe" }
     local output = example("read_latency.lua 60", "dd if=/dev/zero of=/dev/null bs=1 count=2000 2>/dev/null")

@@ -785,6 +785,15 @@ EBPF_API int ebpf_program_run(struct ebpf_program *program, struct ebpf_run_opti
 
 /* ---- links ------------------------------------------------------------------------------------------------ */
 
+/* Lists in options: the items stay the caller's. */
+struct ebpf_numbers {
+	const uint64_t *items;
+	size_t count;
+};
+struct ebpf_strings {
+	const char *const *items;
+	size_t count;
+};
 /* All options of all kinds; a kind looks at its own and refuses none silently: ebpf_link_kind_options tells which
  * it takes. Zero means "not given" except where a flag says otherwise. */
 struct ebpf_link_options {
@@ -808,8 +817,40 @@ struct ebpf_link_options {
 	uint32_t max_active;   /* kretprobe */
 	uint32_t flags;        /* the kernel's, as they are */
 	bool ret;              /* return probe: kretprobe, uretprobe */
+	bool session;          /* kprobe_multi, uprobe_multi: the program runs at entry and at return */
+	bool first;            /* tc, netkit, cgroup: before all others (6.6; cgroup 6.17) */
+	bool defrag;           /* netfilter: fragments are put together before (6.6) */
+	const char *type;      /* perf_event: "software", "hardware", "cache", "raw", "breakpoint", or a PMU of sysfs */
+	const char *event;     /* perf_event: "cpu-clock", "cycles", "LLC-load-misses", ... */
+	const char *pattern;   /* kprobe_multi, uprobe_multi: "tcp_*" (* ? [abc], as of the shell) */
+	const char *direction; /* tc: "ingress", "egress"; netkit: "primary", "peer" */
+	const char *family;    /* netfilter: "ipv4", "ipv6" */
+	const char *hook;      /* netfilter: "prerouting", "input", "forward", "output", "postrouting" */
+	const char *order;     /* iter over cgroups: "self", "preorder", "postorder", "ancestors", "children" */
+	struct ebpf_strings symbols; /* kprobe_multi, uprobe_multi: instead of a pattern */
+	struct ebpf_numbers addresses; /* kprobe_multi: likewise */
+	struct ebpf_numbers offsets; /* uprobe_multi: likewise, in the file */
+	struct ebpf_numbers cookies; /* kprobe_multi, uprobe_multi: one for each symbol, address or offset */
+	struct ebpf_numbers ref_counter_offsets; /* uprobe_multi: likewise */
+	struct ebpf_numbers cpu; /* perf_event: these alone; none = all that are online */
+	uint64_t config;       /* perf_event: the event by number; a breakpoint's is `address` */
+	uint64_t period;       /* perf_event: a sample each so many events (a clock: nanoseconds) */
+	uint64_t frequency;    /* perf_event: so many samples a second, instead of `period` */
+	uint64_t length;       /* perf_event: bytes that a breakpoint watches */
+	uint64_t expected_revision; /* tc, netkit, cgroup: fail when others have attached meanwhile (6.6) */
+	int32_t map;           /* iter, sockmap: a map's descriptor */
+	int32_t socket_fd;     /* socket_filter, reuseport */
+	int32_t before, after; /* tc, netkit, cgroup: place it beside a program or link, by descriptor (6.6; cgroup 6.17) */
+	uint32_t before_id, after_id; /* the same by a program's id, or a link's with BPF_F_LINK in `flags` */
+	int32_t tid;           /* iter over tasks: this one alone */
+	int32_t pid_fd;        /* iter over tasks: those of a process, as by `pid` */
+	int32_t priority;      /* netfilter: the lower the earlier; tc by netlink: 1..65535, 0 = the kernel's choice */
+	uint32_t handle;       /* tc by netlink: the filter's, 0 = the kernel's choice */
 };
-enum ebpf_option_type { EBPF_OPTION_STRING, EBPF_OPTION_U64, EBPF_OPTION_U32, EBPF_OPTION_S32, EBPF_OPTION_BOOL };
+/* A list option is one of numbers or of strings. */
+enum ebpf_option_type {
+	EBPF_OPTION_STRING, EBPF_OPTION_U64, EBPF_OPTION_U32, EBPF_OPTION_S32, EBPF_OPTION_BOOL, EBPF_OPTION_STRINGS, EBPF_OPTION_NUMBERS
+};
 struct ebpf_option {
 	const char *name;
 	enum ebpf_option_type type;
@@ -860,6 +901,16 @@ EBPF_API int ebpf_link_unpin(struct ebpf_link *link, struct ebpf_error *err);
 EBPF_API int ebpf_link_update(struct ebpf_link *link, struct ebpf_program *program, struct ebpf_error *err);
 /* Puts another struct_ops map, of the same struct, in the place of the present one (6.4; the type must allow it). */
 EBPF_API int ebpf_link_update_map(struct ebpf_link *link, struct ebpf_map *map, struct ebpf_error *err);
+
+/* One run of an iterator (a link of kind "iter") over all that it walks; keeps a reference to the link. */
+struct ebpf_iterator;
+EBPF_API int ebpf_iterator_open(struct ebpf_link *link, struct ebpf_iterator **out, struct ebpf_error *err);
+EBPF_API void ebpf_iterator_close(struct ebpf_iterator *iterator);
+EBPF_API int ebpf_iterator_fd(const struct ebpf_iterator *iterator);
+/* Up to `size` bytes: how many, 0 at the end. What the program wrote by one bpf_seq_printf or bpf_seq_write need not come in one piece. */
+EBPF_API int64_t ebpf_iterator_read(struct ebpf_iterator *iterator, void *data, size_t size, struct ebpf_error *err);
+/* 1 = the next line, without its newline (memory valid until the next call), 0 = the end, -errno. */
+EBPF_API int ebpf_iterator_line(struct ebpf_iterator *iterator, const char **line, size_t *size, struct ebpf_error *err);
 
 /* ---- the ring buffer ------------------------------------------------------------------------------------------ */
 

@@ -80,8 +80,9 @@ static void test_sections(void)
 		   send_packet);
 	check_auto(sectioned(BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS, "cgroup_skb/egress", NULL), lo, 0,
 		   "path", NULL);
-	check_auto(sectioned(BPF_PROG_TYPE_SOCKET_FILTER, 0, "socket", NULL), lo, 0, "section 'socket'", NULL);
-	check_auto(sectioned(BPF_PROG_TYPE_SCHED_CLS, 0, "tc", NULL), lo, 0, "sched_cls", NULL);
+	check_auto(sectioned(BPF_PROG_TYPE_SOCKET_FILTER, 0, "socket", NULL), lo, 0, "its socket", NULL);
+	check_auto(sectioned(BPF_PROG_TYPE_SCHED_CLS, 0, "tc", NULL), lo, 0, "in which direction", NULL);
+	check_auto(sectioned(BPF_PROG_TYPE_SYSCALL, 0, "syscall", NULL), lo, 0, "section 'syscall'", NULL);
 }
 
 static void test_many(void)
@@ -323,11 +324,11 @@ static void test_kinds(void)
 	for (; ebpf_link_kind(total, &name, &since) == 0; total++) {
 		const struct ebpf_option *option = ebpf_link_kind_options(name);
 
-		CHECK(option && since[0] >= '4' && since[1] == '.');
+		CHECK(option && since[0] >= '3' && since[1] == '.');
 		for (; option && option->name; option++)
 			CHECK(option->offset > 0 && option->offset < sizeof(struct ebpf_link_options));
 	}
-	CHECK_INT(total, 8);
+	CHECK(total >= 8);
 	CHECK(!ebpf_link_kind_options("nope"));
 	for (size_t i = 0; i < EBPF_COUNT(aliases); i++)
 		CHECK(ebpf_link_kind_options(aliases[i]));

@@ -83,10 +83,10 @@
 #define BPF_F_ALLOW_OVERRIDE (1U << 0)
 #define BPF_F_ALLOW_MULTI (1U << 1)
 #define BPF_F_REPLACE (1U << 2)
-#define BPF_F_BEFORE (1U << 3)            /* 6.6: tcx, netkit; 6.16: cgroup */
+#define BPF_F_BEFORE (1U << 3)            /* 6.6: tcx, netkit; 6.17: cgroup */
 #define BPF_F_AFTER (1U << 4)
 #define BPF_F_ID (1U << 5)                /* relative_id instead of relative_fd */
-#define BPF_F_PREORDER (1U << 6)
+#define BPF_F_PREORDER (1U << 6)          /* BPF_F_LINK: the relative is a link, not a program */
 #define BPF_F_KPROBE_MULTI_RETURN (1U << 0)
 #define BPF_F_UPROBE_MULTI_RETURN (1U << 0)
 #define BPF_F_UPROBE_MULTI_PATH_FD (1U << 1)

@@ -434,7 +434,8 @@ static int complains_of_descriptor(struct ebpf_kernel *kernel, int result)
 }
 
 /* BPF_LINK_CREATE of a do-nothing program on target -1. */
-static int try_link(struct ebpf_kernel *kernel, uint32_t program_type, uint32_t expected, uint32_t attach_type)
+static int try_link_with(struct ebpf_kernel *kernel, uint32_t program_type, uint32_t expected, uint32_t attach_type,
+			 uint32_t flags)
 {
 	union bpf_attr attr;
 	int result, program;
@@ -448,9 +449,50 @@ static int try_link(struct ebpf_kernel *kernel, uint32_t program_type, uint32_t 
 	attr.link_create.prog_fd = (uint32_t)program;
 	attr.link_create.target_fd = (uint32_t)-1;
 	attr.link_create.attach_type = attach_type;
+	attr.link_create.flags = flags;
 	result = complains_of_descriptor(kernel, kernel->sys->bpf(BPF_LINK_CREATE, &attr, sizeof attr));
 	kernel->sys->close(program);
 	return result;
+}
+
+static int try_link(struct ebpf_kernel *kernel, uint32_t program_type, uint32_t expected, uint32_t attach_type)
+{
+	return try_link_with(kernel, program_type, expected, attach_type, 0);
+}
+
+static int probe_cgroup_order(struct ebpf_kernel *kernel)
+{
+	return try_link_with(kernel, BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS, BPF_CGROUP_INET_EGRESS, BPF_F_BEFORE);
+}
+
+static int probe_netns_link(struct ebpf_kernel *kernel)
+{
+	return try_link(kernel, BPF_PROG_TYPE_FLOW_DISSECTOR, BPF_FLOW_DISSECTOR, BPF_FLOW_DISSECTOR);
+}
+
+static int probe_sockmap_link(struct ebpf_kernel *kernel)
+{
+	return try_link(kernel, BPF_PROG_TYPE_SK_MSG, BPF_SK_MSG_VERDICT, BPF_SK_MSG_VERDICT);
+}
+
+/* Here the protocol family can be wrong, not a descriptor. */
+static int probe_netfilter_link(struct ebpf_kernel *kernel)
+{
+	union bpf_attr attr;
+	int result, program;
+
+	program_attr(&attr, BPF_PROG_TYPE_NETFILTER, return_zero, EBPF_COUNT(return_zero));
+	attr.expected_attach_type = BPF_NETFILTER;
+	program = kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr);
+	if (program < 0)
+		return verdict(kernel, program);
+	memset(&attr, 0, sizeof attr);
+	attr.link_create.prog_fd = (uint32_t)program;
+	attr.link_create.attach_type = BPF_NETFILTER;
+	attr.link_create.netfilter.pf = (uint32_t)-1;
+	result = kernel->sys->bpf(BPF_LINK_CREATE, &attr, EBPF_ATTR_SIZE(link_create));
+	kernel->sys->close(program);
+	return result == -EAFNOSUPPORT ? 1 : verdict(kernel, result);
 }
 
 static int probe_cgroup_multi(struct ebpf_kernel *kernel)
@@ -486,6 +528,43 @@ static int probe_xdp_link(struct ebpf_kernel *kernel)
 static int probe_perf_link(struct ebpf_kernel *kernel)
 {
 	return try_link(kernel, BPF_PROG_TYPE_TRACEPOINT, 0, BPF_PERF_EVENT);
+}
+
+/* A device that does not exist is looked for only where the kind of attachment is built in; interface indices are
+ * positive. */
+static int try_device(struct ebpf_kernel *kernel, uint32_t attach_type)
+{
+	int result, program = load(kernel, BPF_PROG_TYPE_SCHED_CLS, return_zero, EBPF_COUNT(return_zero));
+	union bpf_attr attr;
+
+	if (program < 0)
+		return verdict(kernel, program);
+	memset(&attr, 0, sizeof attr);
+	attr.target_ifindex = (uint32_t)-1;
+	attr.attach_bpf_fd = (uint32_t)program;
+	attr.attach_type = attach_type;
+	result = kernel->sys->bpf(BPF_PROG_ATTACH, &attr, EBPF_ATTR_SIZE(expected_revision));
+	kernel->sys->close(program);
+	return result == -ENODEV ? 1 : verdict(kernel, result);
+}
+
+static int probe_tcx(struct ebpf_kernel *kernel)
+{
+	return try_device(kernel, BPF_TCX_INGRESS);
+}
+
+static int probe_netkit(struct ebpf_kernel *kernel)
+{
+	return try_device(kernel, BPF_NETKIT_PRIMARY);
+}
+
+static int probe_iter(struct ebpf_kernel *kernel)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof attr);
+	attr.iter_create.link_fd = (uint32_t)-1;
+	return complains_of_descriptor(kernel, kernel->sys->bpf(BPF_ITER_CREATE, &attr, EBPF_ATTR_SIZE(iter_create)));
 }
 
 static int probe_raw_tp_cookie(struct ebpf_kernel *kernel)
@@ -650,9 +729,16 @@ static const struct feature {
 	[EBPF_FEATURE_RINGBUF] = { "ringbuf", "5.8", probe_ringbuf },
 	[EBPF_FEATURE_CGROUP_MULTI] = { "cgroup_multi", "4.15", probe_cgroup_multi },
 	[EBPF_FEATURE_CGROUP_LINK] = { "cgroup_link", "5.7", probe_cgroup_link },
+	[EBPF_FEATURE_CGROUP_ORDER] = { "cgroup_order", "6.17", probe_cgroup_order },
+	[EBPF_FEATURE_NETNS_LINK] = { "netns_link", "5.8", probe_netns_link },
+	[EBPF_FEATURE_SOCKMAP_LINK] = { "sockmap_link", "6.10", probe_sockmap_link },
+	[EBPF_FEATURE_NETFILTER_LINK] = { "netfilter_link", "6.4", probe_netfilter_link },
 	[EBPF_FEATURE_XDP_LINK] = { "xdp_link", "5.9", probe_xdp_link },
 	[EBPF_FEATURE_PERF_LINK] = { "perf_link", "5.15", probe_perf_link },
 	[EBPF_FEATURE_TRACING_LINK] = { "tracing_link", "5.19", probe_tracing_link },
+	[EBPF_FEATURE_TCX] = { "tcx", "6.6", probe_tcx },
+	[EBPF_FEATURE_NETKIT] = { "netkit", "6.7", probe_netkit },
+	[EBPF_FEATURE_ITER] = { "iter", "5.8", probe_iter },
 	[EBPF_FEATURE_RAW_TP_COOKIE] = { "raw_tp_cookie", "6.10", probe_raw_tp_cookie },
 	[EBPF_FEATURE_BPF_COOKIE] = { "bpf_cookie", "5.15", probe_bpf_cookie },
 	[EBPF_FEATURE_KPROBE] = { "kprobe", "4.1", probe_kprobe },

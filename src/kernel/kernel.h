@@ -36,10 +36,17 @@ enum ebpf_feature {
 	EBPF_FEATURE_RINGBUF, /* 5.8 */
 	EBPF_FEATURE_CGROUP_MULTI, /* 4.15: several programs at one cgroup (BPF_F_ALLOW_MULTI) */
 	EBPF_FEATURE_CGROUP_LINK, /* 5.7 */
+	EBPF_FEATURE_CGROUP_ORDER, /* 6.17: a place among the programs of a cgroup */
+	EBPF_FEATURE_NETNS_LINK, /* 5.8: flow dissectors of network namespaces by link (socket look-ups 5.9) */
+	EBPF_FEATURE_SOCKMAP_LINK, /* 6.10 */
+	EBPF_FEATURE_NETFILTER_LINK, /* 6.4, a kernel built with it */
 	EBPF_FEATURE_XDP_LINK, /* 5.9 */
 	EBPF_FEATURE_PERF_LINK, /* 5.15 */
 	EBPF_FEATURE_TRACING_LINK, /* 5.19: BPF_LINK_CREATE for tracing and LSM programs; else BPF_RAW_TRACEPOINT_OPEN
 				    */
+	EBPF_FEATURE_TCX, /* 6.6: tc programs by link */
+	EBPF_FEATURE_NETKIT, /* 6.7, a kernel built with it */
+	EBPF_FEATURE_ITER, /* 5.8: iterators */
 	EBPF_FEATURE_RAW_TP_COOKIE, /* 6.10: a cookie for raw tracepoints and tp_btf */
 	EBPF_FEATURE_BPF_COOKIE, /* 5.15 bpf_get_attach_cookie */
 	EBPF_FEATURE_KPROBE, /* a kernel built with kprobes */

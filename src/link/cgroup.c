@@ -1,6 +1,6 @@
 /* cgroup.c -- programs of all cgroup types on a cgroup (version 2) and what is below it.
  *
- * Chain: BPF_LINK_CREATE (5.7) -> BPF_PROG_ATTACH beside others (BPF_F_ALLOW_MULTI, 4.15) -> BPF_PROG_ATTACH that a
+ * Chain: BPF_LINK_CREATE (5.7; at a place among others 6.17) -> BPF_PROG_ATTACH beside others (BPF_F_ALLOW_MULTI, 4.15) -> BPF_PROG_ATTACH that a
  * lower cgroup may override (4.10).
  */
 #include <fcntl.h>
@@ -21,6 +21,12 @@ static const struct ebpf_option options[] = {
 	EBPF_LINK_OPTION(cgroup_fd, EBPF_OPTION_S32, 0),
 	EBPF_LINK_OPTION(attach_type, EBPF_OPTION_STRING, 0),
 	EBPF_LINK_OPTION(flags, EBPF_OPTION_U32, 0),
+	EBPF_LINK_OPTION(first, EBPF_OPTION_BOOL, 0),
+	EBPF_LINK_OPTION(before, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(after, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(before_id, EBPF_OPTION_U32, 0),
+	EBPF_LINK_OPTION(after_id, EBPF_OPTION_U32, 0),
+	EBPF_LINK_OPTION(expected_revision, EBPF_OPTION_U64, 0),
 	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
 	{ 0 },
 };
@@ -107,38 +113,6 @@ static int open_folder(struct ebpf_link *link, const char *path, struct ebpf_err
 
 /* -- BPF_PROG_ATTACH and _DETACH -- */
 
-static int prog_attach(struct ebpf_link *link, int program_fd, uint32_t flags, int replaced_fd)
-{
-	union bpf_attr attr;
-
-	memset(&attr, 0, sizeof attr);
-	attr.target_fd = (uint32_t)link->cgroup_fd;
-	attr.attach_bpf_fd = (uint32_t)program_fd;
-	attr.attach_type = link->attach_type;
-	attr.attach_flags = flags;
-	if (flags & BPF_F_REPLACE)
-		attr.replace_bpf_fd = (uint32_t)replaced_fd;
-	return ebpf_kernel_sys(link->kernel)->bpf(BPF_PROG_ATTACH, &attr, EBPF_ATTR_SIZE(replace_bpf_fd));
-}
-
-static int prog_detach(struct ebpf_link *link, int program_fd)
-{
-	union bpf_attr attr;
-
-	memset(&attr, 0, sizeof attr);
-	attr.target_fd = (uint32_t)link->cgroup_fd;
-	attr.attach_bpf_fd = (uint32_t)program_fd;
-	attr.attach_type = link->attach_type;
-	return ebpf_kernel_sys(link->kernel)->bpf(BPF_PROG_DETACH, &attr, EBPF_ATTR_SIZE(replace_bpf_fd));
-}
-
-static int take_off(struct ebpf_link *link, struct ebpf_error *err)
-{
-	int result = prog_detach(link, link->program_fd_kept);
-
-	return result && result != -ENOENT ? ebpf_link_fail(link, result, err) : 0;
-}
-
 /* In place since 5.6; before, the new one is put beside the old one, which then goes. Where programs override each
  * other, attaching replaces. */
 static int replace_ours(struct ebpf_link *link, int program_fd)
@@ -146,13 +120,13 @@ static int replace_ours(struct ebpf_link *link, int program_fd)
 	int result;
 
 	if (!(link->attach_flags & BPF_F_ALLOW_MULTI))
-		return prog_attach(link, program_fd, link->attach_flags, -1);
-	result = prog_attach(link, program_fd, link->attach_flags | BPF_F_REPLACE, link->program_fd_kept);
+		return ebpf_link_prog_attach(link, program_fd, link->attach_flags, -1);
+	result = ebpf_link_prog_attach(link, program_fd, link->attach_flags | BPF_F_REPLACE, link->program_fd_kept);
 	if (result != -EINVAL && result != -E2BIG)
 		return result;
-	result = prog_attach(link, program_fd, link->attach_flags, -1);
+	result = ebpf_link_prog_attach(link, program_fd, link->attach_flags, -1);
 	if (!result)
-		prog_detach(link, link->program_fd_kept);
+		ebpf_link_prog_detach(link, link->program_fd_kept);
 	return result;
 }
 
@@ -171,15 +145,15 @@ static int attach_by_program(struct ebpf_link *link, const struct ebpf_program *
 		return link->program_fd_kept;
 	link->attach_flags = chosen ? flags : flags | BPF_F_ALLOW_MULTI;
 	if (chosen || !ebpf_kernel_masked(link->kernel, EBPF_FEATURE_CGROUP_MULTI))
-		result = prog_attach(link, program->fd, link->attach_flags, -1);
+		result = ebpf_link_prog_attach(link, program->fd, link->attach_flags, -1);
 	if (result == -EINVAL && !chosen && !ebpf_kernel_supports(link->kernel, EBPF_FEATURE_CGROUP_MULTI)) {
 		link->attach_flags = flags | BPF_F_ALLOW_OVERRIDE;
-		result = prog_attach(link, program->fd, link->attach_flags, -1);
+		result = ebpf_link_prog_attach(link, program->fd, link->attach_flags, -1);
 	}
 	if (result)
 		return result;
 	link->interface = "attach";
-	link->undo = take_off;
+	link->undo = ebpf_link_undo_prog_attach;
 	return 0;
 }
 
@@ -255,25 +229,28 @@ static int choose_folder(struct ebpf_link *link, const struct ebpf_link_options 
 		if (fd < 0)
 			ebpf_link_fail(link, fd, err);
 	}
-	link->cgroup_fd = fd < 0 ? -1 : fd;
+	link->target_fd = fd < 0 ? -1 : fd;
 	return fd < 0 ? fd : 0;
 }
 
-static int attach_by_link(struct ebpf_link *link, const struct ebpf_program *program, uint32_t flags)
+static int attach_by_link(struct ebpf_link *link, const struct ebpf_program *program, uint32_t flags, uint32_t relative,
+			  uint64_t expected_revision)
 {
 	union bpf_attr attr;
 	int result;
 
 	memset(&attr, 0, sizeof attr);
+	attr.link_create.cgroup.relative_fd = relative;
+	attr.link_create.cgroup.expected_revision = expected_revision;
 	attr.link_create.prog_fd = (uint32_t)program->fd;
-	attr.link_create.target_fd = (uint32_t)link->cgroup_fd;
+	attr.link_create.target_fd = (uint32_t)link->target_fd;
 	attr.link_create.attach_type = link->attach_type;
 	attr.link_create.flags = flags;
 	result = ebpf_link_create(link, &attr);
 	if (result)
 		return result;
-	ebpf_kernel_sys(link->kernel)->close(link->cgroup_fd);
-	link->cgroup_fd = -1;
+	ebpf_kernel_sys(link->kernel)->close(link->target_fd);
+	link->target_fd = -1;
 	return 0;
 }
 
@@ -283,10 +260,13 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	bool by_program =
 		given->flags & (BPF_F_ALLOW_MULTI | BPF_F_ALLOW_OVERRIDE); /* flags that a link does not know */
 	enum ebpf_attach_mode mode;
+	uint32_t flags, relative;
 	int result;
 
 	(void)alias;
 	result = ebpf_attach_mode(given->attach_mode, &mode, err);
+	if (!result)
+		result = ebpf_link_anchor(given, "cgroup", &flags, &relative, err);
 	if (!result)
 		result = choose_attach_type(link, program, given, err);
 	if (!result)
@@ -296,12 +276,19 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	if (mode == EBPF_ATTACH_PERF)
 		return ebpf_fail(err, ENOTSUP, "%s: attach_mode 'perf': cgroups have \"link\" and \"legacy\"",
 				 link->target);
+	if (ebpf_link_has_anchor(given) && (mode == EBPF_ATTACH_LEGACY || by_program))
+		return ebpf_fail(err, ENOTSUP, "%s: a place among others is of links alone", link->target);
 	if (mode == EBPF_ATTACH_LINK || (mode == EBPF_ATTACH_ANY && !by_program)) {
 		result = ebpf_kernel_masked(link->kernel, EBPF_FEATURE_CGROUP_LINK)
 				 ? -EOPNOTSUPP
-				 : attach_by_link(link, program, given->flags);
+				 : attach_by_link(link, program, flags, relative, given->expected_revision);
 		if (!result)
 			return 0;
+		if (ebpf_link_has_anchor(given) && !ebpf_kernel_supports(link->kernel, EBPF_FEATURE_CGROUP_ORDER))
+			return ebpf_fail(err, ENOTSUP, "%s: a place among others needs Linux %s", link->target,
+					 ebpf_feature_since(EBPF_FEATURE_CGROUP_ORDER));
+		if (ebpf_link_has_anchor(given) && result != -EINVAL)
+			return ebpf_link_explain_anchor(link, given, ebpf_link_fail(link, result, err), err);
 		if (ebpf_kernel_supports(link->kernel, EBPF_FEATURE_CGROUP_LINK))
 			return explain(link, program, result, err);
 		if (mode == EBPF_ATTACH_LINK)

@@ -8,18 +8,30 @@
 
 #include "link/link.h"
 
-extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_kprobe,
-	ebpf_kind_uprobe, ebpf_kind_xdp, ebpf_kind_cgroup, ebpf_kind_struct_ops;
+extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_iter, ebpf_kind_kprobe,
+	ebpf_kind_uprobe, ebpf_kind_perf_event, ebpf_kind_xdp, ebpf_kind_tc, ebpf_kind_netkit,
+	ebpf_kind_cgroup, ebpf_kind_netns, ebpf_kind_netfilter, ebpf_kind_sockmap, ebpf_kind_socket_filter, ebpf_kind_reuseport,
+	ebpf_kind_lirc, ebpf_kind_struct_ops;
 
 const struct ebpf_link_kind *const ebpf_link_kinds[] = {
 	&ebpf_kind_tracepoint,
 	&ebpf_kind_raw_tracepoint,
 	&ebpf_kind_tracing,
+	&ebpf_kind_iter,
 	&ebpf_kind_kprobe,
 	&ebpf_kind_uprobe,
+	&ebpf_kind_perf_event,
 	&ebpf_kind_xdp,
+	&ebpf_kind_tc,
+	&ebpf_kind_netkit,
 	&ebpf_kind_cgroup,
 	&ebpf_kind_struct_ops,
+	&ebpf_kind_netns,
+	&ebpf_kind_netfilter,
+	&ebpf_kind_sockmap,
+	&ebpf_kind_socket_filter,
+	&ebpf_kind_reuseport,
+	&ebpf_kind_lirc,
 	NULL,
 };
 
@@ -84,6 +96,37 @@ static const struct ebpf_option every[] = {
 	EBPF_LINK_OPTION(max_active, EBPF_OPTION_U32, 0),
 	EBPF_LINK_OPTION(flags, EBPF_OPTION_U32, 0),
 	EBPF_LINK_OPTION(ret, EBPF_OPTION_BOOL, 0),
+	EBPF_LINK_OPTION(session, EBPF_OPTION_BOOL, 0),
+	EBPF_LINK_OPTION(first, EBPF_OPTION_BOOL, 0),
+	EBPF_LINK_OPTION(defrag, EBPF_OPTION_BOOL, 0),
+	EBPF_LINK_OPTION(type, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(event, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(pattern, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(direction, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(family, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(hook, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(order, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(symbols, EBPF_OPTION_STRINGS, 0),
+	EBPF_LINK_OPTION(addresses, EBPF_OPTION_NUMBERS, 0),
+	EBPF_LINK_OPTION(offsets, EBPF_OPTION_NUMBERS, 0),
+	EBPF_LINK_OPTION(cookies, EBPF_OPTION_NUMBERS, 0),
+	EBPF_LINK_OPTION(ref_counter_offsets, EBPF_OPTION_NUMBERS, 0),
+	EBPF_LINK_OPTION(cpu, EBPF_OPTION_NUMBERS, 0),
+	EBPF_LINK_OPTION(config, EBPF_OPTION_U64, 0),
+	EBPF_LINK_OPTION(period, EBPF_OPTION_U64, 0),
+	EBPF_LINK_OPTION(frequency, EBPF_OPTION_U64, 0),
+	EBPF_LINK_OPTION(length, EBPF_OPTION_U64, 0),
+	EBPF_LINK_OPTION(expected_revision, EBPF_OPTION_U64, 0),
+	EBPF_LINK_OPTION(map, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(socket_fd, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(before, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(after, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(before_id, EBPF_OPTION_U32, 0),
+	EBPF_LINK_OPTION(after_id, EBPF_OPTION_U32, 0),
+	EBPF_LINK_OPTION(tid, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(pid_fd, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(priority, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION(handle, EBPF_OPTION_U32, 0),
 };
 
 static size_t size_of(enum ebpf_option_type type)
@@ -93,6 +136,8 @@ static size_t size_of(enum ebpf_option_type type)
 	case EBPF_OPTION_U64: return sizeof(uint64_t);
 	case EBPF_OPTION_U32: case EBPF_OPTION_S32: return sizeof(uint32_t);
 	case EBPF_OPTION_BOOL: return sizeof(bool);
+	case EBPF_OPTION_STRINGS: return sizeof(struct ebpf_strings);
+	case EBPF_OPTION_NUMBERS: return sizeof(struct ebpf_numbers);
 	}
 	return 0;
 }
@@ -166,19 +211,6 @@ static void drop_other_options(const struct ebpf_link_kind *kind, struct ebpf_li
 
 /* -- attaching -- */
 
-static struct ebpf_link *new_link(const struct ebpf_link_kind *kind, struct ebpf_kernel *kernel)
-{
-	struct ebpf_link *link = calloc(1, sizeof *link);
-
-	if (!link)
-		return NULL;
-	link->refs = 1;
-	link->fd = link->perf_fd = link->program_fd_kept = link->cgroup_fd = link->socket_fd = -1;
-	link->kernel = ebpf_kernel_ref(kernel);
-	link->kind = kind;
-	return link;
-}
-
 static const char *name_of(const struct ebpf_program *program)
 {
 	return program->name ? program->name : "";
@@ -187,7 +219,7 @@ static const char *name_of(const struct ebpf_program *program)
 static int attach(const struct ebpf_link_kind *kind, const char *alias, struct ebpf_program *program,
 		  const struct ebpf_link_options *options, struct ebpf_link **out, struct ebpf_error *err)
 {
-	struct ebpf_link *link = new_link(kind, program->kernel);
+	struct ebpf_link *link = ebpf_link_new(program->kernel, kind);
 	int result;
 
 	if (!link)
@@ -247,7 +279,7 @@ int ebpf_link_attach_map(const char *name, struct ebpf_map *map, const struct eb
 	int result = prepare(name, true, given, &kind, &options, err);
 
 	if (!result) {
-		link = new_link(kind, map->kernel);
+		link = ebpf_link_new(map->kernel, kind);
 		result = link ? kind->attach_map(map, &options, link, err) : ebpf_fail_memory(err);
 	}
 	if (result) {
@@ -298,6 +330,8 @@ static const struct ebpf_link_kind *kind_of_tracing(uint32_t attach_type)
 	case BPF_TRACE_FSESSION:
 	case BPF_TRACE_RAW_TP:
 		return &ebpf_kind_tracing;
+	case BPF_TRACE_ITER:
+		return &ebpf_kind_iter;
 	default:
 		return NULL;
 	}
@@ -318,14 +352,31 @@ static const struct ebpf_link_kind *kind_of(const struct ebpf_program *program, 
 		return program->attach_type == BPF_LSM_CGROUP ? &ebpf_kind_cgroup : &ebpf_kind_tracing;
 	case BPF_PROG_TYPE_EXT:
 		return &ebpf_kind_tracing;
+	case BPF_PROG_TYPE_PERF_EVENT:
+		return &ebpf_kind_perf_event;
 	case BPF_PROG_TYPE_XDP:
 		return &ebpf_kind_xdp;
+	case BPF_PROG_TYPE_SCHED_CLS:
+		return program->attach_type == BPF_NETKIT_PRIMARY || program->attach_type == BPF_NETKIT_PEER ? &ebpf_kind_netkit
+													   : &ebpf_kind_tc;
 	case BPF_PROG_TYPE_CGROUP_SKB:
 	case BPF_PROG_TYPE_CGROUP_SOCK:
 	case BPF_PROG_TYPE_CGROUP_SOCK_ADDR:
 	case BPF_PROG_TYPE_CGROUP_DEVICE:
 	case BPF_PROG_TYPE_CGROUP_SYSCTL: case BPF_PROG_TYPE_CGROUP_SOCKOPT: case BPF_PROG_TYPE_SOCK_OPS:
 		return &ebpf_kind_cgroup;
+	case BPF_PROG_TYPE_SK_LOOKUP: case BPF_PROG_TYPE_FLOW_DISSECTOR:
+		return &ebpf_kind_netns;
+	case BPF_PROG_TYPE_NETFILTER:
+		return &ebpf_kind_netfilter;
+	case BPF_PROG_TYPE_SK_MSG: case BPF_PROG_TYPE_SK_SKB:
+		return &ebpf_kind_sockmap;
+	case BPF_PROG_TYPE_SOCKET_FILTER:
+		return &ebpf_kind_socket_filter;
+	case BPF_PROG_TYPE_SK_REUSEPORT:
+		return &ebpf_kind_reuseport;
+	case BPF_PROG_TYPE_LIRC_MODE2:
+		return &ebpf_kind_lirc;
 	default:
 		return NULL;
 	}

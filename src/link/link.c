@@ -40,6 +40,38 @@ int ebpf_link_keep_fd(struct ebpf_link *link, int fd)
 	return ebpf_kernel_sys(link->kernel)->fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
+int ebpf_link_prog_attach(struct ebpf_link *link, int program_fd, uint32_t flags, int replaced_fd)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof attr);
+	attr.target_fd = link->target_fd < 0 ? 0 : (uint32_t)link->target_fd;
+	attr.attach_bpf_fd = (uint32_t)program_fd;
+	attr.attach_type = link->attach_type;
+	attr.attach_flags = flags;
+	if (flags & BPF_F_REPLACE)
+		attr.replace_bpf_fd = (uint32_t)replaced_fd;
+	return ebpf_kernel_sys(link->kernel)->bpf(BPF_PROG_ATTACH, &attr, EBPF_ATTR_SIZE(replace_bpf_fd));
+}
+
+int ebpf_link_prog_detach(struct ebpf_link *link, int program_fd)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof attr);
+	attr.target_fd = link->target_fd < 0 ? 0 : (uint32_t)link->target_fd;
+	attr.attach_bpf_fd = (uint32_t)program_fd;
+	attr.attach_type = link->attach_type;
+	return ebpf_kernel_sys(link->kernel)->bpf(BPF_PROG_DETACH, &attr, EBPF_ATTR_SIZE(replace_bpf_fd));
+}
+
+int ebpf_link_undo_prog_attach(struct ebpf_link *link, struct ebpf_error *err)
+{
+	int result = ebpf_link_prog_detach(link, link->program_fd_kept);
+
+	return result && result != -ENOENT ? ebpf_link_fail(link, result, err) : 0;
+}
+
 int ebpf_link_replace_kept(struct ebpf_link *link, struct ebpf_program *program, int (*replace)(struct ebpf_link *link, int program_fd),
 			   struct ebpf_error *err)
 {
@@ -84,6 +116,39 @@ int ebpf_attach_mode(const char *text, enum ebpf_attach_mode *mode, struct ebpf_
 
 /* -- life -- */
 
+struct ebpf_link *ebpf_link_new(struct ebpf_kernel *kernel, const struct ebpf_link_kind *kind)
+{
+	struct ebpf_link *link = calloc(1, sizeof *link);
+
+	if (!link)
+		return NULL;
+	link->refs = 1;
+	link->fd = link->perf_fd = link->program_fd_kept = link->target_fd = link->socket_fd = -1;
+	link->kernel = ebpf_kernel_ref(kernel);
+	link->kind = kind;
+	return link;
+}
+
+struct ebpf_link *ebpf_link_add_part(struct ebpf_link *link, struct ebpf_error *err)
+{
+	struct ebpf_link **grown = ebpf_grow(link->parts, &link->part_capacity, link->part_count, sizeof(struct ebpf_link *)), *part;
+
+	if (grown)
+		link->parts = grown;
+	part = grown ? ebpf_link_new(link->kernel, link->kind) : NULL;
+	if (!part) {
+		ebpf_fail_memory(err);
+		return NULL;
+	}
+	link->parts[link->part_count++] = part;
+	return ebpf_link_set_target(part, err, "%s", link->target) ? NULL : part;
+}
+
+void ebpf_link_drop_part(struct ebpf_link *link)
+{
+	ebpf_link_close(link->parts[--link->part_count]);
+}
+
 struct ebpf_link *ebpf_link_ref(struct ebpf_link *link)
 {
 	link->refs++;
@@ -102,13 +167,24 @@ static int release(struct ebpf_link *link, struct ebpf_error *err)
 {
 	int result = 0;
 
+	for (; link->part_count; ebpf_link_drop_part(link)) {
+		int released = release(link->parts[link->part_count - 1], result ? NULL : err);
+
+		result = result ? result : released;
+	}
+	free(link->parts);
+	link->parts = NULL;
+	link->part_capacity = 0;
 	close_fd(link, &link->fd);
 	close_fd(link, &link->perf_fd);
-	if (link->undo)
-		result = link->undo(link, err);
+	if (link->undo) {
+		int undone = link->undo(link, result ? NULL : err);
+
+		result = result ? result : undone;
+	}
 	link->undo = NULL;
 	close_fd(link, &link->program_fd_kept);
-	close_fd(link, &link->cgroup_fd);
+	close_fd(link, &link->target_fd);
 	close_fd(link, &link->socket_fd);
 	link->detached = true;
 	return result;
@@ -124,6 +200,7 @@ void ebpf_link_close(struct ebpf_link *link)
 	ebpf_map_close(link->map);
 	ebpf_kernel_free(link->kernel);
 	free(link->legacy_event);
+	free(link->detail);
 	free(link->target);
 	free(link->pin_path);
 	free(link);
@@ -186,6 +263,13 @@ static int object_info(struct ebpf_link *link, int fd, void *info, uint32_t size
 	return ebpf_kernel_sys(link->kernel)->bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, EBPF_ATTR_SIZE(info));
 }
 
+uint32_t ebpf_link_program_id(struct ebpf_link *link, int fd)
+{
+	struct bpf_prog_info info = { 0 };
+
+	return object_info(link, fd, &info, sizeof info) ? 0 : info.id;
+}
+
 /* The program of an attachment without a BPF link: by the descriptor that was kept, or by the perf event (Linux
  * 4.18). */
 static int program_of(struct ebpf_link *link, uint32_t *id)
@@ -238,6 +322,12 @@ int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct e
 
 	if (link->detached)
 		return fail_detached(link, "info", err);
+	if (link->part_count) { /* what all of them have in common */
+		result = ebpf_link_info(link->parts[0], info, err);
+		if (!result)
+			info->id = 0;
+		return result;
+	}
 	memset(&raw, 0, sizeof raw);
 	if (link->fd >= 0) {
 		result = object_info(link, link->fd, &raw, sizeof raw);
@@ -270,6 +360,12 @@ int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *e
 
 	if (link->detached)
 		return fail_detached(link, "pin", err);
+	if (link->part_count) {
+		ebpf_fail(err, ENOTSUP, "link '%s': pin: it is made of %zu attachments, and a pin is of one", link->target,
+			  link->part_count);
+		ebpf_hint(err, "attach one by one, and pin each");
+		return -ENOTSUP;
+	}
 	if (link->fd < 0) {
 		ebpf_fail(err, ENOTSUP, "link '%s': pin: it was attached without a BPF link (interface '%s')",
 			  link->target, link->interface);
@@ -322,8 +418,8 @@ static int explain_update(struct ebpf_link *link, int code, struct ebpf_error *e
 {
 	ebpf_fail_errno(err, code, "link '%s': update", link->target);
 	if (code == -EINVAL || code == -EOPNOTSUPP || code == -ENOTSUP)
-		ebpf_hint(err, "only links of kind cgroup and xdp take another program, and only one of the same type; "
-			  "others are detached and made again");
+		ebpf_hint(err, "links of kind cgroup, xdp, tc, netkit, netns, iter and sockmap take another program, and only "
+			  "one of the same type; others are detached and made again");
 	return code;
 }
 

@@ -24,17 +24,22 @@ struct ebpf_link {
 	uint32_t socket_sequence;     /* of the last request */
 	struct ebpf_kernel *kernel;
 	const struct ebpf_link_kind *kind;
-	const char *interface;        /* "link", "perf", "legacy", "raw", "netlink", "attach" */
+	const char *interface;        /* "link", "perf", "legacy", "raw", "netlink", "attach", "socket" */
 	char *target;
 	char *pin_path;
 	/* undoes what closing the descriptors does not (tracefs event, netlink, BPF_PROG_DETACH); NULL = nothing.
 	 * Called once. */
 	int (*undo)(struct ebpf_link *link, struct ebpf_error *err);
 	char *legacy_event;           /* "kprobes/name": to be removed from tracefs */
-	int cgroup_fd, ifindex;       /* of undo */
+	int target_fd, ifindex;       /* what it is attached to, where that is needed later: cgroup, map, device, interface */
 	struct ebpf_map *map;         /* struct_ops: what is attached, referenced; else NULL */
 	uint32_t attach_type, attach_flags;
 	bool detached;
+	void *detail;                 /* of the kind, freed with the link */
+	/* An attachment that is made of several, one for each CPU or function: they are closed and detached with it, and its
+	 * own descriptors are -1. */
+	struct ebpf_link **parts;
+	size_t part_count, part_capacity;
 };
 struct ebpf_link_kind {
 	const char *name;
@@ -68,10 +73,23 @@ extern const struct ebpf_link_kind *const ebpf_link_kinds[]; /* ends with NULL *
 
 /* -- what kinds share (link.c) -- */
 
+/* A link with nothing in it; NULL when out of memory. */
+struct ebpf_link *ebpf_link_new(struct ebpf_kernel *kernel, const struct ebpf_link_kind *kind);
+/* The same as a part of `link`, which owns it, with its target. */
+struct ebpf_link *ebpf_link_add_part(struct ebpf_link *link, struct ebpf_error *err);
+/* Lets go of the part that was added last. */
+void ebpf_link_drop_part(struct ebpf_link *link);
 /* Sets link->target; -ENOMEM. */
 int ebpf_link_set_target(struct ebpf_link *link, struct ebpf_error *err, const char *format, ...) EBPF_PRINTF(3, 4);
 /* BPF_LINK_CREATE; the descriptor goes to link->fd and `interface` becomes "link". -errno, err not filled. */
 int ebpf_link_create(struct ebpf_link *link, union bpf_attr *attr);
+/* The id of a program by its descriptor; 0 when the kernel does not tell. */
+uint32_t ebpf_link_program_id(struct ebpf_link *link, int fd);
+/* BPF_PROG_ATTACH and _DETACH of link->attach_type at link->target_fd (0 when there is none); `replaced_fd` with BPF_F_REPLACE alone. -errno. */
+int ebpf_link_prog_attach(struct ebpf_link *link, int program_fd, uint32_t flags, int replaced_fd);
+int ebpf_link_prog_detach(struct ebpf_link *link, int program_fd);
+/* undo() of such an attachment, of the program in link->program_fd_kept; none is there any more is fine. */
+int ebpf_link_undo_prog_attach(struct ebpf_link *link, struct ebpf_error *err);
 /* A close-on-exec duplicate of a descriptor; -errno. */
 int ebpf_link_keep_fd(struct ebpf_link *link, int fd);
 /* update() of an attachment without a BPF link: `replace` puts the program in the place of ours; then its duplicate is kept for detaching. */
@@ -85,11 +103,35 @@ enum ebpf_attach_mode { EBPF_ATTACH_ANY, EBPF_ATTACH_LINK, EBPF_ATTACH_PERF, EBP
 /* EINVAL for an unknown word. */
 int ebpf_attach_mode(const char *text, enum ebpf_attach_mode *mode, struct ebpf_error *err);
 
+/* -- network interfaces and the place among others (device.c) -- */
+
+/* link->ifindex and the target ("tcx lo"), from `interface` or `ifindex`; messages begin with `word`. */
+int ebpf_link_choose_interface(struct ebpf_link *link, const struct ebpf_link_options *given, const char *word,
+			       struct ebpf_error *err);
+/* Is it a descriptor of "bpf-prog", "bpf_link", "bpf-map"? */
+bool ebpf_link_fd_is(int fd, const char *kind);
+/* Was a place or a revision asked for? Its flags (with those of the option `flags`) and the descriptor or id beside which it is. */
+bool ebpf_link_has_anchor(const struct ebpf_link_options *given);
+int ebpf_link_anchor(const struct ebpf_link_options *given, const char *word, uint32_t *flags, uint32_t *relative,
+		     struct ebpf_error *err);
+/* Puts a better message in the place of one about a code that has to do with the place; returns the code. */
+int ebpf_link_explain_anchor(struct ebpf_link *link, const struct ebpf_link_options *given, int code, struct ebpf_error *err);
+
+/* -- which process an option names -- */
+
+/* Of `pid` (0 = every one, -1 = this one) what perf_event_open(2) means by it (-1 = every one, 0 = this one). */
+static inline pid_t ebpf_link_pid(int32_t pid)
+{
+	return pid == 0 ? -1 : pid == -1 ? 0 : pid;
+}
+
 /* -- programs on perf events (perf.c) -- */
 
 /* Opens the event, for one process or for all (pid -1), into link->perf_fd. -errno, err not filled. */
 struct perf_event_attr;
 int ebpf_perf_open(struct ebpf_link *link, struct perf_event_attr *attr, pid_t pid);
+/* The same on one CPU (-1 = on any), which -ENODEV says to be offline. */
+int ebpf_perf_open_on(struct ebpf_link *link, struct perf_event_attr *attr, pid_t pid, int cpu);
 /* Puts the program on link->perf_fd and switches it on: BPF_LINK_CREATE (5.15) -> PERF_EVENT_IOC_SET_BPF. */
 int ebpf_perf_attach(struct ebpf_link *link, struct ebpf_program *program, uint64_t cookie, enum ebpf_attach_mode mode,
 		     struct ebpf_error *err);

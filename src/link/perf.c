@@ -1,4 +1,4 @@
-/* perf.c -- programs on perf events: what tracepoints, kprobes and uprobes have in common.
+/* perf.c -- programs on perf events: what tracepoints, kprobes, uprobes and counters have in common.
  *
  * BPF_LINK_CREATE (5.15) gives a link that can be pinned and carries a cookie; before it PERF_EVENT_IOC_SET_BPF ties
  * the program to the life of the event's descriptor.
@@ -25,19 +25,25 @@ static int first_cpu(const struct ebpf_sys *sys)
 	return atoi(text);
 }
 
-int ebpf_perf_open(struct ebpf_link *link, struct perf_event_attr *attr, pid_t pid)
+int ebpf_perf_open_on(struct ebpf_link *link, struct perf_event_attr *attr, pid_t pid, int cpu)
 {
-	const struct ebpf_sys *sys = ebpf_kernel_sys(link->kernel);
 	int fd;
 
 	attr->size = sizeof *attr;
-	fd = sys->perf_event_open(attr, pid, pid < 0 ? 0 : -1, -1, PERF_FLAG_FD_CLOEXEC);
-	if (fd == -ENODEV && pid < 0)
-		fd = sys->perf_event_open(attr, pid, first_cpu(sys), -1, PERF_FLAG_FD_CLOEXEC);
+	fd = ebpf_kernel_sys(link->kernel)->perf_event_open(attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0)
 		return fd;
 	link->perf_fd = fd;
 	return 0;
+}
+
+int ebpf_perf_open(struct ebpf_link *link, struct perf_event_attr *attr, pid_t pid)
+{
+	int result = ebpf_perf_open_on(link, attr, pid, pid < 0 ? 0 : -1);
+
+	if (result == -ENODEV && pid < 0)
+		result = ebpf_perf_open_on(link, attr, pid, first_cpu(ebpf_kernel_sys(link->kernel)));
+	return result;
 }
 
 static int attach_by_link(struct ebpf_link *link, struct ebpf_program *program, uint64_t cookie)

@@ -4,7 +4,6 @@
  * Chain: BPF_LINK_CREATE (5.19; freplace 5.10) -> BPF_RAW_TRACEPOINT_OPEN (5.5, without a cookie).
  */
 #include <stdio.h>
-#include <unistd.h>
 
 #include "link/link.h"
 
@@ -46,18 +45,6 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 	return 1;
 }
 
-/* The kernel gives info of any kind of object, in that kind's own layout: so ask first what it is. */
-static bool is_program(int fd)
-{
-	static const char program[] = "anon_inode:bpf-prog";
-	char path[64], text[64];
-	ssize_t length;
-
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	length = readlink(path, text, sizeof text);
-	return length == sizeof program - 1 && !memcmp(text, program, sizeof program - 1);
-}
-
 /* The type of function `name` in the program that is to be changed. */
 static int find_target(struct ebpf_link *link, int target_fd, const char *name, uint32_t *type_id,
 		       struct ebpf_error *err)
@@ -68,7 +55,7 @@ static int find_target(struct ebpf_link *link, int target_fd, const char *name, 
 	int64_t id;
 	int result;
 
-	if (!is_program(target_fd))
+	if (!ebpf_link_fd_is(target_fd, "bpf-prog"))
 		return ebpf_fail(err, EINVAL, "%s: target_fd %d is not the descriptor of a program", link->target,
 				 target_fd);
 	memset(&attr, 0, sizeof attr);

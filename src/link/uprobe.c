@@ -144,8 +144,7 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	int result;
 
 	probe.ret = given->ret || ebpf_starts_with(alias, "uret");
-	/* 0 = every process, -1 = this one: the reverse of what perf_event_open(2) means by them */
-	probe.pid = given->pid == 0 ? -1 : given->pid == -1 ? 0 : given->pid;
+	probe.pid = ebpf_link_pid(given->pid);
 	if (!given->path || (!given->symbol && !given->offset))
 		return ebpf_fail(err, EINVAL, "uprobe: a path, and a symbol or an offset in the file are needed");
 	if (given->pid < -1)

@@ -4,15 +4,11 @@
  * taken off again by the link, and only if it is still there (XDP_FLAGS_REPLACE with the expected program, 5.7; before,
  * by asking for its id).
  */
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "link/link.h"
+#include "link/netlink.h"
 
 /* IFLA_XDP and what is nested in it; the numbers, since headers may be older than the last of them. */
 enum {
@@ -27,7 +23,6 @@ enum {
 };
 
 #define MODES (XDP_FLAGS_SKB_MODE | XDP_FLAGS_DRV_MODE | XDP_FLAGS_HW_MODE)
-#define ANSWER_SIZE (64U << 10)
 
 static const struct ebpf_option options[] = {
 	EBPF_LINK_OPTION(interface, EBPF_OPTION_STRING, 1),
@@ -55,139 +50,48 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 	return 0;
 }
 
-/* -- netlink: one request, one answer -- */
-
-struct request {
-	struct nlmsghdr head;
-	struct ifinfomsg info;
-	uint8_t attributes[64];
-};
-
-static void add_attribute(struct request *request, unsigned short type, uint32_t value)
-{
-	uint8_t *at = (uint8_t *)request + request->head.nlmsg_len;
-	struct rtattr head = { .rta_len = RTA_LENGTH(sizeof value), .rta_type = type };
-
-	memcpy(at, &head, sizeof head);
-	memcpy(at + sizeof head, &value, sizeof value);
-	request->head.nlmsg_len += head.rta_len;
-}
-
-static struct request make_request(unsigned short type, unsigned short flags, int ifindex)
-{
-	return (struct request){
-		.head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
-			  .nlmsg_type = type,
-			  .nlmsg_flags = NLM_F_REQUEST | flags },
-		.info = { .ifi_family = AF_UNSPEC, .ifi_index = ifindex },
-	};
-}
-
-/* Waits for the answer to the one request that is under way: a message into `answer` (from `*size` bytes of room), or
- * the kernel's error. *size becomes 0 when no answer could be had, so that it is not known what the kernel did. */
-static int receive(struct ebpf_link *link, uint8_t *answer, size_t *size)
-{
-	size_t room = *size;
-
-	*size = 0;
-	for (;;) {
-		struct ebpf_span bytes = { .data = answer };
-		ssize_t got = ebpf_kernel_sys(link->kernel)->recv(link->socket_fd, answer, room, 0);
-		uint32_t length, sequence, code;
-		uint16_t type;
-
-		if (got == -EINTR)
-			continue;
-		if (got < 0)
-			return (int)got;
-		bytes.size = (size_t)got;
-		if (!ebpf_span_u32(bytes, 0, &length) || !ebpf_span_u16(bytes, 4, &type) ||
-		    !ebpf_span_u32(bytes, 8, &sequence) || length > bytes.size)
-			return -EBADMSG;
-		if (sequence != link->socket_sequence)
-			continue; /* of a request whose answer was lost before */
-		if (type == NLMSG_ERROR && !ebpf_span_u32(bytes, 16, &code))
-			return -EBADMSG;
-		*size = length;
-		return type == NLMSG_ERROR ? (int)code : 0;
-	}
-}
-
-static int exchange(struct ebpf_link *link, struct request *request, uint8_t *answer, size_t *size)
-{
-	ssize_t sent;
-
-	request->head.nlmsg_seq = ++link->socket_sequence;
-	sent = ebpf_kernel_sys(link->kernel)->send(link->socket_fd, request, request->head.nlmsg_len, 0);
-	return sent < 0 ? (int)sent : receive(link, answer, size);
-}
+/* -- by netlink -- */
 
 /* Sets the program of the interface (-1 = none), on condition that it is `expected` where flags have XDP_FLAGS_REPLACE.
  * *unknown: the request went out but its answer was lost. */
 static int set_program(struct ebpf_link *link, int program_fd, int expected_fd, uint32_t flags, bool *unknown)
 {
-	struct request request = make_request(RTM_SETLINK, NLM_F_ACK, link->ifindex);
-	uint8_t answer[4096];
-	size_t start = request.head.nlmsg_len, size = sizeof answer;
+	struct ifinfomsg info = { .ifi_family = AF_UNSPEC, .ifi_index = link->ifindex };
+	struct ebpf_netlink_request request;
+	struct ebpf_netlink_answer answer;
+	size_t nest;
 	int result;
-	struct rtattr nest = { .rta_type = LINK_XDP | NLA_F_NESTED };
 
-	request.head.nlmsg_len += sizeof nest;
-	add_attribute(&request, XDP_FD, (uint32_t)program_fd);
-	add_attribute(&request, XDP_FLAGS, flags);
+	ebpf_netlink_begin(&request, RTM_SETLINK, 0, &info, sizeof info);
+	nest = ebpf_netlink_nest(&request, LINK_XDP);
+	ebpf_netlink_add_u32(&request, XDP_FD, (uint32_t)program_fd);
+	ebpf_netlink_add_u32(&request, XDP_FLAGS, flags);
 	if (flags & XDP_FLAGS_REPLACE)
-		add_attribute(&request, XDP_EXPECTED_FD, (uint32_t)expected_fd);
-	nest.rta_len = (unsigned short)(request.head.nlmsg_len - start);
-	memcpy((uint8_t *)&request + start, &nest, sizeof nest);
-	result = exchange(link, &request, answer, &size);
-	*unknown = size == 0;
+		ebpf_netlink_add_u32(&request, XDP_EXPECTED_FD, (uint32_t)expected_fd);
+	ebpf_netlink_nest_end(&request, nest);
+	result = ebpf_netlink_exchange(link, &request, &answer);
+	*unknown = answer.lost;
 	return result;
-}
-
-/* The attribute `type` of a list; false when there is none. */
-static bool find_attribute(struct ebpf_span list, uint16_t type, struct ebpf_span *value)
-{
-	uint16_t length, found;
-
-	for (uint64_t at = 0; ebpf_span_u16(list, at, &length) && ebpf_span_u16(list, at + 2, &found) && length >= 4;
-	     at += (length + 3U) & ~3U)
-		if ((found & NLA_TYPE_MASK) == type)
-			return ebpf_span_sub(list, at + 4, length - 4U, value);
-	return false;
 }
 
 /* The id of the interface's program in the mode of `flags`; 0 = none. */
 static int query_program(struct ebpf_link *link, uint32_t flags, uint32_t *id)
 {
-	struct request request = make_request(RTM_GETLINK, 0, link->ifindex);
-	struct ebpf_span list, nest, value;
-	size_t size = ANSWER_SIZE, head = NLMSG_LENGTH(sizeof(struct ifinfomsg));
+	struct ifinfomsg info = { .ifi_family = AF_UNSPEC, .ifi_index = link->ifindex };
 	uint16_t wanted = flags & XDP_FLAGS_SKB_MODE ? XDP_SKB_PROG_ID : flags & XDP_FLAGS_DRV_MODE ? XDP_DRV_PROG_ID :
 			  flags & XDP_FLAGS_HW_MODE ? XDP_HW_PROG_ID : XDP_PROG_ID;
-	uint8_t *answer = malloc(size);
-	int result = answer ? exchange(link, &request, answer, &size) : -ENOMEM;
+	struct ebpf_netlink_request request;
+	struct ebpf_netlink_answer answer;
+	struct ebpf_span list, nest, value;
+	int result;
 
 	*id = 0;
-	if (!result && size > head) {
-		list = (struct ebpf_span){ .data = answer + head, .size = size - head };
-		if (find_attribute(list, LINK_XDP, &nest) &&
-		    (find_attribute(nest, wanted, &value) || find_attribute(nest, XDP_PROG_ID, &value)))
-			ebpf_span_u32(value, 0, id);
-	}
-	free(answer);
+	ebpf_netlink_begin(&request, RTM_GETLINK, 0, &info, sizeof info);
+	result = ebpf_netlink_exchange(link, &request, &answer);
+	if (!result && ebpf_netlink_attributes(&answer, sizeof info, &list) && ebpf_netlink_find(list, LINK_XDP, &nest) &&
+	    (ebpf_netlink_find(nest, wanted, &value) || ebpf_netlink_find(nest, XDP_PROG_ID, &value)))
+		ebpf_span_u32(value, 0, id);
 	return result;
-}
-
-static uint32_t program_id(struct ebpf_link *link, int fd)
-{
-	struct bpf_prog_info info = { 0 };
-	union bpf_attr attr;
-
-	memset(&attr, 0, sizeof attr);
-	attr.info.bpf_fd = (uint32_t)fd;
-	attr.info.info_len = sizeof info;
-	attr.info.info = ebpf_ptr(&info);
-	return ebpf_kernel_sys(link->kernel)->bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, EBPF_ATTR_SIZE(info)) ? 0 : info.id;
 }
 
 /* Replaces our program by another or by none (-1). -EEXIST when it is not ours any more. */
@@ -203,7 +107,7 @@ static int replace_ours(struct ebpf_link *link, int program_fd)
 	result = query_program(link, modes, &there);
 	if (result)
 		return result;
-	return there && there == program_id(link, link->program_fd_kept)
+	return there && there == ebpf_link_program_id(link, link->program_fd_kept)
 		       ? set_program(link, program_fd, -1, modes, &unknown)
 		       : -EEXIST;
 }
@@ -224,13 +128,11 @@ static int update(struct ebpf_link *link, struct ebpf_program *program, struct e
 
 static int attach_by_netlink(struct ebpf_link *link, const struct ebpf_program *program, uint32_t flags)
 {
-	const struct ebpf_sys *sys = ebpf_kernel_sys(link->kernel);
 	bool unknown;
-	int result;
+	int result = ebpf_netlink_open(link);
 
-	link->socket_fd = sys->socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (link->socket_fd < 0)
-		return link->socket_fd;
+	if (result)
+		return result;
 	link->program_fd_kept = ebpf_link_keep_fd(link, program->fd);
 	if (link->program_fd_kept < 0)
 		return link->program_fd_kept;
@@ -244,24 +146,6 @@ static int attach_by_netlink(struct ebpf_link *link, const struct ebpf_program *
 }
 
 /* -- the kind -- */
-
-/* By ioctl on a socket of any kind; the index is that of the network namespace of this thread. */
-static int find_interface(struct ebpf_link *link, const char *name)
-{
-	const struct ebpf_sys *sys = ebpf_kernel_sys(link->kernel);
-	struct ifreq request = { 0 };
-	int result, fd;
-
-	if (strlen(name) >= sizeof request.ifr_name)
-		return -ENODEV;
-	memcpy(request.ifr_name, name, strlen(name));
-	fd = sys->socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return fd;
-	result = sys->ioctl(fd, SIOCGIFINDEX, (unsigned long)(uintptr_t)&request);
-	sys->close(fd);
-	return result < 0 ? result : request.ifr_ifindex;
-}
 
 static int mode_flags(const char *mode, uint32_t *flags, struct ebpf_error *err)
 {
@@ -311,28 +195,6 @@ static int explain(struct ebpf_link *link, uint32_t flags, int code, struct ebpf
 	return code;
 }
 
-static int choose_interface(struct ebpf_link *link, const struct ebpf_link_options *given, struct ebpf_error *err)
-{
-	int index = given->ifindex;
-
-	if (!given->interface && given->ifindex <= 0)
-		return ebpf_fail(err, EINVAL, "xdp: an interface is needed");
-	if (given->interface && given->ifindex)
-		return ebpf_fail(err, EINVAL, "xdp: either interface or ifindex, not both");
-	if (given->interface) {
-		index = find_interface(link, given->interface);
-		if (index == -ENODEV)
-			return ebpf_fail(err, ENODEV, "xdp: there is no interface '%s' in this network namespace",
-					 given->interface);
-		if (index < 0)
-			return ebpf_fail_errno(err, index, "xdp: interface '%s'", given->interface);
-	}
-	link->ifindex = index;
-	if (given->interface)
-		return ebpf_link_set_target(link, err, "xdp %s", given->interface);
-	return ebpf_link_set_target(link, err, "xdp interface %d", index);
-}
-
 static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given,
 		  struct ebpf_link *link, struct ebpf_error *err)
 {
@@ -349,7 +211,7 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	if (!result)
 		result = mode_flags(given->mode, &flags, err);
 	if (!result)
-		result = choose_interface(link, given, err);
+		result = ebpf_link_choose_interface(link, given, "xdp", err);
 	if (result)
 		return result;
 	if (mode == EBPF_ATTACH_PERF)

@@ -192,6 +192,11 @@ static ssize_t sys_recv(int fd, void *data, size_t size, int flags)
 #endif
 #define CLOEXEC 1U /* FSOPEN_CLOEXEC, FSMOUNT_CLOEXEC */
 
+static int sys_setsockopt(int fd, int level, int name, const void *value, size_t size)
+{
+	return (int)result(setsockopt(fd, level, name, value, (socklen_t)size));
+}
+
 static int sys_fsopen(const char *type, unsigned int flags)
 {
 	return (int)result(syscall(__NR_fsopen, type, flags | CLOEXEC));
@@ -252,6 +257,7 @@ const struct ebpf_sys ebpf_sys_linux = {
 	.bind = sys_bind,
 	.send = sys_send,
 	.recv = sys_recv,
+	.setsockopt = sys_setsockopt,
 	.fsopen = sys_fsopen,
 	.fsconfig = sys_fsconfig,
 	.fsmount = sys_fsmount,
