@@ -93,7 +93,7 @@ function ebpf.program(options)
   return coll.programs[name] -- which keeps the collection alive
 end
 
-local submodules = { asm = "ebpf.asm", link = "ebpf.link" }
+local submodules = { asm = "ebpf.asm", features = "ebpf.features", link = "ebpf.link", rlimit = "ebpf.rlimit" }
 
 return setmetatable(ebpf, {
   __index = function(self, name)

@@ -47,6 +47,7 @@ enum ebpf_feature {
 	EBPF_FEATURE_UPROBE_REF_CTR, /* 4.20: a reference counter (USDT semaphore) in it */
 	EBPF_FEATURE_TRAMPOLINE, /* 5.5: fentry, fexit; absent where the kernel refuses them */
 	EBPF_FEATURE_SYSCALL_WRAPPER, /* 4.17: __x64_sys_ names */
+	EBPF_FEATURE_VERIFIER_REGISTERS, /* 6.15: a log of level 2 tells which registers each instruction reads */
 	EBPF_FEATURE_COUNT
 };
 /* Row of a feature: "perf_link", "5.15". For messages. */
@@ -62,6 +63,9 @@ const char *ebpf_kernel_nearest_type(struct ebpf_kernel *kernel, const char *pre
 /* True when it is already known to be absent (masked, or probed before). Asks the kernel nothing: for a way that is
  * tried first and explained later. */
 bool ebpf_kernel_lacks(const struct ebpf_kernel *kernel, enum ebpf_feature feature);
+
+/* How many instructions a program may have: of old kernels, and of those since 5.2 (with CAP_BPF). */
+enum { EBPF_OLD_INSTRUCTION_LIMIT = 4096, EBPF_INSTRUCTION_LIMIT = 1000000 };
 
 const struct ebpf_sys *ebpf_kernel_sys(const struct ebpf_kernel *kernel);
 /* A context on another table of system calls: tests. */
