@@ -98,47 +98,54 @@ local function helpers_by_type(program_types, all, unknown)
   return result
 end
 
-local function kfuncs_with_types(unknown)
+local function kfunc_names(unknown)
   local names, err = core.kfunc_names()
-  if not names then
-    unknown.kfuncs = tostring(err)
-    return {}
-  end
+  if not names then unknown.kfuncs = tostring(err) end
+  return names or {}
+end
+
+local function kfunc_types(names, unknown)
   local result = {}
   for _, name in ipairs(names) do
-    local types, why = core.kfunc_types(name)
+    local types, err = core.kfunc_types(name)
     result[name] = types
-    if not types then unknown["kfuncs." .. name] = tostring(why) end
+    if not types then unknown["kfunc_types." .. name] = tostring(err) end
   end
   return result
 end
 
---- features.report { full = boolean } -> everything: program_types, map_types, map_flags, attach_types, isa (name -> boolean), helpers (program type ->
--- list), kfuncs (name -> program types), limits, features (of the plain table), privileges, and unknown (what could not be known ->
--- why). `full` lists also the helpers that cannot be asked for without an effect on the kernel.
-function features.report(options)
-  local full = options and options.full
-  local unknown = {}
-  local report = { unknown = unknown }
-  report.program_types = answers("program_type", unknown)
-  report.map_types = answers("map_type", unknown)
-  report.map_flags = answers("map_flag", unknown)
-  report.attach_types = answers("attach_type", unknown)
-  report.isa = answers("isa", unknown)
-  report.helpers = helpers_by_type(report.program_types, full, unknown)
-  report.kfuncs = kfuncs_with_types(unknown)
-  local limit, err = core.instruction_limit()
-  if not limit then unknown["limits.instructions"] = tostring(err) end
+local function limits(unknown)
+  local instructions, err = core.instruction_limit()
+  if not instructions then unknown["limits.instructions"] = tostring(err) end
   local loops, why = features.bounded_loops()
   if loops == nil then unknown["limits.bounded_loops"] = tostring(why) end
-  report.limits = { instructions = limit, bounded_loops = loops }
-  report.features = {}
-  local kernel = core.kernel()
-  for _, row in ipairs(kernel and kernel:features() or {}) do
-    local value, reason = kernel:has(row.name)
-    report.features[row.name] = value
-    if value == nil then unknown["features." .. row.name] = tostring(reason) end
+  return { instructions = instructions, bounded_loops = loops }
+end
+
+local function plain_features(unknown)
+  local result, kernel = {}, assert(core.kernel())
+  for _, row in ipairs(kernel:features()) do
+    local value, err = kernel:has(row.name)
+    result[row.name] = value
+    if value == nil then unknown["features." .. row.name] = tostring(err) end
   end
+  return result
+end
+
+--- features.report { full = boolean } -> everything: program_types, map_types, map_flags, attach_types, isa, features (name -> boolean), helpers (program
+-- type -> list of names), kfuncs (list of names), limits, privileges; and unknown: what could not be known -> why. With `full` also
+-- kfunc_types (kfunc -> program types), and the helpers that cannot be asked for without an effect on the kernel.
+function features.report(options)
+  local full = options ~= nil and options.full or false
+  local unknown = {}
+  local report = { unknown = unknown }
+  for _, group in ipairs { "program_type", "map_type", "map_flag", "attach_type" } do report[group .. "s"] = answers(group, unknown) end
+  report.isa = answers("isa", unknown)
+  report.limits = limits(unknown)
+  report.helpers = helpers_by_type(report.program_types, full, unknown)
+  report.kfuncs = kfunc_names(unknown)
+  if full then report.kfunc_types = kfunc_types(report.kfuncs, unknown) end
+  report.features = plain_features(unknown)
   report.privileges = core.privileges()
   return report
 end

@@ -151,7 +151,7 @@ static int read_registers(const char *log, size_t count, uint8_t *answers)
 		} else if (!all) {
 			answers[i - CONTROLS] = CALL_PRESENT;
 		} else if (answers[i - CONTROLS] != CALL_PRESENT) {
-			answers[i - CONTROLS] = CALL_UNSURE;
+			answers[i - CONTROLS] = CALL_ABSENT;
 		}
 	}
 	return 1;
@@ -204,12 +204,34 @@ static int batch_halves(struct ebpf_kernel *kernel, struct kernel_calls *known, 
 		return result;
 	if (count <= 1) {
 		if (count && answers[0] != CALL_PRESENT)
-			answers[0] = CALL_UNSURE;
+			answers[0] = CALL_ABSENT;
 		return result;
 	}
 	first = batch_halves(kernel, known, program, calls, count / 2, answers);
 	second = batch_halves(kernel, known, program, calls + count / 2, count - count / 2, answers + count / 2);
 	return first == 1 || second == 1 ? 1 : first;
+}
+
+static bool are_kfuncs(const struct ebpf_insn *calls)
+{
+	return calls->src == BPF_PSEUDO_KFUNC_CALL;
+}
+
+static bool one_is_enough(const struct form *form, const struct ebpf_insn *calls)
+{
+	return are_kfuncs(calls) && form->type != BPF_PROG_TYPE_STRUCT_OPS;
+}
+
+static int batch(struct ebpf_kernel *kernel, struct kernel_calls *known, struct probe_program *program, const struct ebpf_insn *calls,
+		 size_t count, uint8_t *answers)
+{
+	int result;
+
+	if (!are_kfuncs(calls))
+		return batch_form(kernel, known, program, calls, count, answers);
+	/* Does the form load at all? Else its calls would be divided to the last for nothing. */
+	result = batch_form(kernel, known, program, NULL, 0, NULL);
+	return result == 1 ? batch_halves(kernel, known, program, calls, count, answers) : result;
 }
 
 int ebpf_call_batch(struct ebpf_kernel *kernel, uint32_t program_type, const struct ebpf_insn *calls, size_t count, uint8_t *answers)
@@ -229,19 +251,19 @@ int ebpf_call_batch(struct ebpf_kernel *kernel, uint32_t program_type, const str
 
 		if (resolve(kernel, &form, &program))
 			continue;
-		/* Does the form load at all? Else its calls would be divided to the last for nothing. */
-		result = batch_form(kernel, known, &program, NULL, 0, NULL);
-		if (result == 1)
-			result = batch_halves(kernel, known, &program, calls, count, answers);
+		result = batch(kernel, known, &program, calls, count, answers);
 		if (result == 1 || outcome != 1)
 			outcome = result == 0 ? -ENOTSUP : result;
+		if (result == 1 && one_is_enough(&form, calls))
+			break;
 	}
 	return outcome;
 }
 
 /* -- one call in one load -- */
 
-/* What the verifier says of a call that the program may not make. It has looked at the call whatever else it says of it. */
+/* What the verifier says of a call that the program may not make. Whatever else it says, it has looked at the call, if it got there: the log of
+ * level 1 shows the instruction, that of 4 (which is shorter, 5.2) that it was processed. */
 static int judge(const char *log)
 {
 	static const char *const refusals[] = {
@@ -250,11 +272,14 @@ static int judge(const char *log)
 		"invalid func",      /* a number that this kernel does not have */
 		"is not allowed",    /* "calling kernel function x is not allowed" */
 	};
+	const char *processed = strstr(log, "processed ");
 
 	for (size_t i = 0; i < EBPF_COUNT(refusals); i++)
 		if (strstr(log, refusals[i]))
 			return 0;
-	return strstr(log, "(85) call") ? 1 : -ENOTSUP;
+	if (strstr(log, "(85) call"))
+		return 1;
+	return processed && !ebpf_starts_with(processed, "processed 0 ") ? 1 : -ENOTSUP;
 }
 
 static int load_alone(struct ebpf_kernel *kernel, struct kernel_calls *known, struct probe_program *program, struct call call)
@@ -268,7 +293,7 @@ static int load_alone(struct ebpf_kernel *kernel, struct kernel_calls *known, st
 	program->fd_array = call.btf_fd ? fd_array : NULL;
 	program->log = known->log;
 	program->log_size = sizeof known->log;
-	program->log_level = BPF_LOG_LEVEL1;
+	program->log_level = ebpf_kernel_supports(kernel, EBPF_FEATURE_VERIFIER_REGISTERS) ? BPF_LOG_STATS : BPF_LOG_LEVEL1;
 	result = ebpf_probe_load(kernel, program);
 	if (result >= 0) {
 		kernel->sys->close(result);
@@ -297,6 +322,8 @@ int ebpf_call_alone(struct ebpf_kernel *kernel, uint32_t program_type, struct ca
 			return 1;
 		if (result == 0 || outcome != 0)
 			outcome = result;
+		if (result == 0 && one_is_enough(&form, &call.insn))
+			break;
 	}
 	return outcome;
 }

@@ -13,8 +13,7 @@
 #define ONE_HELPER(number, name) +1
 enum { HELPER_COUNT = 0 BPF_HELPERS(ONE_HELPER) }; /* number 0, which is none, included */
 
-/* UNSURE: absent, or a call of five parameters. */
-enum call_answer { CALL_UNKNOWN, CALL_ABSENT, CALL_PRESENT, CALL_UNSURE };
+enum call_answer { CALL_UNKNOWN, CALL_ABSENT, CALL_PRESENT };
 
 struct call {
 	struct ebpf_insn insn;
@@ -22,10 +21,10 @@ struct call {
 };
 
 /* A type of program may be loaded in several forms (attach types, sleepable or not), each with calls of its own: a call is present when
- * any form may make it. */
+ * any form may make it. Kfuncs are the same for all attach types, but not for all tables of operations (struct_ops). */
 
-/* One load for each form, of calls without a btf_fd. An answer that is PRESENT stays so, the others become PRESENT or UNSURE. 1, or 0
- * when this kernel does not tell so, or -errno when no form could be loaded. */
+/* One load for each form, of calls without a btf_fd. An answer that is PRESENT stays so, the others become PRESENT, or ABSENT; which is right
+ * for calls of fewer than five parameters alone. 1, or 0 when this kernel does not tell so, or -errno when no form could be loaded. */
 int ebpf_call_batch(struct ebpf_kernel *kernel, uint32_t program_type, const struct ebpf_insn *calls, size_t count, uint8_t *answers);
 /* Whether this kernel does: the probe of EBPF_FEATURE_VERIFIER_REGISTERS. */
 int ebpf_call_probe_registers(struct ebpf_kernel *kernel);
@@ -35,7 +34,6 @@ int ebpf_call_alone(struct ebpf_kernel *kernel, uint32_t program_type, struct ca
 /* What is remembered of calls. */
 struct kernel_calls {
 	uint8_t helpers[__MAX_BPF_PROG_TYPE][HELPER_COUNT]; /* helper.c: enum call_answer */
-	bool few_parameters[HELPER_COUNT];       /* seen with fewer than five: UNSURE means absent */
 	bool helpers_batched[__MAX_BPF_PROG_TYPE];
 	struct kernel_kfunc *kfuncs;             /* kfunc.c */
 	size_t kfunc_count, kfunc_capacity;

@@ -117,7 +117,7 @@ static int ask_attach(struct ebpf_kernel *kernel, uint32_t attach_type)
 	return result == -EBADF ? 1 : ebpf_probe_verdict(kernel, result);
 }
 
-/* 1 when the program is loaded or the verifier has looked at it. */
+/* 1 when the program is loaded or the verifier minds nothing but its target. */
 static int load_for(struct ebpf_kernel *kernel, uint32_t program_type, uint32_t attach_type)
 {
 	struct probe_program program;
@@ -130,10 +130,14 @@ static int load_for(struct ebpf_kernel *kernel, uint32_t program_type, uint32_t 
 	program.log_size = sizeof log;
 	program.log_level = BPF_LOG_LEVEL1;
 	result = ebpf_probe_load(kernel, &program);
-	return result < 0 && log[0] ? 1 : ebpf_probe_verdict(kernel, result);
+	if (result < 0 && strstr(log, program.attach_btf_id ? "attach_btf_id 1 is not a " : "processed "))
+		return 1;
+	if (result == -EPERM && program.attach_btf_id && ebpf_probe_refuses_trampolines(kernel))
+		return 0;
+	return ebpf_probe_verdict(kernel, result);
 }
 
-/* A kernel that did not look at the attach type of such programs at all would take any. */
+/* A kernel that does not look at the attach type of such programs at all takes any. */
 static int ask_load(struct ebpf_kernel *kernel, uint32_t program_type, uint32_t attach_type)
 {
 	int result = load_for(kernel, program_type, attach_type), absurd;

@@ -4,9 +4,11 @@
 #include "kernel/context.h"
 #include "kernel/probe.h"
 
-/* How a map of the type is asked for. What would need another object (types, an inner map) is given a descriptor that does not exist:
- * the kernel looks at it after it has found the type. */
-enum map_form { PLAIN, WITH_TYPES, WITH_INNER, WITH_KERNEL_TYPE, ONE_PAGE };
+/* How a map of the type is asked for. Where that would need another object (types, an inner map), so that the kernel, which knows the type, finds
+ * fault with something that it looks at later: a value too large, a descriptor that does not exist. A storage that has come as far as its
+ * types would be freed at once, for which the kernel waits until all programs have ended: a tenth of a second. */
+enum map_form { PLAIN, STORAGE, WITH_INNER, WITH_KERNEL_TYPE, ONE_PAGE };
+enum { VALUE_TOO_LARGE = 1 << 30 };
 
 struct map_type {
 	const char *since;
@@ -41,15 +43,15 @@ static const struct map_type types[] = {
 	[BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE] = { "4.20", 16, 8, 0, 0, PLAIN },
 	[BPF_MAP_TYPE_QUEUE] = { "4.20", 0, 4, 1, 0, PLAIN },
 	[BPF_MAP_TYPE_STACK] = { "4.20", 0, 4, 1, 0, PLAIN },
-	[BPF_MAP_TYPE_SK_STORAGE] = { "5.2", 4, 8, 0, BPF_F_NO_PREALLOC, WITH_TYPES },
+	[BPF_MAP_TYPE_SK_STORAGE] = { "5.2", 4, 8, 0, BPF_F_NO_PREALLOC, STORAGE },
 	[BPF_MAP_TYPE_DEVMAP_HASH] = { "5.4", 4, 4, 1, 0, PLAIN },
 	[BPF_MAP_TYPE_STRUCT_OPS] = { "5.6", 4, 4, 1, 0, WITH_KERNEL_TYPE },
 	[BPF_MAP_TYPE_RINGBUF] = { "5.8", 0, 0, 0, 0, ONE_PAGE },
-	[BPF_MAP_TYPE_INODE_STORAGE] = { "5.10", 4, 8, 0, BPF_F_NO_PREALLOC, WITH_TYPES },
-	[BPF_MAP_TYPE_TASK_STORAGE] = { "5.11", 4, 8, 0, BPF_F_NO_PREALLOC, WITH_TYPES },
+	[BPF_MAP_TYPE_INODE_STORAGE] = { "5.10", 4, 8, 0, BPF_F_NO_PREALLOC, STORAGE },
+	[BPF_MAP_TYPE_TASK_STORAGE] = { "5.11", 4, 8, 0, BPF_F_NO_PREALLOC, STORAGE },
 	[BPF_MAP_TYPE_BLOOM_FILTER] = { "5.16", 0, 4, 1, 0, PLAIN },
 	[BPF_MAP_TYPE_USER_RINGBUF] = { "6.1", 0, 0, 0, 0, ONE_PAGE },
-	[BPF_MAP_TYPE_CGRP_STORAGE] = { "6.2", 4, 8, 0, BPF_F_NO_PREALLOC, WITH_TYPES },
+	[BPF_MAP_TYPE_CGRP_STORAGE] = { "6.2", 4, 8, 0, BPF_F_NO_PREALLOC, STORAGE },
 	[BPF_MAP_TYPE_ARENA] = { "6.9", 0, 0, 1, BPF_F_MMAPABLE, PLAIN },
 	[BPF_MAP_TYPE_INSN_ARRAY] = { "6.19", 4, 16, 1, 0, PLAIN },
 	[BPF_MAP_TYPE_RHASH] = { "7.2", 4, 4, 1, BPF_F_NO_PREALLOC, PLAIN },
@@ -72,10 +74,10 @@ static int try_map(struct ebpf_kernel *kernel, uint32_t type, uint32_t flags, ui
 	switch (row->form) {
 	case PLAIN:
 		break;
-	case WITH_TYPES:
-		attr.btf_fd = (uint32_t)-1;
+	case STORAGE:
+		attr.value_size = VALUE_TOO_LARGE;
 		attr.btf_key_type_id = attr.btf_value_type_id = 1;
-		expected = -EBADF;
+		expected = -E2BIG;
 		break;
 	case WITH_INNER:
 		attr.inner_map_fd = (uint32_t)-1;
@@ -112,7 +114,7 @@ static int probe_type(struct ebpf_kernel *kernel, size_t index)
 const struct probe_group ebpf_map_type_group = { "map_type", EBPF_COUNT(types) - 1, type_row, probe_type };
 
 /* A flag is asked for on the type that has had it longest. Two are no flags but a longer value: with it the entries of a devmap and a
- * cpumap carry a program each. */
+ * cpumap carry a program each. (A frame with a build id takes 32 bytes.) */
 static const struct map_flag {
 	const char *name, *since;
 	uint32_t flag, type, value_size;
@@ -122,7 +124,7 @@ static const struct map_flag {
 	{ "numa_node", "4.14", BPF_F_NUMA_NODE, BPF_MAP_TYPE_HASH, 0 },
 	{ "rdonly", "4.15", BPF_F_RDONLY, BPF_MAP_TYPE_HASH, 0 },
 	{ "wronly", "4.15", BPF_F_WRONLY, BPF_MAP_TYPE_HASH, 0 },
-	{ "stack_build_id", "4.17", BPF_F_STACK_BUILD_ID, BPF_MAP_TYPE_STACK_TRACE, 0 },
+	{ "stack_build_id", "4.17", BPF_F_STACK_BUILD_ID, BPF_MAP_TYPE_STACK_TRACE, 32 },
 	{ "zero_seed", "5.0", BPF_F_ZERO_SEED, BPF_MAP_TYPE_HASH, 0 },
 	{ "rdonly_prog", "5.2", BPF_F_RDONLY_PROG, BPF_MAP_TYPE_ARRAY, 0 },
 	{ "wronly_prog", "5.2", BPF_F_WRONLY_PROG, BPF_MAP_TYPE_ARRAY, 0 },

@@ -62,6 +62,13 @@ bool ebpf_probe_program_form(uint32_t type, struct probe_program *out)
 	return true;
 }
 
+/* Some kernels refuse whatever runs by a trampoline with EPERM, also for root. Then it is no privilege that is missing: a tracepoint with
+ * types, which needs the same ones, gets as far as the verifier. */
+bool ebpf_probe_refuses_trampolines(struct ebpf_kernel *kernel)
+{
+	return ebpf_kernel_has_every_capability(kernel) && ebpf_probe_program_type(kernel, BPF_PROG_TYPE_TRACING) == 1;
+}
+
 /* Row 0 is type 1: "unspec" is none. */
 static void type_row(size_t index, const char **name, const char **since)
 {
@@ -79,6 +86,8 @@ static int probe_type(struct ebpf_kernel *kernel, size_t index)
 
 	ebpf_probe_program_form((uint32_t)index + 1, &program);
 	result = ebpf_probe_load(kernel, &program);
+	if (result == -EPERM && program.attach_btf_id && program.type != BPF_PROG_TYPE_TRACING && ebpf_probe_refuses_trampolines(kernel))
+		return 0;
 	if (result == -EPERM || result >= 0)
 		return ebpf_probe_verdict(kernel, result);
 	program.log = log;

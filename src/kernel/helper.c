@@ -10,6 +10,17 @@ static bool has_side_effects(uint32_t helper)
 	return helper == BPF_FUNC_trace_printk || helper == BPF_FUNC_trace_vprintk || helper == BPF_FUNC_probe_write_user;
 }
 
+#define FIVE(number, name) case number:
+static bool has_five_parameters(uint32_t helper)
+{
+	switch (helper) {
+	BPF_HELPERS_OF_FIVE(FIVE)
+		return true;
+	}
+	return false;
+}
+
+/* All at once, but for those of five parameters. */
 static void batch(struct ebpf_kernel *kernel, struct kernel_calls *known, uint32_t type)
 {
 	struct ebpf_insn calls[HELPER_COUNT];
@@ -20,7 +31,7 @@ static void batch(struct ebpf_kernel *kernel, struct kernel_calls *known, uint32
 	if (known->helpers_batched[type])
 		return;
 	for (uint32_t helper = 1; helper < HELPER_COUNT; helper++) {
-		if (has_side_effects(helper) || known->helpers[type][helper] != CALL_UNKNOWN)
+		if (has_side_effects(helper) || has_five_parameters(helper) || known->helpers[type][helper] != CALL_UNKNOWN)
 			continue;
 		calls[count] = (struct ebpf_insn)HELPER((int32_t)helper);
 		numbers[count++] = helper;
@@ -28,11 +39,8 @@ static void batch(struct ebpf_kernel *kernel, struct kernel_calls *known, uint32
 	if (ebpf_call_batch(kernel, type, calls, count, answers) != 1)
 		return;
 	known->helpers_batched[type] = true;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		known->helpers[type][numbers[i]] = answers[i];
-		if (answers[i] == CALL_PRESENT)
-			known->few_parameters[numbers[i]] = true;
-	}
 }
 
 /* 1, 0 or -errno, of a type that there is. */
@@ -41,9 +49,7 @@ static int ask(struct ebpf_kernel *kernel, struct kernel_calls *known, uint32_t 
 	uint8_t *answer = &known->helpers[type][helper];
 	int result;
 
-	if (*answer == CALL_UNSURE && known->few_parameters[helper])
-		*answer = CALL_ABSENT;
-	if (*answer == CALL_UNKNOWN || *answer == CALL_UNSURE) {
+	if (*answer == CALL_UNKNOWN) {
 		result = ebpf_call_alone(kernel, type, (struct call){ .insn = HELPER((int32_t)helper) });
 		if (result < 0)
 			return result;
@@ -109,10 +115,7 @@ int ebpf_kernel_helpers(struct ebpf_kernel *kernel, uint32_t program_type, bool 
 
 	if (result != 1)
 		return result;
-	/* What one type tells of a helper's parameters spares the others a load. */
-	for (uint32_t type = 1; type < __MAX_BPF_PROG_TYPE; type++)
-		if (ebpf_probe_program_type(kernel, type) == 1)
-			batch(kernel, known, type);
+	batch(kernel, known, program_type);
 	for (uint32_t helper = 1; helper < HELPER_COUNT; helper++) {
 		if ((has_side_effects(helper) && !all) || ebpf_mask_has(kernel, "helper", ebpf_enum_name(EBPF_HELPER, helper)))
 			continue;

@@ -13,24 +13,28 @@ struct kernel_kfunc {
 	char *name;
 	uint32_t id;            /* of its FUNC */
 	int btf_fd;             /* 0 = vmlinux */
-	bool tagged, few_parameters;
+	uint32_t parameters;
+	bool tagged;
 	uint8_t answers[__MAX_BPF_PROG_TYPE]; /* enum call_answer */
 };
 
 static const char kfunc_tag[] = "bpf_kfunc";
 
-static int add(struct kernel_calls *known, const char *name, uint32_t id, int btf_fd, struct kernel_kfunc **out)
+static int add(struct kernel_calls *known, const struct ebpf_btf *btf, uint32_t id, int btf_fd, struct kernel_kfunc **out)
 {
+	struct ebpf_type func, prototype;
 	struct kernel_kfunc *kfuncs = ebpf_grow(known->kfuncs, &known->kfunc_capacity, known->kfunc_count, sizeof *kfuncs);
-	char *copy;
+	char *name;
 
 	if (!kfuncs)
 		return -ENOMEM;
 	known->kfuncs = kfuncs;
-	copy = ebpf_strdup(name);
-	if (!copy)
+	if (!ebpf_btf_type(btf, id, &func) || !ebpf_btf_type(btf, func.type, &prototype))
+		return -EINVAL;
+	name = ebpf_strdup(func.name);
+	if (!name)
 		return -ENOMEM;
-	kfuncs[known->kfunc_count] = (struct kernel_kfunc){ .name = copy, .id = id, .btf_fd = btf_fd };
+	kfuncs[known->kfunc_count] = (struct kernel_kfunc){ .name = name, .id = id, .btf_fd = btf_fd, .parameters = prototype.vlen };
 	*out = &kfuncs[known->kfunc_count++];
 	return 0;
 }
@@ -56,9 +60,10 @@ static int list_types(struct kernel_calls *known, const struct ebpf_btf *btf, in
 		if (!ebpf_btf_type(btf, tag.type, &func) || func.kind != BTF_KIND_FUNC)
 			continue;
 		kfunc = find(known, func.name);
-		if (!kfunc && add(known, func.name, func.id, btf_fd, &kfunc))
+		if (!kfunc && add(known, btf, func.id, btf_fd, &kfunc) == -ENOMEM)
 			return -ENOMEM;
-		kfunc->tagged = true;
+		if (kfunc)
+			kfunc->tagged = true;
 	}
 	return 0;
 }
@@ -110,8 +115,8 @@ static struct ebpf_insn call_of(const struct kernel_kfunc *kfunc)
 	return (struct ebpf_insn){ .code = 0x85, .src = BPF_PSEUDO_KFUNC_CALL, .off = kfunc->btf_fd ? 1 : 0, .imm = (int32_t)kfunc->id };
 }
 
-/* The kernel takes at most 256 different kfuncs in a program. */
-enum { BATCH = 240 };
+/* The kernel takes at most 256 different kfuncs in a program, and sorts them anew for each: few at a time are faster. */
+enum { BATCH = 48 };
 
 static void batch(struct ebpf_kernel *kernel, struct kernel_calls *known, uint32_t type)
 {
@@ -127,7 +132,7 @@ static void batch(struct ebpf_kernel *kernel, struct kernel_calls *known, uint32
 		size_t count = 0;
 
 		for (; at < known->kfunc_count && count < BATCH; at++) {
-			if (known->kfuncs[at].btf_fd || known->kfuncs[at].answers[type] != CALL_UNKNOWN)
+			if (known->kfuncs[at].btf_fd || known->kfuncs[at].parameters >= 5 || known->kfuncs[at].answers[type] != CALL_UNKNOWN)
 				continue;
 			kfuncs[count] = &known->kfuncs[at];
 			answers[count] = CALL_UNKNOWN;
@@ -135,10 +140,8 @@ static void batch(struct ebpf_kernel *kernel, struct kernel_calls *known, uint32
 		}
 		if (!count || ebpf_call_batch(kernel, type, calls, count, answers) != 1)
 			continue;
-		for (size_t i = 0; i < count; i++) {
+		for (size_t i = 0; i < count; i++)
 			kfuncs[i]->answers[type] = answers[i];
-			kfuncs[i]->few_parameters |= answers[i] == CALL_PRESENT;
-		}
 	}
 }
 
@@ -149,9 +152,7 @@ static int ask(struct ebpf_kernel *kernel, struct kernel_kfunc *kfunc, uint32_t 
 
 	if (result != 1)
 		return result;
-	if (*answer == CALL_UNSURE && kfunc->few_parameters)
-		*answer = CALL_ABSENT;
-	if (*answer == CALL_UNKNOWN || *answer == CALL_UNSURE) {
+	if (*answer == CALL_UNKNOWN) {
 		result = ebpf_call_alone(kernel, type, (struct call){ .insn = call_of(kfunc), .btf_fd = kfunc->btf_fd });
 		if (result < 0)
 			return result;
@@ -181,6 +182,29 @@ static int exists(struct ebpf_kernel *kernel, struct kernel_calls *known, struct
 	return outcome;
 }
 
+/* Any function of that name may be one, on a kernel that does not say: -ENOENT when there is none. */
+static int add_by_name(struct ebpf_kernel *kernel, struct kernel_calls *known, const char *name, struct kernel_kfunc **out)
+{
+	const struct ebpf_btf *btf = ebpf_kernel_btf(kernel, NULL);
+	const struct ebpf_module *modules;
+	size_t count = 0;
+	int64_t id = btf ? ebpf_btf_find_kind(btf, name, BTF_KIND_FUNC) : -ENOENT;
+
+	if (id >= 0)
+		return add(known, btf, (uint32_t)id, 0, out);
+	if (ebpf_kernel_modules(kernel, &modules, &count, NULL))
+		return -ENOENT;
+	for (size_t i = 0; i < count; i++) {
+		int fd = ebpf_kernel_module_btf_fd(kernel, i, NULL);
+
+		btf = fd >= 0 ? ebpf_kernel_module_btf(kernel, i, NULL) : NULL;
+		id = btf ? ebpf_btf_find_kind(btf, name, BTF_KIND_FUNC) : -ENOENT;
+		if (id >= 0)
+			return add(known, btf, (uint32_t)id, fd, out);
+	}
+	return -ENOENT;
+}
+
 static int fail(struct ebpf_kernel *kernel, const char *name, uint32_t type, int result, struct ebpf_error *err)
 {
 	char text[192];
@@ -195,8 +219,7 @@ int ebpf_kernel_kfunc(struct ebpf_kernel *kernel, const char *name, uint32_t pro
 {
 	struct kernel_calls *known = ebpf_kernel_calls(kernel);
 	struct kernel_kfunc *kfunc;
-	uint32_t id;
-	int result, btf_fd;
+	int result;
 
 	if (!known)
 		return ebpf_fail_memory(err);
@@ -211,11 +234,11 @@ int ebpf_kernel_kfunc(struct ebpf_kernel *kernel, const char *name, uint32_t pro
 	if (!kfunc) {
 		if (any_tagged(known))
 			return 0;
-		result = ebpf_kernel_find_type(kernel, name, BTF_KIND_FUNC, &id, &btf_fd, NULL);
+		result = add_by_name(kernel, known, name, &kfunc);
 		if (result == -ENOENT)
 			return 0;
-		if (result || add(known, name, id, btf_fd, &kfunc))
-			return fail(kernel, name, program_type, result ? result : -ENOMEM, err);
+		if (result)
+			return fail(kernel, name, program_type, result, err);
 	}
 	result = program_type ? ask(kernel, kfunc, program_type) : exists(kernel, known, kfunc);
 	return result < 0 ? fail(kernel, name, program_type, result, err) : result;
@@ -250,11 +273,10 @@ int ebpf_kernel_kfunc_types(struct ebpf_kernel *kernel, const char *name, uint32
 	if (result != 1)
 		return result;
 	kfunc = find(known, name);
-	/* What one type tells of a function's parameters spares the others a load. */
-	for (uint32_t type = 1; type < __MAX_BPF_PROG_TYPE; type++)
-		if (ebpf_probe_program_type(kernel, type) == 1)
-			batch(kernel, known, type);
 	for (uint32_t type = 1; type < __MAX_BPF_PROG_TYPE; type++) {
+		if (ebpf_probe_program_type(kernel, type) != 1)
+			continue;
+		batch(kernel, known, type);
 		if (ask(kernel, kfunc, type) != 1)
 			continue;
 		if ((size_t)count < capacity)

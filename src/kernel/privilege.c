@@ -187,6 +187,14 @@ bool ebpf_kernel_is_capable(struct ebpf_kernel *kernel)
 	return (capabilities >> CAP_BIT_SYS_ADMIN & 1) || (capabilities & enough) == enough;
 }
 
+bool ebpf_kernel_has_every_capability(struct ebpf_kernel *kernel)
+{
+	uint64_t capabilities;
+
+	return effective_capabilities(kernel->sys, &capabilities, NULL) && (capabilities >> CAP_BIT_SYS_ADMIN & 1) &&
+	       !in_user_namespace(kernel->sys);
+}
+
 /* -- why not -- */
 
 /* Parts joined by "; ", cut at the end of the caller's text. */

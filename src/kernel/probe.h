@@ -56,12 +56,16 @@ int ebpf_group_answer(struct ebpf_kernel *kernel, const char *feature, struct eb
 int ebpf_group_check(const char *feature, struct ebpf_error *err);
 /* Whether a type of program can be loaded: the cached answer of its row. */
 int ebpf_probe_program_type(struct ebpf_kernel *kernel, uint32_t type);
+/* Whether EPERM for a program of tracing, LSM or extension means that the kernel wants none of them. */
+bool ebpf_probe_refuses_trampolines(struct ebpf_kernel *kernel);
 /* What a program of a type needs besides its instructions so that the verifier looks at them; an attach_btf_id of 1 stands for any
  * type that is wrong. False for a type that is not known. */
 bool ebpf_probe_program_form(uint32_t type, struct probe_program *out);
 /* Whether this process has what it takes to be shown all that the kernel can do: CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN. True when that is not
  * known. (privilege.c) */
 bool ebpf_kernel_is_capable(struct ebpf_kernel *kernel);
+/* CAP_SYS_ADMIN in the first user namespace, which stands for all that bpf(2) asks for. False when that is not known. */
+bool ebpf_kernel_has_every_capability(struct ebpf_kernel *kernel);
 /* Masks by name ("map_type.arena", "helper.redirect", "kfunc.bpf_rbtree_add"); those of the plain table are bits beside it. */
 bool ebpf_mask_has(const struct ebpf_kernel *kernel, const char *group, const char *name);
 int ebpf_mask_set(struct ebpf_kernel *kernel, const char *feature, bool masked, struct ebpf_error *err);
