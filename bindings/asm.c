@@ -2,7 +2,8 @@
  *
  * An instruction is a table of numbers, { code =, dst =, src =, off =, imm = }, made by lua/ebpf/asm.lua; a wide load
  * has `wide` instead of imm. What it names stands beside them: jump = "label", reference = { kind =, name =, addend = },
- * or map = a map's handle. { label = "name" } names the next instruction. A list may hold texts, and other lists. */
+ * or map = a map's handle; where it came from, source = { text =, file =, number =, column = }; CO-RE, core = { kind =, type =, access = }. { label = "name" } names the next
+ * instruction, { func = "prototype" } begins a function with it. A list may hold texts, and other lists. */
 #include <string.h>
 
 #include "binding.h"
@@ -11,7 +12,7 @@ enum { WIDE_LOAD = 0x18, PSEUDO_MAP_FD = 1, PSEUDO_MAP_VALUE = 2, NESTING = 64 }
 
 static const char *const reference_kinds[] = {
 	[EBPF_REF_MAP] = "map", [EBPF_REF_MAP_VALUE] = "map_value", [EBPF_REF_CALL] = "call",
-	[EBPF_REF_FUNCTION] = "func", [EBPF_REF_EXTERN] = "extern", NULL,
+	[EBPF_REF_FUNCTION] = "func", [EBPF_REF_EXTERN] = "extern", [EBPF_REF_VARIABLE] = "var", NULL,
 };
 
 /* -- blocks -- */
@@ -31,11 +32,16 @@ static int l_block_tostring(lua_State *L)
 	return binding_tostring(L, CLASS_BLOCK, "finished");
 }
 
+struct ebpf_block **binding_new_block(lua_State *L)
+{
+	return binding_new(L, sizeof(struct ebpf_block *), 1, CLASS_BLOCK);
+}
+
 /* Pushes a new block's handle; NULL with binding_error() filled when there is no memory. User value 1: what it keeps
  * alive. */
 static struct ebpf_block *push_block(lua_State *L)
 {
-	struct ebpf_block **handle = binding_new(L, sizeof(struct ebpf_block *), 1, CLASS_BLOCK);
+	struct ebpf_block **handle = binding_new_block(L);
 
 	*handle = ebpf_block_new();
 	if (!*handle)
@@ -130,6 +136,42 @@ static bool has_field(lua_State *L, int index, const char *name)
 	return has;
 }
 
+/* Where the last instruction came from. */
+static int add_line(lua_State *L, const struct builder *builder, int index)
+{
+	struct ebpf_source_line line = { 0 };
+	int table, result;
+
+	if (lua_getfield(L, index, "source") != LUA_TTABLE)
+		luaL_error(L, "instruction %I: source: table expected, got %s", builder->count + 1, luaL_typename(L, -1));
+	table = lua_gettop(L);
+	line.number = (uint32_t)field(L, builder, table, "number", 0, UINT32_MAX);
+	line.column = (uint32_t)field(L, builder, table, "column", 0, UINT32_MAX);
+	if (has_field(L, table, "file"))
+		line.file = name_field(L, builder, table, "file");
+	line.text = name_field(L, builder, table, "text");
+	result = ebpf_block_line(builder->block, &line, binding_error(L));
+	lua_settop(L, table - 1);
+	return result;
+}
+
+static int add_core(lua_State *L, const struct builder *builder, int index)
+{
+	int table, result;
+
+	if (lua_getfield(L, index, "core") != LUA_TTABLE)
+		luaL_error(L, "instruction %I: core: table expected, got %s", builder->count + 1, luaL_typename(L, -1));
+	table = lua_gettop(L);
+	const char *type = name_field(L, builder, table, "type"), *access = name_field(L, builder, table, "access");
+
+	lua_getfield(L, table, "kind");
+	uint32_t kind = binding_to_enum(L, -1, EBPF_CORE_RELOCATION, "core.kind");
+
+	result = ebpf_block_core(builder->block, kind, type, access, binding_error(L));
+	lua_settop(L, table - 1);
+	return result;
+}
+
 /* Its imm may be given signed or unsigned: 32 bits. */
 static int add_insn(lua_State *L, struct builder *builder, int index)
 {
@@ -153,13 +195,17 @@ static int add_insn(lua_State *L, struct builder *builder, int index)
 		result = ebpf_block_jump(builder->block, name_field(L, builder, index, "jump"), binding_error(L));
 		lua_pop(L, 1);
 	}
+	if (result == 0 && has_field(L, index, "source"))
+		result = add_line(L, builder, index);
+	if (result == 0 && has_field(L, index, "core"))
+		result = add_core(L, builder, index);
 	builder->count++;
 	return result;
 }
 
 static int add_list(lua_State *L, struct builder *builder, int index, int depth);
 
-/* What stands on top of the stack: an instruction, a label, a text, or a list of these. */
+/* What stands on top of the stack: an instruction, a label, a function's head, a text, or a list of these. */
 static int add_item(lua_State *L, struct builder *builder, int depth)
 {
 	int index = lua_gettop(L), result;
@@ -171,9 +217,12 @@ static int add_item(lua_State *L, struct builder *builder, int depth)
 				  luaL_typename(L, index));
 	if (has_field(L, index, "code"))
 		return add_insn(L, builder, index);
-	if (!has_field(L, index, "label"))
+	if (has_field(L, index, "func"))
+		result = ebpf_block_function(builder->block, name_field(L, builder, index, "func"), binding_error(L));
+	else if (has_field(L, index, "label"))
+		result = ebpf_block_label(builder->block, name_field(L, builder, index, "label"), binding_error(L));
+	else
 		return add_list(L, builder, index, depth + 1);
-	result = ebpf_block_label(builder->block, name_field(L, builder, index, "label"), binding_error(L));
 	lua_pop(L, 1);
 	return result;
 }
@@ -254,23 +303,53 @@ static void set(lua_State *L, const char *name, lua_Integer value)
 
 struct reader {
 	const struct ebpf_block *block;
-	size_t label, jump, reference; /* the next of each */
+	size_t label, jump, reference, function, line, core; /* the next of each */
 	lua_Integer length;            /* of the list, which is on top of the stack */
 };
 
-/* The labels before slot `at`. */
+static void push_item(lua_State *L, struct reader *reader, const char *key, const char *text)
+{
+	lua_createtable(L, 0, 1);
+	luaL_setmetatable(L, CLASS_INSTRUCTION);
+	lua_pushstring(L, text);
+	lua_setfield(L, -2, key);
+	lua_rawseti(L, -2, ++reader->length);
+}
+
+/* The heads of functions and the labels before slot `at`. */
 static void push_labels(lua_State *L, struct reader *reader, uint32_t at)
 {
 	const char *name;
-	uint32_t insn;
+	uint32_t insn, start;
 
-	while (ebpf_block_get_label(reader->block, reader->label, &name, &insn) && insn <= at) {
-		lua_createtable(L, 0, 1);
-		lua_pushstring(L, name);
-		lua_setfield(L, -2, "label");
-		lua_rawseti(L, -2, ++reader->length);
-		reader->label++;
+	for (;;) {
+		bool label = ebpf_block_get_label(reader->block, reader->label, &name, &insn) && insn <= at;
+		const char *prototype;
+
+		if (ebpf_block_get_function(reader->block, reader->function, &prototype, &start) && start <= at &&
+		    (!label || start <= insn)) {
+			push_item(L, reader, "func", prototype);
+			reader->function++;
+		} else if (label) {
+			push_item(L, reader, "label", name);
+			reader->label++;
+		} else {
+			return;
+		}
 	}
+}
+
+void binding_set_reference(lua_State *L, enum ebpf_reference kind, const char *name, int64_t addend, uint32_t id)
+{
+	lua_createtable(L, 0, 4);
+	lua_pushstring(L, reference_kinds[kind]);
+	lua_setfield(L, -2, "kind");
+	lua_pushstring(L, name);
+	lua_setfield(L, -2, "name");
+	set(L, "addend", addend);
+	if (id)
+		set(L, "id", id);
+	lua_setfield(L, -2, "reference");
 }
 
 /* What the instruction at slot `at`, whose table is on top of the stack, names. */
@@ -287,38 +366,108 @@ static void push_names(lua_State *L, struct reader *reader, uint32_t at)
 		reader->jump++;
 	}
 	if (ebpf_block_get_reference(reader->block, reader->reference, &kind, &name, &addend, &insn) && insn == at) {
-		lua_createtable(L, 0, 3);
-		lua_pushstring(L, reference_kinds[kind]);
-		lua_setfield(L, -2, "kind");
-		lua_pushstring(L, name);
-		lua_setfield(L, -2, "name");
-		set(L, "addend", addend);
-		lua_setfield(L, -2, "reference");
+		binding_set_reference(L, kind, name, addend, 0);
 		reader->reference++;
 	}
 }
 
-static void push_list(lua_State *L, const struct ebpf_block *block)
+void binding_push_source(lua_State *L, const struct ebpf_source_line *line)
+{
+	lua_createtable(L, 0, 4);
+	lua_pushstring(L, line->text);
+	lua_setfield(L, -2, "text");
+	if (*line->file) {
+		lua_pushstring(L, line->file);
+		lua_setfield(L, -2, "file");
+	}
+	if (line->number)
+		set(L, "number", line->number);
+	if (line->column)
+		set(L, "column", line->column);
+}
+
+void binding_set_source(lua_State *L, const struct ebpf_source_line *line)
+{
+	binding_push_source(L, line);
+	lua_setfield(L, -2, "source");
+}
+
+static void push_line(lua_State *L, struct reader *reader, uint32_t at)
+{
+	struct ebpf_source_line line;
+
+	while (ebpf_block_get_line(reader->block, reader->line, &line) && line.insn < at)
+		reader->line++;
+	if (!ebpf_block_get_line(reader->block, reader->line, &line) || line.insn != at)
+		return;
+	reader->line++;
+	binding_set_source(L, &line);
+}
+
+static void push_core(lua_State *L, struct reader *reader, uint32_t at)
+{
+	const char *type, *access;
+	uint32_t kind, insn;
+
+	if (!ebpf_block_get_core(reader->block, reader->core, &kind, &type, &access, &insn) || insn != at)
+		return;
+	reader->core++;
+	lua_createtable(L, 0, 3);
+	binding_push_enum(L, EBPF_CORE_RELOCATION, kind);
+	lua_setfield(L, -2, "kind");
+	lua_pushstring(L, type);
+	lua_setfield(L, -2, "type");
+	lua_pushstring(L, access);
+	lua_setfield(L, -2, "access");
+	lua_setfield(L, -2, "core");
+}
+
+/* How lists and their items print themselves is lua/ebpf/asm.lua's affair: it leaves the metatables in the registry. */
+static void load_metatables(lua_State *L)
+{
+	if (luaL_getmetatable(L, CLASS_INSTRUCTION) == LUA_TNIL) {
+		lua_getglobal(L, "require");
+		lua_pushliteral(L, "ebpf.asm");
+		lua_call(L, 1, 0);
+	}
+	lua_pop(L, 1);
+}
+
+void binding_new_instructions(lua_State *L)
+{
+	load_metatables(L);
+	lua_newtable(L);
+	luaL_setmetatable(L, CLASS_INSTRUCTIONS);
+}
+
+void binding_push_instruction(lua_State *L, const struct ebpf_insn *insn, const struct ebpf_insn *next)
+{
+	lua_createtable(L, 0, 6);
+	luaL_setmetatable(L, CLASS_INSTRUCTION);
+	set(L, "code", insn->code);
+	set(L, "dst", insn->dst);
+	set(L, "src", insn->src);
+	set(L, "off", insn->off);
+	if (insn->code == WIDE_LOAD)
+		set(L, "wide", (lua_Integer)((uint64_t)(uint32_t)next->imm << 32 | (uint32_t)insn->imm));
+	else
+		set(L, "imm", insn->imm);
+}
+
+void binding_push_instructions(lua_State *L, const struct ebpf_block *block)
 {
 	struct reader reader = { .block = block };
 	const struct ebpf_insn *insns;
 	size_t count;
 
 	insns = ebpf_block_insns(block, &count);
-	lua_newtable(L);
+	binding_new_instructions(L);
 	for (size_t i = 0; i < count; i++) {
 		push_labels(L, &reader, (uint32_t)i);
-		lua_createtable(L, 0, 6);
-		set(L, "code", insns[i].code);
-		set(L, "dst", insns[i].dst);
-		set(L, "src", insns[i].src);
-		set(L, "off", insns[i].off);
-		if (insns[i].code == WIDE_LOAD)
-			set(L, "wide",
-			    (lua_Integer)((uint64_t)(uint32_t)insns[i + 1].imm << 32 | (uint32_t)insns[i].imm));
-		else
-			set(L, "imm", insns[i].imm);
+		binding_push_instruction(L, &insns[i], &insns[i + 1]);
 		push_names(L, &reader, (uint32_t)i);
+		push_line(L, &reader, (uint32_t)i);
+		push_core(L, &reader, (uint32_t)i);
 		lua_rawseti(L, -2, ++reader.length);
 		i += insns[i].code == WIDE_LOAD;
 	}
@@ -333,7 +482,7 @@ static int l_asm_parse(lua_State *L)
 
 	if (ebpf_block_parse(block, text, binding_error(L)) < 0)
 		return binding_fail(L);
-	push_list(L, block);
+	binding_push_instructions(L, block);
 	return 1;
 }
 
@@ -347,8 +496,19 @@ static int l_asm_decode(lua_State *L)
 
 	if (ebpf_block_decode(block, bytes, size, swapped, binding_error(L)) < 0)
 		return binding_fail(L);
-	push_list(L, block);
+	binding_push_instructions(L, block);
 	return 1;
+}
+
+/* core.asm_metatables(of an instruction, of a list) */
+static int l_asm_metatables(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	luaL_checktype(L, 2, LUA_TTABLE);
+	lua_settop(L, 2);
+	lua_setfield(L, LUA_REGISTRYINDEX, CLASS_INSTRUCTIONS);
+	lua_setfield(L, LUA_REGISTRYINDEX, CLASS_INSTRUCTION);
+	return 0;
 }
 
 static lua_Integer argument(lua_State *L, int index, lua_Integer lowest, lua_Integer highest)
@@ -398,6 +558,7 @@ static const struct binding_class block_class = {
 static const luaL_Reg functions[] = {
 	{ "asm_block", l_asm_block },   { "asm_parse", l_asm_parse },   { "asm_print", l_asm_print },
 	{ "asm_helper", l_asm_helper }, { "asm_decode", l_asm_decode }, { "asm_encode", l_asm_encode },
+	{ "asm_metatables", l_asm_metatables },
 	{ NULL, NULL },
 };
 

@@ -66,6 +66,8 @@ int binding_tostring(lua_State *L, const char *class_name, const char *text);
 #define CLASS_BLOCK "ebpf.block"
 #define CLASS_COLLECTION "ebpf.collection"
 #define CLASS_ERROR "ebpf.error"
+#define CLASS_INSTRUCTION "ebpf.instruction"
+#define CLASS_INSTRUCTIONS "ebpf.instructions"
 #define CLASS_KERNEL "ebpf.kernel"
 #define CLASS_LINK "ebpf.link"
 #define CLASS_LOOP "ebpf.loop"
@@ -103,7 +105,17 @@ void binding_open_ring(lua_State *L);
 void binding_open_loop(lua_State *L);
 void binding_open_asm(lua_State *L);
 
-/* A handle of CLASS_BLOCK (asm.c) holds a finished block; who consumes the block stores NULL in the handle. */
+/* A handle of CLASS_BLOCK (asm.c) holds a finished block; who consumes the block stores NULL in the handle. Pushes a closed one. */
+struct ebpf_block **binding_new_block(lua_State *L);
+/* Pushes the list of instructions that a block, which a handle holds, consists of. */
+void binding_push_instructions(lua_State *L, const struct ebpf_block *block);
+/* The same by hand: pushes an empty list; pushes an instruction (`next` is looked at for a wide load alone); and sets what belongs to the
+ * instruction on top of the stack. `id` 0: the reference has none. */
+void binding_new_instructions(lua_State *L);
+void binding_push_instruction(lua_State *L, const struct ebpf_insn *insn, const struct ebpf_insn *next);
+void binding_push_source(lua_State *L, const struct ebpf_source_line *line);
+void binding_set_source(lua_State *L, const struct ebpf_source_line *line);
+void binding_set_reference(lua_State *L, enum ebpf_reference kind, const char *name, int64_t addend, uint32_t id);
 
 struct ebpf_map *binding_check_map(lua_State *L, int index);
 struct ebpf_program *binding_check_program(lua_State *L, int index);
@@ -117,6 +129,10 @@ struct ebpf_spec *binding_check_spec(lua_State *L, int index);
 /* Sets the initial value of a variable of the Spec at stack index `spec` from the value at `index`; raises when there is no such
  * variable, or the value does not fit. */
 void binding_set_variable(lua_State *L, int spec, const char *name, int index);
+/* prog:code() and prog:instructions() (code.c) */
+int binding_program_code(lua_State *L);
+int binding_program_instructions(lua_State *L);
+void binding_open_code(lua_State *L);
 /* spec:load(options) -> collection (collection.c) */
 int binding_spec_load(lua_State *L);
 /* Fills link options of any kind from the table at `index` but for the name `except`; its strings stay borrowed from the table. */

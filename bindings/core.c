@@ -211,6 +211,7 @@ int luaopen_ebpf_core(lua_State *L)
 	binding_open_collection(L);
 	binding_open_map(L);
 	binding_open_program(L);
+	binding_open_code(L);
 	binding_open_link(L);
 	binding_open_ring(L);
 	binding_open_loop(L);

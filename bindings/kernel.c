@@ -92,6 +92,27 @@ static int l_kernel_features(lua_State *L)
 	return 1;
 }
 
+/* kernel:ids("program"|"map"|"btf"|"link") -> the ids of all that the kernel has, ascending */
+static int l_kernel_ids(lua_State *L)
+{
+	static const char *const kinds[] = {
+		[EBPF_OBJECT_PROGRAM] = "program", [EBPF_OBJECT_MAP] = "map", [EBPF_OBJECT_BTF] = "btf",
+		[EBPF_OBJECT_LINK] = "link", NULL,
+	};
+	enum ebpf_object_kind kind = (enum ebpf_object_kind)luaL_checkoption(L, 2, NULL, kinds);
+	uint32_t id = 0;
+	int result;
+
+	lua_newtable(L);
+	for (lua_Integer n = 1;; n++) {
+		result = ebpf_kernel_next_id(check_kernel(L, 1), kind, id, &id, binding_error(L));
+		if (result <= 0)
+			return result < 0 ? binding_fail(L) : 1;
+		lua_pushinteger(L, id);
+		lua_rawseti(L, -2, n);
+	}
+}
+
 static int l_kernel_tostring(lua_State *L)
 {
 	struct ebpf_kernel **handle = luaL_checkudata(L, 1, CLASS_KERNEL);
@@ -105,7 +126,7 @@ static int l_kernel_tostring(lua_State *L)
 
 static const luaL_Reg methods[] = {
 	{ "has", l_kernel_has }, { "mask", l_kernel_mask }, { "unmask", l_kernel_unmask },
-	{ "features", l_kernel_features }, { "close", l_kernel_close }, { NULL, NULL }
+	{ "features", l_kernel_features }, { "ids", l_kernel_ids }, { "close", l_kernel_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = { { "version", l_kernel_version }, { "release", l_kernel_release }, { NULL, NULL } };
 static const luaL_Reg metamethods[] = {

@@ -109,11 +109,11 @@ static void push_tag(lua_State *L, const uint8_t tag[8])
 
 static int l_program_info(lua_State *L)
 {
-	struct ebpf_program_info info;
+	struct ebpf_program_info info = { .size = sizeof(info) };
 
 	if (ebpf_program_info(binding_check_program(L, 1), &info, binding_error(L)) < 0)
 		return binding_fail(L);
-	lua_createtable(L, 0, 14);
+	lua_createtable(L, 0, 21);
 	lua_pushstring(L, info.name);
 	lua_setfield(L, -2, "name");
 	binding_push_enum(L, EBPF_PROGRAM_TYPE, info.type);
@@ -131,7 +131,14 @@ static int l_program_info(lua_State *L)
 	binding_set_integer(L, "load_time_ns", info.load_time_ns);
 	binding_set_integer(L, "run_time_ns", info.run_time_ns);
 	binding_set_integer(L, "run_count", info.run_count);
+	binding_set_integer(L, "recursion_misses", info.recursion_misses);
+	binding_set_integer(L, "memlock", info.memlock);
 	binding_set_integer(L, "uid", info.uid);
+	binding_set_integer(L, "ifindex", info.ifindex);
+	binding_set_integer(L, "attach_btf_obj_id", info.attach_btf_obj_id);
+	binding_set_integer(L, "attach_btf_id", info.attach_btf_id);
+	binding_set_integer(L, "function_count", info.function_count);
+	binding_set_integer(L, "line_count", info.line_count);
 	return 1;
 }
 
@@ -221,6 +228,7 @@ static int l_program_open(lua_State *L)
 
 static const luaL_Reg methods[] = {
 	{ "run", l_program_run }, { "info", l_program_info }, { "pin", l_program_pin }, { "unpin", l_program_unpin },
+	{ "code", binding_program_code }, { "instructions", binding_program_instructions },
 	{ "fd", l_program_fd }, { "close", l_program_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = {

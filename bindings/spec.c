@@ -18,6 +18,7 @@ struct ebpf_spec *binding_check_spec(lua_State *L, int index)
 #define CLASS_MAP_SPEC "ebpf.map_spec"
 #define CLASS_PROGRAM_SPEC "ebpf.program_spec"
 #define CLASS_VARIABLE_SPEC "ebpf.variable_spec"
+#define CLASS_FUNCTION_SPEC "ebpf.function_spec"
 
 struct part {
 	void *object;            /* struct ebpf_map_spec, ... */
@@ -109,12 +110,12 @@ static const char *push_field_names(lua_State *L, const struct part *part, bool 
 
 static struct part *check_any_part(lua_State *L, int index)
 {
-	static const char *const classes[] = { CLASS_MAP_SPEC, CLASS_PROGRAM_SPEC, CLASS_VARIABLE_SPEC };
+	static const char *const classes[] = { CLASS_MAP_SPEC, CLASS_PROGRAM_SPEC, CLASS_VARIABLE_SPEC, CLASS_FUNCTION_SPEC };
 
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 3; i++)
 		if (luaL_testudata(L, index, classes[i]))
 			return check_part(L, index, classes[i]);
-	return check_part(L, index, classes[2]);
+	return check_part(L, index, classes[3]);
 }
 
 /* Upvalue 1: methods. */
@@ -456,10 +457,101 @@ void binding_set_variable(lua_State *L, int spec, const char *name, int index)
 	lua_settop(L, top);
 }
 
+/* -- functions -- */
+
+static void get_function_name(lua_State *L, const struct part *part)
+{
+	lua_pushstring(L, ebpf_function_name(part->object));
+}
+
+static void get_function_section(lua_State *L, const struct part *part)
+{
+	lua_pushstring(L, ebpf_function_section(part->object));
+}
+
+static void get_global(lua_State *L, const struct part *part)
+{
+	lua_pushboolean(L, ebpf_function_is_global(part->object));
+}
+
+static void get_insn_count(lua_State *L, const struct part *part)
+{
+	size_t count;
+
+	ebpf_function_insns(part->object, &count);
+	lua_pushinteger(L, (lua_Integer)count);
+}
+
+static void get_prototype(lua_State *L, const struct part *part)
+{
+	size_t size = ebpf_function_prototype(*part->spec, part->object, NULL, 0);
+	luaL_Buffer buffer;
+
+	if (!size) {
+		lua_pushnil(L);
+		return;
+	}
+	char *text = luaL_buffinitsize(L, &buffer, size + 1);
+
+	if (*part->spec) /* making room may have run a finalizer that closed the Spec */
+		ebpf_function_prototype(*part->spec, part->object, text, size + 1);
+	else
+		memset(text, 0, size);
+	luaL_pushresultsize(&buffer, size);
+}
+
+static const struct field function_fields[] = {
+	{ "name", CUSTOM, 0, false, get_function_name, NULL },
+	{ "section", CUSTOM, 0, false, get_function_section, NULL },
+	{ "global", CUSTOM, 0, false, get_global, NULL },
+	{ "prototype", CUSTOM, 0, false, get_prototype, NULL },
+	{ "insn_count", CUSTOM, 0, false, get_insn_count, NULL },
+	{ NULL, U32, 0, false, NULL, NULL },
+};
+
+/* function:instructions() -> list, or nil, err, errno */
+static int l_function_instructions(lua_State *L)
+{
+	struct ebpf_block **block;
+	struct part *part;
+
+	check_part(L, 1, CLASS_FUNCTION_SPEC);
+	block = binding_new_block(L);
+	part = check_part(L, 1, CLASS_FUNCTION_SPEC); /* making the handle may have run a finalizer that closed the Spec */
+	if (ebpf_function_block(*part->spec, part->object, block, binding_error(L)) < 0)
+		return binding_fail(L);
+	binding_push_instructions(L, *block);
+	return 1;
+}
+
+/* function:relocations() -> { [slot] = what CO-RE does there, for people } */
+static int l_function_relocations(lua_State *L)
+{
+	struct part *part = check_part(L, 1, CLASS_FUNCTION_SPEC);
+	char text[512];
+	uint32_t insn;
+
+	lua_newtable(L);
+	for (size_t i = 0; *part->spec && ebpf_function_get_core(*part->spec, part->object, i, &insn, text, sizeof(text)); i++) {
+		lua_pushstring(L, text);
+		lua_rawseti(L, -2, insn);
+	}
+	return 1;
+}
+
 /* -- lists -- */
 
 static size_t map_count(const void *spec) { return ((const struct ebpf_spec *)spec)->map_count; }
 static size_t program_count(const void *spec) { return ((const struct ebpf_spec *)spec)->program_count; }
+static size_t function_count(const void *spec)
+{
+	size_t count = 0;
+
+	while (ebpf_spec_function(spec, count))
+		count++;
+	return count;
+}
+static const char *function_name(const void *spec, size_t i) { return ebpf_function_name(ebpf_spec_function(spec, i)); }
 static size_t variable_count(const void *spec) { return ((const struct ebpf_spec *)spec)->variable_count; }
 static const char *map_name(const void *spec, size_t i) { return ((const struct ebpf_spec *)spec)->maps[i]->name; }
 static const char *map_section(const void *spec, size_t i) { return ((const struct ebpf_spec *)spec)->maps[i]->section; }
@@ -480,6 +572,11 @@ static void push_program(lua_State *L, int spec, size_t i)
 static void push_variable(lua_State *L, int spec, size_t i)
 {
 	push_part(L, spec, binding_check_spec(L, spec)->variables[i], variable_fields, CLASS_VARIABLE_SPEC);
+}
+
+static void push_function(lua_State *L, int spec, size_t i)
+{
+	push_part(L, spec, ebpf_spec_function(binding_check_spec(L, spec), i), function_fields, CLASS_FUNCTION_SPEC);
 }
 
 static int l_spec_maps(lua_State *L)
@@ -507,6 +604,32 @@ static int l_spec_variables(lua_State *L)
 	binding_check_spec(L, 1);
 	binding_push_list(L, 1, &list);
 	return 1;
+}
+
+static int l_spec_functions(lua_State *L)
+{
+	static const struct binding_list list = { CLASS_SPEC, function_count, function_name, NULL, push_function };
+
+	binding_check_spec(L, 1);
+	binding_push_list(L, 1, &list);
+	return 1;
+}
+
+/* spec:variable_at(map's name, offset) -> name, offset into it; nil when there is none */
+static int l_spec_variable_at(lua_State *L)
+{
+	const struct ebpf_spec *spec = binding_check_spec(L, 1);
+	const struct ebpf_map_spec *map = ebpf_spec_find_map(spec, luaL_checkstring(L, 2));
+	uint64_t offset = (uint64_t)luaL_checkinteger(L, 3);
+	const struct ebpf_variable_spec *variable = map ? ebpf_spec_variable_at(spec, map, offset) : NULL;
+
+	if (!variable) {
+		lua_pushnil(L);
+		return 1;
+	}
+	lua_pushstring(L, variable->name);
+	lua_pushinteger(L, (lua_Integer)(offset - variable->offset));
+	return 2;
 }
 
 /* -- the Spec -- */
@@ -562,11 +685,11 @@ static int l_spec_close(lua_State *L)
 	return 0;
 }
 
-/* spec:add_program(name, type, block) -> its part */
+/* spec:add_program(name, type, block) -> its part; name nil: that of the function that the block begins with */
 static int l_spec_add_program(lua_State *L)
 {
 	struct ebpf_spec *spec = binding_check_spec(L, 1);
-	const char *name = luaL_checkstring(L, 2);
+	const char *name = luaL_optstring(L, 2, NULL);
 	uint32_t type = binding_to_enum(L, 3, EBPF_PROGRAM_TYPE, "type");
 	struct ebpf_block **block = binding_check(L, 4, CLASS_BLOCK);
 	struct ebpf_program_spec *program;
@@ -624,11 +747,12 @@ static int l_spec_tostring(lua_State *L)
 
 static const luaL_Reg methods[] = {
 	{ "load", binding_spec_load }, { "add_program", l_spec_add_program }, { "add_map", l_spec_add_map },
-	{ "close", l_spec_close }, { NULL, NULL }
+	{ "variable_at", l_spec_variable_at }, { "close", l_spec_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = {
 	{ "name", l_spec_name }, { "license", l_spec_license }, { "byteorder", l_spec_byteorder }, { "maps", l_spec_maps },
-	{ "programs", l_spec_programs }, { "variables", l_spec_variables }, { NULL, NULL }
+	{ "programs", l_spec_programs }, { "variables", l_spec_variables },
+	{ "functions", l_spec_functions }, { NULL, NULL }
 };
 static const luaL_Reg setters[] = { { "license", l_spec_set_license }, { NULL, NULL } };
 static const luaL_Reg metamethods[] = {
@@ -636,6 +760,9 @@ static const luaL_Reg metamethods[] = {
 };
 static const luaL_Reg part_metamethods[] = { { "__newindex", l_part_newindex }, { "__tostring", l_part_tostring }, { NULL, NULL } };
 static const luaL_Reg variable_methods[] = { { "get", l_variable_get }, { "set", l_variable_set }, { NULL, NULL } };
+static const luaL_Reg function_methods[] = {
+	{ "instructions", l_function_instructions }, { "relocations", l_function_relocations }, { NULL, NULL }
+};
 static const luaL_Reg functions[] = {
 	{ "spec_file", l_spec_file }, { "spec_bytes", l_spec_bytes }, { "spec_new", l_spec_new }, { NULL, NULL }
 };
@@ -647,6 +774,7 @@ void binding_open_spec(lua_State *L)
 		{ CLASS_MAP_SPEC, NULL, NULL, NULL, part_metamethods, l_part_index },
 		{ CLASS_PROGRAM_SPEC, NULL, NULL, NULL, part_metamethods, l_part_index },
 		{ CLASS_VARIABLE_SPEC, variable_methods, NULL, NULL, part_metamethods, l_part_index },
+		{ CLASS_FUNCTION_SPEC, function_methods, NULL, NULL, part_metamethods, l_part_index },
 	};
 
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)

@@ -50,7 +50,10 @@ EBPF_API const char *ebpf_errno_name(int code);
 
 /* ---- names and numbers ------------------------------------------------------------------------ */
 
-enum ebpf_enum { EBPF_PROGRAM_TYPE, EBPF_MAP_TYPE, EBPF_ATTACH_TYPE, EBPF_LINK_TYPE, EBPF_HELPER };
+enum ebpf_enum {
+	EBPF_PROGRAM_TYPE, EBPF_MAP_TYPE, EBPF_ATTACH_TYPE, EBPF_LINK_TYPE, EBPF_HELPER,
+	EBPF_CORE_RELOCATION, /* "byte_off", "field_exists", ... as LLVM abbreviates them */
+};
 /* The kernel's lower-case name of a number, or NULL when it is unknown. Static memory. */
 EBPF_API const char *ebpf_enum_name(enum ebpf_enum which, uint32_t value);
 /* The number of a name ("xdp" -> 6), or -ENOENT. */
@@ -133,6 +136,11 @@ EBPF_API const char *ebpf_capability_name(unsigned number);
 /* Takes RLIMIT_MEMLOCK away, against which kernels before 5.11 count the memory of maps and programs; loading and creating do so by themselves. 1 when it
  * was raised as far as this process may, 0 when there was no need, -errno when the limit stays. */
 EBPF_API int ebpf_kernel_remove_memlock(struct ebpf_kernel *kernel, struct ebpf_error *err);
+
+enum ebpf_object_kind { EBPF_OBJECT_PROGRAM, EBPF_OBJECT_MAP, EBPF_OBJECT_BTF, EBPF_OBJECT_LINK };
+/* Walks the objects of the whole kernel (programs, maps 4.13; BTF 5.1; links 5.8): the next id above `after` (0 = the first): 1 and *id, 0 after the
+ * last; EPERM without CAP_SYS_ADMIN. */
+EBPF_API int ebpf_kernel_next_id(struct ebpf_kernel *kernel, enum ebpf_object_kind kind, uint32_t after, uint32_t *id, struct ebpf_error *err);
 
 /* ---- types: BTF ------------------------------------------------------------------------------- */
 
@@ -235,6 +243,13 @@ enum ebpf_reference {
 	EBPF_REF_CALL,      /* call of a function of this object */
 	EBPF_REF_FUNCTION,  /* wide load of a function's address (callbacks) */
 	EBPF_REF_EXTERN,    /* wide load of, or call to, an extern: name = ksym, kfunc or kconfig symbol */
+	EBPF_REF_VARIABLE,  /* wide load of a global variable's address: name = variable, addend = offset; in a Spec it becomes a MAP_VALUE */
+};
+/* Where an instruction came from: a line of source, or a remark. Line information for the verifier's log (5.0). */
+struct ebpf_source_line {
+	uint32_t insn;          /* the slot that it is about; it holds for those after it, up to the next line */
+	const char *file, *text;/* "" when unknown */
+	uint32_t number, column;/* from 1; 0 = unknown */
 };
 EBPF_API struct ebpf_block *ebpf_block_new(void);
 EBPF_API void ebpf_block_free(struct ebpf_block *block);
@@ -249,9 +264,19 @@ EBPF_API int ebpf_block_refer(struct ebpf_block *block, enum ebpf_reference kind
 EBPF_API int ebpf_block_label(struct ebpf_block *block, const char *name, struct ebpf_error *err);
 /* Makes the last instruction, a jump or gotol, jump to a label. */
 EBPF_API int ebpf_block_jump(struct ebpf_block *block, const char *label, struct ebpf_error *err);
-/* Resolves the labels: ENOENT names one that is not defined, ERANGE a jump too far for 16 (or 32) bits, EINVAL a jump out of the block or into
- * the middle of a wide load. References of kind CALL and FUNCTION to a label of this block are resolved too. May be called again after more
- * has been added. */
+/* Begins a function with the next instruction: `prototype` is its declaration in C, "static int sum(int a, struct pair *p)", whose name is a label
+ * as well. In a Spec it becomes a function of its own with those types: a global one, verified by itself (5.6), unless it is static, as callbacks
+ * must be. EINVAL when it has no name, EEXIST when the block has that label; the types are looked at by ebpf_spec_add_program. */
+EBPF_API int ebpf_block_function(struct ebpf_block *block, const char *prototype, struct ebpf_error *err);
+/* Says which line of source (or which remark) the last instruction stands for; line->insn is not looked at. Replaces what was said before. EINVAL in
+ * an empty block. */
+EBPF_API int ebpf_block_line(struct ebpf_block *block, const struct ebpf_source_line *line, struct ebpf_error *err);
+/* Makes the last instruction subject to CO-RE when the Spec is loaded: of `type` ("struct task_struct", which the Spec's types must have) the part that
+ * `access` names by numbers ("0:2": its third member). `kind` is one of enum bpf_core_relo_kind (EBPF_CORE_RELOCATION has their names). */
+EBPF_API int ebpf_block_core(struct ebpf_block *block, uint32_t kind, const char *type, const char *access, struct ebpf_error *err);
+/* Resolves the labels: ENOENT names one that is not defined, ERANGE a jump too far for 16 (or 32) bits, EINVAL a jump out of the block, into
+ * the middle of a wide load or into another function, and a function without instructions. References of kind CALL and FUNCTION to a label of this
+ * block are resolved too. May be called again after more has been added. */
 EBPF_API int ebpf_block_finish(struct ebpf_block *block, struct ebpf_error *err);
 EBPF_API const struct ebpf_insn *ebpf_block_insns(const struct ebpf_block *block, size_t *count);
 /* The index-th label, jump to a label, and reference, in the order in which they were added, for who wants to take a block apart; false
@@ -260,10 +285,16 @@ EBPF_API bool ebpf_block_get_label(const struct ebpf_block *block, size_t index,
 EBPF_API bool ebpf_block_get_jump(const struct ebpf_block *block, size_t index, const char **label, uint32_t *insn);
 EBPF_API bool ebpf_block_get_reference(const struct ebpf_block *block, size_t index, enum ebpf_reference *kind, const char **name,
 				       int64_t *addend, uint32_t *insn);
-/* Appends what a text says, one instruction a line: the syntax that ebpf_insn_print writes, verifier logs and llvm-objdump's listings.
- * Empty lines, comments (from ';', '//' or '#'), "12:" and "(b7)" before an instruction, and "name:" as a label are fine.
- * Names: `goto name`; `r1 = map name ll`, `r1 = map_value name+8 ll`, `r1 = func name ll`, `r1 = extern name ll`; `call name` of a helper, else of
- * a function; `call kfunc name`. EINVAL and ERANGE name line and column; then the block is good for ebpf_block_free() only. */
+EBPF_API bool ebpf_block_get_function(const struct ebpf_block *block, size_t index, const char **prototype, uint32_t *insn);
+EBPF_API bool ebpf_block_get_line(const struct ebpf_block *block, size_t index, struct ebpf_source_line *line);
+EBPF_API bool ebpf_block_get_core(const struct ebpf_block *block, size_t index, uint32_t *kind, const char **type, const char **access,
+				  uint32_t *insn);
+/* Appends what a text says, one instruction a line: the syntax that ebpf_insn_print writes, verifier logs and llvm-objdump's listings (-d, -S, -r).
+ * Empty lines, comments (from ';', '//' or '#'), "12:" and "(b7)" before an instruction, and "name:" as a label are fine; a prototype with a colon
+ * behind it begins a function ("int sum(int a):"). A line that begins with ';' is the source line of the instruction after it; " @ file.c:12:3" at its
+ * end says where that is.
+ * Names: `goto name`; `r1 = map name ll`, `r1 = map_value name+8 ll`, `r1 = var name+4 ll`, `r1 = func name ll`, `r1 = extern name ll`; `call name`
+ * of a helper, else of a function; `call kfunc name`. EINVAL and ERANGE name line and column; then the block is good for ebpf_block_free() only. */
 EBPF_API int ebpf_block_parse(struct ebpf_block *block, const char *text, struct ebpf_error *err);
 /* Appends machine code, 8 bytes a slot; `swapped`: in the other byte order than the host's. EINVAL as ebpf_block_add, and for a cut wide load. */
 EBPF_API int ebpf_block_decode(struct ebpf_block *block, const void *data, size_t size, bool swapped, struct ebpf_error *err);
@@ -343,8 +374,10 @@ EBPF_API int ebpf_spec_read_file(const char *path, struct ebpf_spec **out, struc
  * nothing of `data`. */
 EBPF_API int ebpf_spec_read(const void *data, size_t size, const char *name, struct ebpf_spec **out, struct ebpf_error *err);
 EBPF_API void ebpf_spec_free(struct ebpf_spec *spec);
-/* A program from a finished block, which is consumed on success. What its references name may be added later, before loading.
- * EEXIST when there is one of that name, EINVAL for a block that is empty or not finished. `out` may be NULL. */
+/* A program from a finished block, which is consumed on success. What its references name may be added later, before loading. Functions in the
+ * block (by ebpf_block_function, or because a call goes there) become functions of the Spec. `name` NULL: that of the function with which the block
+ * begins. EEXIST when there is one of that name, EINVAL for a block that is empty or not finished, and for a prototype that is none, ENOENT for
+ * a type in one that nobody knows. `out` may be NULL. */
 EBPF_API int ebpf_spec_add_program(struct ebpf_spec *spec, const char *name, uint32_t type, struct ebpf_block *block,
 				   struct ebpf_program_spec **out, struct ebpf_error *err);
 /* A map with nothing set but its name. EEXIST when there is one of that name. `out` may be NULL. */
@@ -359,6 +392,27 @@ EBPF_API int ebpf_spec_set_license(struct ebpf_spec *spec, const char *license, 
 EBPF_API int ebpf_program_spec_set_section(struct ebpf_program_spec *program, const char *section, struct ebpf_error *err);
 /* Resizes a map's value (data sections keep their bytes, new ones are zero). A type that does not have that size is given up. */
 EBPF_API int ebpf_map_spec_set_value_size(struct ebpf_map_spec *map, uint32_t size, struct ebpf_error *err);
+/* The functions of a Spec, programs' own and those that they call, in the order of the object; NULL past the last, and when there is none of that
+ * name (a global one comes before a static one). They belong to the Spec. */
+struct ebpf_function;
+EBPF_API struct ebpf_function *ebpf_spec_function(const struct ebpf_spec *spec, size_t index);
+EBPF_API struct ebpf_function *ebpf_spec_find_function(struct ebpf_spec *spec, const char *name);
+EBPF_API const char *ebpf_function_name(const struct ebpf_function *function);
+EBPF_API const char *ebpf_function_section(const struct ebpf_function *function); /* NULL of one that was not compiled */
+EBPF_API bool ebpf_function_is_global(const struct ebpf_function *function);
+EBPF_API const struct ebpf_insn *ebpf_function_insns(const struct ebpf_function *function, size_t *count);
+/* Its declaration in C, "int sum(int a, struct pair *p)", at most `size` bytes with the NUL. Returns the length that it wanted, as snprintf; 0 when its
+ * types are not known. */
+EBPF_API size_t ebpf_function_prototype(const struct ebpf_spec *spec, const struct ebpf_function *function, char *text, size_t size);
+/* A new block with the code of a function: jumps to labels ("L7": to slot 7), references by name, lines of source and CO-RE; what a program made of it
+ * by ebpf_spec_add_program does is the same. */
+EBPF_API int ebpf_function_block(const struct ebpf_spec *spec, const struct ebpf_function *function, struct ebpf_block **out,
+				 struct ebpf_error *err);
+/* The index-th of its CO-RE relocations, for people: "<byte_off> struct task_struct.pid (0:55)". False past the last. */
+EBPF_API bool ebpf_function_get_core(const struct ebpf_spec *spec, const struct ebpf_function *function, size_t index, uint32_t *insn,
+				     char *text, size_t size);
+/* The variable at an offset of a data section's map, or the one that covers it; NULL when there is none. */
+EBPF_API struct ebpf_variable_spec *ebpf_spec_variable_at(const struct ebpf_spec *spec, const struct ebpf_map_spec *map, uint64_t offset);
 /* Where a variable's initial bytes are (variable->size of them, in the object's byte order), for reading and writing; NULL when out of
  * memory, or when its map was made too small for it. Valid until the map is resized. */
 EBPF_API void *ebpf_variable_spec_data(struct ebpf_variable_spec *variable);
@@ -471,12 +525,49 @@ EBPF_API void ebpf_map_walk_free(struct ebpf_map_walk *walk);
 /* ---- programs ------------------------------------------------------------------------------------------ */
 
 struct ebpf_program_info {
+	size_t size;           /* in: of the caller's struct; what lies behind it is left alone */
 	char name[16];
 	uint32_t type, id, xlated_size, jited_size, map_count, btf_id, verified_insns;
-	uint8_t tag[8];
-	uint64_t load_time_ns, run_time_ns, run_count;
-	uint32_t uid;
+	uint8_t tag[8];        /* of the code as it was loaded, maps left out: 8 bytes of its SHA-1, since 6.18 of its SHA-256 */
+	uint64_t load_time_ns; /* since boot */
+	uint64_t run_time_ns, run_count, recursion_misses; /* run_time and run_count are 0 unless kernel.bpf_stats_enabled is set */
+	uint64_t memlock;      /* bytes of memory, roughly; 0 = unknown */
+	uint32_t uid;          /* of who loaded it */
+	uint32_t ifindex;      /* of the device that it is bound to; 0 = none */
+	uint32_t attach_btf_obj_id, attach_btf_id;         /* what it was loaded to be attached to, 5.17 */
+	uint32_t function_count, line_count;
 	bool gpl;
+};
+/* What the kernel made of a program: its translated instructions, and what is known of them. All memory belongs to the struct. */
+struct ebpf_program_function {
+	const char *name;      /* "" when the kernel does not tell */
+	const char *prototype; /* as C declares it; "" when its types are not known */
+	uint32_t insn;         /* its first slot */
+	uint32_t jited_offset, jited_size; /* its machine code within `jited`; 0, 0 = not known */
+	uint64_t address;      /* of its machine code; 0 = hidden, or not compiled */
+	uint8_t tag[8];
+};
+struct ebpf_program_reference {
+	uint32_t insn;
+	enum ebpf_reference kind; /* MAP, MAP_VALUE, CALL, FUNCTION; EXTERN: a call of a function of the kernel: a helper, what stands in for it, a kfunc */
+	const char *name;      /* "" when it is not known */
+	uint32_t id;           /* of the map */
+	int64_t addend;        /* MAP_VALUE: offset into the value */
+};
+struct ebpf_program_code {
+	const struct ebpf_insn *insns; /* NULL when the kernel does not show them (without CAP_BPF; kernel.bpf_jit_harden) */
+	size_t insn_count;
+	const struct ebpf_program_function *functions; /* by slot; the first is the program's own; at least one */
+	size_t function_count;
+	const struct ebpf_program_reference *references; /* by slot */
+	size_t reference_count;
+	const struct ebpf_source_line *lines;          /* by slot */
+	const uint64_t *line_addresses;                /* where the machine code of each line begins; NULL = hidden, or not compiled */
+	size_t line_count;
+	const uint8_t *jited;                          /* machine code; NULL when it is hidden (kernel.kptr_restrict) or there is none */
+	size_t jited_size;
+	const uint32_t *map_ids;
+	size_t map_count;
 };
 EBPF_API struct ebpf_program *ebpf_program_ref(struct ebpf_program *program);
 EBPF_API void ebpf_program_close(struct ebpf_program *program);
@@ -491,6 +582,10 @@ EBPF_API const char *ebpf_program_attach_to(const struct ebpf_program *program);
 /* The verifier's log of a successful load with a log level, or NULL. */
 EBPF_API const char *ebpf_program_log(const struct ebpf_program *program);
 EBPF_API int ebpf_program_info(struct ebpf_program *program, struct ebpf_program_info *info, struct ebpf_error *err);
+/* Asks the kernel for its code (4.13; functions and lines 5.0). What may not be seen is left out, and is no error. Maps and functions are named as
+ * far as this process may look at them. */
+EBPF_API int ebpf_program_code_read(struct ebpf_program *program, struct ebpf_program_code **out, struct ebpf_error *err);
+EBPF_API void ebpf_program_code_free(struct ebpf_program_code *code);
 EBPF_API int ebpf_program_pin(struct ebpf_program *program, const char *path, struct ebpf_error *err);
 EBPF_API int ebpf_program_unpin(struct ebpf_program *program, struct ebpf_error *err);
 struct ebpf_run_options {

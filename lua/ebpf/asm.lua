@@ -4,8 +4,9 @@
 --
 -- Each function returns an instruction: a small table { code, dst, src, off, imm } (`wide` instead of imm for a wide load) that
 -- prints itself as the kernel's verifier would. What it names stands beside: jump = label, reference = { kind, name, addend },
--- map = a map's handle; { label = name } names the next instruction. Lists of them, or texts, go into
--- ebpf.program { instructions = ... } and asm.encode; a list may hold texts and other lists.
+-- map = a map's handle, source = { text, file, number, column } (a remark, by :comment "..."). { label = name } names the next
+-- instruction, { func = prototype } begins a function. Lists of them, or texts, go into ebpf.program { instructions = ... } and
+-- asm.encode; a list may hold texts and other lists.
 -- A w register instead of an r register means the 32-bit form; the functions ending in 32 are the same thing.
 local core = require "ebpf.core"
 
@@ -20,22 +21,29 @@ local sizes = {
   u8 = B, u16 = H, u32 = W, u64 = DW, b = B, h = H, w = W, dw = DW, s8 = B | MEMSX, s16 = H | MEMSX, s32 = W | MEMSX,
   [1] = B, [2] = H, [4] = W, [8] = DW,
 }
-local pseudo = { map = 1, map_value = 2, func = 4, call = 1, kfunc = 2 }
+local pseudo = { map = 1, map_value = 2, btf_id = 3, func = 4, map_idx = 5, map_idx_value = 6, call = 1, kfunc = 2 }
 
 -- == printing
 
 local reference_text = {
-  map = "map %s", map_value = "map_value %s%+d", func = "func %s", extern = "extern %s",
+  map = "map %s", map_value = "map_value %s%+d", func = "func %s", extern = "extern %s", var = "var %s",
 }
 
 local function instruction_text(i)
   if i.label then return i.label .. ":" end
+  if i.func then return i.func .. ":" end
   local reference = i.reference
   if reference then
+    if i.code == 0x85 and i.imm ~= -1 and reference.kind == "extern" then -- of a loaded program: an address
+      return ("call %s#%d"):format(reference.name, i.imm)
+    end
     if i.code == 0x85 then return "call " .. (reference.kind == "extern" and "kfunc " or "") .. reference.name end
     local addend = reference.addend or 0
+    if reference.id then -- of a loaded program, as bpftool writes it
+      return ("r%d = map[id:%d]%s ll"):format(i.dst, reference.id, reference.kind == "map_value" and ("[0]+%d"):format(addend) or "")
+    end
     local text = reference_text[reference.kind]:format(reference.name, addend)
-    if reference.kind == "extern" and addend ~= 0 then text = ("%s%+d"):format(text, addend) end
+    if (reference.kind == "extern" or reference.kind == "var") and addend ~= 0 then text = ("%s%+d"):format(text, addend) end
     return ("r%d = %s ll"):format(i.dst, text)
   end
   local imm, upper = i.imm, nil
@@ -45,15 +53,33 @@ local function instruction_text(i)
   return text
 end
 
-local instruction = { __name = "ebpf.instruction", __tostring = instruction_text }
+local methods = {}
+local instruction = { __name = "ebpf.instruction", __tostring = instruction_text, __index = methods }
+
+-- "; text @ file:12:3", as the verifier's log has it before the instructions of a line.
+local function source_text(source)
+  local text = "; " .. source.text:gsub("^%s+", ""):gsub("%s+$", ""):gsub("[\r\n]+", " ")
+  if not source.number then return text end
+  return ("%s @ %s:%d%s"):format(text, source.file or "?", source.number, source.column and ":" .. source.column or "")
+end
+
+-- As LLVM writes it behind the instruction.
+local function core_text(relocation)
+  return ("\tCO-RE <%s> %s (%s)"):format(relocation.kind, relocation.type, relocation.access)
+end
 
 local function list_text(list)
   local lines = {}
-  for n, i in ipairs(list) do lines[n] = tostring(i) end
+  for _, i in ipairs(list) do
+    if type(i) == "table" and i.source then lines[#lines + 1] = source_text(i.source) end
+    lines[#lines + 1] = tostring(i)
+    if type(i) == "table" and i.core then lines[#lines + 1] = core_text(i.core) end
+  end
   return table.concat(lines, "\n")
 end
 
 local list = { __name = "ebpf.instructions", __tostring = list_text }
+core.asm_metatables(instruction, list)
 
 local function make(code, dst, src, off, imm)
   return setmetatable({ code = code, dst = dst, src = src, off = off, imm = imm }, instruction)
@@ -72,6 +98,29 @@ local function fail(message, ...)
 end
 
 local register = { __name = "ebpf.register", __tostring = function(r) return (r.wide and "r" or "w") .. r.number end }
+
+-- A remark about an instruction: line information, which the verifier's log shows before it, with the place in the Lua source.
+-- Also (text, file, line, column) of another source. Returns the instruction.
+function methods.comment(i, text, file, number, column)
+  if type(text) ~= "string" then fail("comment: text: string expected, got %s", math.type(text) or type(text)) end
+  if i.label or i.func then fail("comment: '%s' is no instruction", tostring(i)) end
+  if not file then
+    local info = debug.getinfo(2, "Sl")
+    file = info.source:sub(1, 1) == "@" and info.source:sub(2) or info.short_src
+    number = info.currentline > 0 and info.currentline or nil
+  end
+  i.source = { text = text, file = file, number = number, column = column }
+  return i
+end
+
+-- Lets CO-RE patch the instruction when it is loaded: by what `access` ("0:2", the third member) of a type of the Spec
+-- ("struct task_struct") is in the kernel. Kinds: "byte_off", "byte_sz", "field_exists", "signed", "lshift_u64", "rshift_u64",
+-- "local_type_id", "target_type_id", "type_exists", "type_size", "type_matches", "enumval_exists", "enumval_value".
+function methods.relocate(i, kind, type_name, access)
+  if i.label or i.func then fail("relocate: '%s' is no instruction", tostring(i)) end
+  i.core = { kind = kind, type = type_name, access = access or "0" }
+  return i
+end
 
 for number = 0, 10 do
   asm["r" .. number] = setmetatable({ number = number, wide = true }, register)
@@ -173,6 +222,12 @@ local function define_movsx(bits)
 end
 
 for _, bits in ipairs { 8, 16, 32 } do define_movsx(bits) end
+
+-- A pointer into an arena between its address spaces: 0 is the program's own, 1 that of user space (Linux 6.9).
+function asm.addr_space_cast(dst, src, to, from)
+  return make(0xb0 | X | ALU64, check_wide("addr_space_cast", "destination", dst), check_wide("addr_space_cast", "source", src), 1,
+    check_integer("addr_space_cast", "to", to, 0, 1) << 16 | check_integer("addr_space_cast", "from", from, 0, 1))
+end
 
 for name, code in pairs { le = 0xd0 | ALU, be = 0xd0 | X | ALU, bswap = 0xd0 | ALU64 } do
   for _, bits in ipairs { 16, 32, 64 } do
@@ -303,6 +358,29 @@ function asm.ld_func(dst, name)
   return refer(wide("ld_func", dst, pseudo.func, 0), "func", check_string("ld_func", "name", name))
 end
 
+-- The address of a global variable of the Spec, or of byte `offset` in it.
+function asm.ld_var(dst, name, offset)
+  return refer(wide("ld_var", dst, pseudo.map_value, 0), "var", check_string("ld_var", "name", name),
+    check_integer("ld_var", "offset", offset or 0, 0, 0xffffffff))
+end
+
+-- What is already a number: a kernel type's id (of a kernel variable; `fd`: of the module's types), and maps by their place in
+-- fd_array.
+function asm.ld_btf_id(dst, id, fd)
+  return wide("ld_btf_id", dst, pseudo.btf_id, check_integer("ld_btf_id", "fd", fd or 0, 0, 0x7fffffff) << 32
+    | check_integer("ld_btf_id", "id", id, 0, 0x7fffffff))
+end
+
+function asm.ld_map_idx(dst, index)
+  return wide("ld_map_idx", dst, pseudo.map_idx, check_integer("ld_map_idx", "index", index, 0, 0x7fffffff))
+end
+
+function asm.ld_map_idx_value(dst, index, offset)
+  return wide("ld_map_idx_value", dst, pseudo.map_idx_value,
+    check_integer("ld_map_idx_value", "offset", offset or 0, 0, 0xffffffff) << 32
+    | check_integer("ld_map_idx_value", "index", index, 0, 0x7fffffff))
+end
+
 -- A kernel symbol or kconfig variable that the Spec declares.
 function asm.ld_extern(dst, name)
   return refer(wide("ld_extern", dst, 0, 0), "extern", check_string("ld_extern", "name", name))
@@ -361,22 +439,29 @@ function asm.kfunc(name) return refer(make(0x85, 0, pseudo.kfunc, 0, -1), "exter
 
 function asm.exit() return make(0x95, 0, 0, 0, 0) end
 
+function asm.nop() return asm.ja(0) end
+
+-- Begins a function, declared as in C: asm.func "static int sum(int a, struct pair *p)". Its name is a label, for call_func and
+-- ld_func. Without `static` it is a global function: verified by itself, by its types (Linux 5.6). At the head of a program it is
+-- the declaration of the program itself.
+function asm.func(prototype)
+  check_string("func", "prototype", prototype)
+  if not prototype:match "[%a_][%w_]*%s*%(.*%)%s*;?%s*$" then
+    fail("func: '%s' is no prototype such as 'int sum(int a, int b)'", prototype)
+  end
+  return setmetatable({ func = (prototype:gsub("%s*;?%s*$", ""):gsub("%s+", " ")) }, instruction)
+end
+
 -- Names the next instruction.
 function asm.label(name) return setmetatable({ label = check_string("label", "name", name) }, instruction) end
 
 -- == texts and machine code
 
-local function as_list(instructions, err, errno)
-  if not instructions then return nil, err, errno end
-  for _, i in ipairs(instructions) do setmetatable(i, instruction) end
-  return setmetatable(instructions, list)
-end
-
 -- The instructions of a text: as the verifier's log or llvm-objdump writes them, with labels. nil, err, errno for a mistake in it.
-function asm.parse(text) return as_list(core.asm_parse(check_string("parse", "text", text))) end
+function asm.parse(text) return core.asm_parse(check_string("parse", "text", text)) end
 
--- The instructions of machine code, in the host's byte order unless it is given ("little", "big").
-function asm.decode(bytes, byteorder) return as_list(core.asm_decode(bytes, byteorder)) end
+-- asm.decode(bytes [, byteorder]): the instructions of machine code, in the host's byte order unless it is given ("little", "big").
+asm.decode = core.asm_decode
 
 -- asm.encode(list or text [, byteorder]): machine code, with labels resolved. nil, err, errno for a mistake in it.
 asm.encode = core.asm_encode

@@ -263,7 +263,7 @@ static UNUSED void mask(const char *feature, bool masked)
 static UNUSED void check_link(const char *kind, struct ebpf_program *program, const struct ebpf_link_options *options,
 			      const char *interface, void (*fire)(void))
 {
-	struct ebpf_program_info program_info;
+	struct ebpf_program_info program_info = { .size = sizeof program_info };
 	struct ebpf_link *link = NULL;
 	struct ebpf_link_info info;
 	int fds = open_fds(), result;

@@ -60,7 +60,7 @@ static void test_info(void)
 {
 	const struct ebpf_insn insns[] = { MOV(0, 7), LEAVE };
 	struct ebpf_program *program = load(BPF_PROG_TYPE_SOCKET_FILTER, insns, 2), *again = NULL;
-	struct ebpf_program_info info, other;
+	struct ebpf_program_info info = { .size = sizeof info }, other = { .size = sizeof other };
 	struct ebpf_error err = { 0 };
 
 	if (!program)
@@ -97,7 +97,7 @@ static void test_masked(void)
 					     .attach_type = BPF_CGROUP_INET_EGRESS, .attach_type_optional = true };
 	struct ebpf_kernel *old = ebpf_kernel_new(NULL);
 	struct ebpf_program *program = NULL;
-	struct ebpf_program_info info;
+	struct ebpf_program_info info = { .size = sizeof info };
 	struct ebpf_error err = { 0 };
 
 	CHECK_INT(ebpf_kernel_mask(old, "prog_name", true, &err), 0);

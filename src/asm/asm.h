@@ -42,12 +42,23 @@ struct ebpf_block_jump {
 	char *label;
 	uint32_t insn;
 };
+struct ebpf_block_function {
+	char *prototype, *name;
+	uint32_t insn;
+};
+struct ebpf_block_core {
+	char *type, *access;
+	uint32_t kind, insn;
+};
 struct ebpf_block {
 	struct ebpf_insn *insns; size_t count, capacity;
 	struct ebpf_block_reference *references; size_t reference_count, reference_capacity; /* ascending by insn */
 	struct ebpf_block_label *labels; size_t label_count, label_capacity;
-	struct ebpf_table label_index;
+	struct ebpf_table label_index; /* functions' names as well */
 	struct ebpf_block_jump *jumps; size_t jump_count, jump_capacity;
+	struct ebpf_block_function *functions; size_t function_count, function_capacity; /* these three ascending by insn */
+	struct ebpf_source_line *lines; size_t line_count, line_capacity;                /* strings are the block's */
+	struct ebpf_block_core *cores; size_t core_count, core_capacity;
 	bool finished;
 };
 static inline bool ebpf_insn_is_wide(const struct ebpf_insn *insn) { return insn->code == EBPF_LD_IMM64; }

@@ -8,6 +8,24 @@ struct ebpf_block *ebpf_block_new(void)
 	return calloc(1, sizeof(struct ebpf_block));
 }
 
+static void free_function(struct ebpf_block_function *function)
+{
+	free(function->prototype);
+	free(function->name);
+}
+
+static void free_core(struct ebpf_block_core *core)
+{
+	free(core->type);
+	free(core->access);
+}
+
+static void free_line(struct ebpf_source_line *line)
+{
+	free((char *)(uintptr_t)line->file);
+	free((char *)(uintptr_t)line->text);
+}
+
 void ebpf_block_free(struct ebpf_block *block)
 {
 	if (!block)
@@ -18,10 +36,19 @@ void ebpf_block_free(struct ebpf_block *block)
 		free(block->labels[i].name);
 	for (size_t i = 0; i < block->jump_count; i++)
 		free(block->jumps[i].label);
+	for (size_t i = 0; i < block->function_count; i++)
+		free_function(&block->functions[i]);
+	for (size_t i = 0; i < block->line_count; i++)
+		free_line(&block->lines[i]);
+	for (size_t i = 0; i < block->core_count; i++)
+		free_core(&block->cores[i]);
 	ebpf_table_free(&block->label_index);
 	free(block->references);
 	free(block->labels);
 	free(block->jumps);
+	free(block->functions);
+	free(block->lines);
+	free(block->cores);
 	free(block->insns);
 	free(block);
 }
@@ -81,6 +108,7 @@ static int reference_src(const struct ebpf_insn *insn, enum ebpf_reference kind)
 	case EBPF_REF_MAP:
 		return wide ? EBPF_PSEUDO_MAP_FD : -1;
 	case EBPF_REF_MAP_VALUE:
+	case EBPF_REF_VARIABLE:
 		return wide ? EBPF_PSEUDO_MAP_VALUE : -1;
 	case EBPF_REF_CALL:
 		return call ? EBPF_PSEUDO_CALL : -1;
@@ -104,7 +132,7 @@ int ebpf_block_refer(struct ebpf_block *block, enum ebpf_reference kind, const c
 		return ebpf_fail(
 			err, EINVAL, "instruction %zu cannot refer to '%s': %s",
 			insn ? (size_t)(insn - block->insns) : 0, name,
-			"maps, functions' addresses and externs need a wide load, functions and kfuncs a call");
+			"maps, variables, functions' addresses and externs need a wide load, functions and kfuncs a call");
 	if (block->reference_count && &block->insns[block->references[block->reference_count - 1].insn] == insn)
 		return ebpf_fail(err, EINVAL, "instruction %zu refers to '%s' already: not to '%s' as well",
 				 (size_t)(insn - block->insns), block->references[block->reference_count - 1].name,
@@ -130,28 +158,39 @@ int ebpf_block_refer(struct ebpf_block *block, enum ebpf_reference kind, const c
 	return 0;
 }
 
+/* Lets a name, which is taken over unless it fails, stand for the next instruction. */
+static int define(struct ebpf_block *block, char *name, struct ebpf_error *err)
+{
+	if (!name)
+		return ebpf_fail_memory(err);
+	if (ebpf_table_get(&block->label_index, name, NULL)) {
+		ebpf_fail(err, EEXIST, "label '%s' is defined twice", name);
+		free(name);
+		return -EEXIST;
+	}
+	if (ebpf_table_set(&block->label_index, name, block->count) < 0) {
+		free(name);
+		return ebpf_fail_memory(err);
+	}
+	block->finished = false;
+	return 0;
+}
+
 int ebpf_block_label(struct ebpf_block *block, const char *name, struct ebpf_error *err)
 {
 	struct ebpf_block_label *grown;
 	char *copy;
+	int code;
 
 	grown = ebpf_grow(block->labels, &block->label_capacity, block->label_count, sizeof(*grown));
 	if (!grown)
 		return ebpf_fail_memory(err);
 	block->labels = grown;
 	copy = ebpf_strdup(name);
-	if (!copy)
-		return ebpf_fail_memory(err);
-	if (ebpf_table_get(&block->label_index, copy, NULL)) {
-		free(copy);
-		return ebpf_fail(err, EEXIST, "label '%s' is defined twice", name);
-	}
-	if (ebpf_table_set(&block->label_index, copy, block->count) < 0) {
-		free(copy);
-		return ebpf_fail_memory(err);
-	}
+	code = define(block, copy, err);
+	if (code < 0)
+		return code;
 	block->labels[block->label_count++] = (struct ebpf_block_label){ .name = copy, .insn = (uint32_t)block->count };
-	block->finished = false;
 	return 0;
 }
 
@@ -177,17 +216,126 @@ int ebpf_block_jump(struct ebpf_block *block, const char *label, struct ebpf_err
 	return 0;
 }
 
+/* -- functions, lines, CO-RE -- */
+
+static bool is_word(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* The name that a prototype declares: the word before its first parenthesis. False when there is none. */
+static bool prototype_name(const char *prototype, char *name, size_t size)
+{
+	const char *end = strchr(prototype, '('), *start;
+
+	if (!end)
+		return false;
+	while (end > prototype && (end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	for (start = end; start > prototype && is_word(start[-1]);)
+		start--;
+	if (start == end || (*start >= '0' && *start <= '9') || (size_t)(end - start) >= size)
+		return false;
+	memcpy(name, start, (size_t)(end - start));
+	name[end - start] = '\0';
+	return true;
+}
+
+int ebpf_block_function(struct ebpf_block *block, const char *prototype, struct ebpf_error *err)
+{
+	struct ebpf_block_function *grown;
+	char name[256], *copy, *own;
+	int code;
+
+	if (!prototype_name(prototype, name, sizeof(name))) {
+		ebpf_fail(err, EINVAL, "function '%.100s': not a prototype", prototype);
+		ebpf_hint(err, "write it as in C: int sum(int a, struct pair *p)");
+		return -EINVAL;
+	}
+	grown = ebpf_grow(block->functions, &block->function_capacity, block->function_count, sizeof(*grown));
+	if (!grown)
+		return ebpf_fail_memory(err);
+	block->functions = grown;
+	copy = ebpf_strdup(prototype);
+	if (!copy)
+		return ebpf_fail_memory(err);
+	own = ebpf_strdup(name);
+	code = define(block, own, err);
+	if (code < 0) {
+		free(copy);
+		return code;
+	}
+	block->functions[block->function_count++] =
+		(struct ebpf_block_function){ .prototype = copy, .name = own, .insn = (uint32_t)block->count };
+	return 0;
+}
+
+int ebpf_block_line(struct ebpf_block *block, const struct ebpf_source_line *line, struct ebpf_error *err)
+{
+	const struct ebpf_insn *insn = last_insn(block);
+	struct ebpf_source_line *grown, copy = *line;
+
+	if (!insn)
+		return ebpf_fail(err, EINVAL, "source line '%.100s': there is no instruction yet that it could be of",
+				 line->text ? line->text : "");
+	grown = ebpf_grow(block->lines, &block->line_capacity, block->line_count, sizeof(*grown));
+	if (!grown)
+		return ebpf_fail_memory(err);
+	block->lines = grown;
+	copy.insn = (uint32_t)(insn - block->insns);
+	copy.file = ebpf_strdup(line->file ? line->file : "");
+	copy.text = ebpf_strdup(line->text ? line->text : "");
+	if (!copy.file || !copy.text) {
+		free_line(&copy);
+		return ebpf_fail_memory(err);
+	}
+	if (block->line_count && block->lines[block->line_count - 1].insn == copy.insn)
+		free_line(&block->lines[--block->line_count]);
+	block->lines[block->line_count++] = copy;
+	return 0;
+}
+
+int ebpf_block_core(struct ebpf_block *block, uint32_t kind, const char *type, const char *access, struct ebpf_error *err)
+{
+	const struct ebpf_insn *insn = last_insn(block);
+	struct ebpf_block_core *grown, copy = { .kind = kind };
+
+	if (!insn)
+		return ebpf_fail(err, EINVAL, "CO-RE of '%.100s': there is no instruction yet that it could be of", type);
+	if (!ebpf_enum_name(EBPF_CORE_RELOCATION, kind))
+		return ebpf_fail(err, EINVAL, "instruction %zu: there is no CO-RE relocation of kind %u",
+				 (size_t)(insn - block->insns), kind);
+	copy.insn = (uint32_t)(insn - block->insns);
+	if (block->core_count && block->cores[block->core_count - 1].insn == copy.insn)
+		return ebpf_fail(err, EINVAL, "instruction %u has a CO-RE relocation already", copy.insn);
+	grown = ebpf_grow(block->cores, &block->core_capacity, block->core_count, sizeof(*grown));
+	if (!grown)
+		return ebpf_fail_memory(err);
+	block->cores = grown;
+	copy.type = ebpf_strdup(type);
+	copy.access = ebpf_strdup(access);
+	if (!copy.type || !copy.access) {
+		free_core(&copy);
+		return ebpf_fail_memory(err);
+	}
+	block->cores[block->core_count++] = copy;
+	return 0;
+}
+
 /* -- finishing -- */
 
 static int unknown_label(const struct ebpf_block *block, const struct ebpf_block_jump *jump, struct ebpf_error *err)
 {
-	const char **names = calloc(block->label_count + 1, sizeof(*names)), *near;
+	size_t count = block->label_count + block->function_count;
+	const char **names = calloc(count + 1, sizeof(*names)), *near;
 
 	ebpf_fail(err, ENOENT, "instruction %u: label '%s' is not defined", jump->insn, jump->label);
 	if (names) {
 		for (size_t i = 0; i < block->label_count; i++)
 			names[i] = block->labels[i].name;
-		near = ebpf_nearest(jump->label, names, block->label_count);
+		for (size_t i = 0; i < block->function_count; i++)
+			names[block->label_count + i] = block->functions[i].name;
+		near = ebpf_nearest(jump->label, names, count);
 		if (near)
 			ebpf_hint(err, "did you mean '%s'?", near);
 	}
@@ -248,6 +396,47 @@ static int check_target(const struct ebpf_block *block, size_t at, const char *w
 	return 0;
 }
 
+/* The function that a slot belongs to: 0 = what stands before the first, else 1 and up. */
+static size_t function_of(const struct ebpf_block *block, size_t slot)
+{
+	size_t low = 0, high = block->function_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (block->functions[middle].insn <= slot)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The verifier refuses it as well, but cannot say which function it is about. */
+static int check_crossing(const struct ebpf_block *block, size_t at, struct ebpf_error *err)
+{
+	const struct ebpf_insn *insn = &block->insns[at];
+	size_t target = (size_t)((int64_t)at + 1 + (insn->code == EBPF_GOTOL ? insn->imm : insn->off));
+	size_t there = function_of(block, target);
+	const char *name = there ? block->functions[there - 1].name : "";
+
+	if (function_of(block, at) == there)
+		return 0;
+	return ebpf_fail(err, EINVAL, "instruction %zu: jump to %zu, which is in another function%s%s%s", at, target,
+			 there ? " ('" : "", name, there ? "')" : "");
+}
+
+static int check_functions(const struct ebpf_block *block, struct ebpf_error *err)
+{
+	for (size_t i = 0; i < block->function_count; i++) {
+		size_t end = i + 1 < block->function_count ? block->functions[i + 1].insn : block->count;
+
+		if (block->functions[i].insn == end)
+			return ebpf_fail(err, EINVAL, "function '%s' has no instructions", block->functions[i].name);
+	}
+	return 0;
+}
+
 static bool is_reference(const struct ebpf_block *block, size_t *next, size_t at)
 {
 	while (*next < block->reference_count && block->references[*next].insn < at)
@@ -265,14 +454,17 @@ static int check_targets(const struct ebpf_block *block, struct ebpf_error *err)
 	for (size_t at = 0; at < block->count && code == 0; at++) {
 		const struct ebpf_insn *insn = &block->insns[at];
 
-		if (ebpf_insn_is_jump(insn))
+		if (ebpf_insn_is_jump(insn)) {
 			code = check_target(block, at, "jump to", err);
-		else if (insn->code == EBPF_CALL && insn->src == EBPF_PSEUDO_CALL &&
-			 !is_reference(block, &reference, at))
+			if (code == 0 && block->function_count)
+				code = check_crossing(block, at, err);
+		} else if (insn->code == EBPF_CALL && insn->src == EBPF_PSEUDO_CALL &&
+			   !is_reference(block, &reference, at)) {
 			code = check_target(block, at, "call of", err);
-		else if (ebpf_insn_is_wide(insn) && insn->src == EBPF_PSEUDO_FUNC &&
-			 !is_reference(block, &reference, at))
+		} else if (ebpf_insn_is_wide(insn) && insn->src == EBPF_PSEUDO_FUNC &&
+			   !is_reference(block, &reference, at)) {
 			code = check_target(block, at, "address of", err);
+		}
 		if (ebpf_insn_is_wide(insn))
 			at++;
 	}
@@ -296,7 +488,9 @@ int ebpf_block_finish(struct ebpf_block *block, struct ebpf_error *err)
 			block->references[kept++] = block->references[i];
 	}
 	block->reference_count = kept;
-	code = check_targets(block, err);
+	code = check_functions(block, err);
+	if (code == 0)
+		code = check_targets(block, err);
 	if (code < 0)
 		return code;
 	block->finished = true;
@@ -360,5 +554,34 @@ bool ebpf_block_get_reference(const struct ebpf_block *block, size_t index, enum
 	*name = block->references[index].name;
 	*addend = block->references[index].addend;
 	*insn = block->references[index].insn;
+	return true;
+}
+
+bool ebpf_block_get_function(const struct ebpf_block *block, size_t index, const char **prototype, uint32_t *insn)
+{
+	if (index >= block->function_count)
+		return false;
+	*prototype = block->functions[index].prototype;
+	*insn = block->functions[index].insn;
+	return true;
+}
+
+bool ebpf_block_get_line(const struct ebpf_block *block, size_t index, struct ebpf_source_line *line)
+{
+	if (index >= block->line_count)
+		return false;
+	*line = block->lines[index];
+	return true;
+}
+
+bool ebpf_block_get_core(const struct ebpf_block *block, size_t index, uint32_t *kind, const char **type,
+			 const char **access, uint32_t *insn)
+{
+	if (index >= block->core_count)
+		return false;
+	*kind = block->cores[index].kind;
+	*type = block->cores[index].type;
+	*access = block->cores[index].access;
+	*insn = block->cores[index].insn;
 	return true;
 }

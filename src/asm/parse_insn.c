@@ -305,12 +305,12 @@ static bool parse_addend(struct ebpf_statement *s)
 	return ebpf_cursor_range(&s->cursor, INT64_MIN, INT64_MAX, "offset", &s->addend);
 }
 
-/* Behind "map[": "fd:5]", "idx:0][0]+8", "name]", "name][0]+8". */
+/* Behind "map[": "fd:5]", "idx:0][0]+8", "name]", "name][0]+8"; "id:5]" in a dump of a loaded program. */
 static bool parse_map(struct ebpf_statement *s, uint8_t dst)
 {
 	struct ebpf_cursor *cursor = &s->cursor;
 	int64_t number = 0, offset = 0;
-	bool index = ebpf_cursor_take(cursor, "idx:"), named = !index && !ebpf_cursor_take(cursor, "fd:");
+	bool index = ebpf_cursor_take(cursor, "idx:"), named = !index && !ebpf_cursor_take(cursor, "fd:") && !ebpf_cursor_take(cursor, "id:");
 
 	if (named ? !ebpf_cursor_name(cursor, s->name)
 		  : !ebpf_cursor_range(cursor, INT32_MIN, INT32_MAX, "descriptor", &number))
@@ -388,6 +388,9 @@ static bool parse_named_wide(struct ebpf_statement *s, uint8_t dst, bool *known)
 	if (take_keyword(cursor, "map_value"))
 		return ebpf_cursor_name(cursor, s->name) && parse_addend(s) &&
 		       finish_reference(s, dst, EBPF_REF_MAP_VALUE);
+	if (take_keyword(cursor, "var"))
+		return ebpf_cursor_name(cursor, s->name) && parse_addend(s) &&
+		       finish_reference(s, dst, EBPF_REF_VARIABLE);
 	if (take_keyword(cursor, "func"))
 		return ebpf_cursor_name(cursor, s->name) && finish_reference(s, dst, EBPF_REF_FUNCTION);
 	if (take_keyword(cursor, "extern"))

@@ -21,6 +21,9 @@ const char *ebpf_enum_name(enum ebpf_enum which, uint32_t value)
 	case EBPF_HELPER:
 		switch (value) { BPF_HELPERS(CASE) }
 		break;
+	case EBPF_CORE_RELOCATION:
+		switch (value) { BPF_CORE_RELO_KINDS(CASE) }
+		break;
 	}
 	return NULL;
 }
@@ -35,6 +38,7 @@ static const struct row map_types[] = { BPF_MAP_TYPES(ROW) };
 static const struct row attach_types[] = { BPF_ATTACH_TYPES(ROW) };
 static const struct row link_types[] = { BPF_LINK_TYPES(ROW) };
 static const struct row helpers[] = { BPF_HELPERS(ROW) };
+static const struct row core_relocations[] = { BPF_CORE_RELO_KINDS(ROW) };
 
 static int find(const struct row *rows, size_t count, const char *name)
 {
@@ -57,6 +61,8 @@ int ebpf_enum_value(enum ebpf_enum which, const char *name)
 		return find(link_types, EBPF_COUNT(link_types), name);
 	case EBPF_HELPER:
 		return find(helpers, EBPF_COUNT(helpers), ebpf_starts_with(name, "bpf_") ? name + 4 : name);
+	case EBPF_CORE_RELOCATION:
+		return find(core_relocations, EBPF_COUNT(core_relocations), name);
 	}
 	return -ENOENT;
 }

@@ -116,6 +116,16 @@
 #define BPF_LINE_INFO_LINE_NUM(line_col) ((line_col) >> 10)
 #define BPF_LINE_INFO_LINE_COL(line_col) ((line_col) & 0x3ff)
 
+/* X(kind, name): kinds of CO-RE relocations as libbpf and LLVM abbreviate them */
+#define BPF_CORE_RELO_KINDS(X) \
+	X(BPF_CORE_FIELD_BYTE_OFFSET, "byte_off") X(BPF_CORE_FIELD_BYTE_SIZE, "byte_sz") \
+	X(BPF_CORE_FIELD_EXISTS, "field_exists") X(BPF_CORE_FIELD_SIGNED, "signed") \
+	X(BPF_CORE_FIELD_LSHIFT_U64, "lshift_u64") X(BPF_CORE_FIELD_RSHIFT_U64, "rshift_u64") \
+	X(BPF_CORE_TYPE_ID_LOCAL, "local_type_id") X(BPF_CORE_TYPE_ID_TARGET, "target_type_id") \
+	X(BPF_CORE_TYPE_EXISTS, "type_exists") X(BPF_CORE_TYPE_SIZE, "type_size") \
+	X(BPF_CORE_ENUMVAL_EXISTS, "enumval_exists") X(BPF_CORE_ENUMVAL_VALUE, "enumval_value") \
+	X(BPF_CORE_TYPE_MATCHES, "type_matches")
+
 /* what XDP programs and tc programs return */
 #define EBPF_XDP_ABORTED 0
 #define EBPF_XDP_DROP 1

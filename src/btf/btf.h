@@ -110,6 +110,8 @@ struct ebpf_span ebpf_btf_bytes(const struct ebpf_btf *btf);
 
 /* The name as in C, without a body: "struct event", "const char *", "u32[4]", "struct {...}". For people. (name.c) */
 void ebpf_btf_write_name(const struct ebpf_btf *btf, uint32_t id, struct ebpf_buffer *out);
+/* A FUNC as C declares it: "static int sum(int a, struct pair *p)". Nothing for another kind. */
+void ebpf_btf_write_prototype(const struct ebpf_btf *btf, uint32_t id, struct ebpf_buffer *out);
 
 /* -- values (value.c, layout.c) -- */
 
@@ -237,6 +239,14 @@ int64_t ebpf_btf_builder_string(struct ebpf_btf_builder *builder, const char *te
 int64_t ebpf_btf_builder_add_int(struct ebpf_btf_builder *builder, const char *name, uint32_t size, uint32_t encoding);
 int64_t ebpf_btf_builder_add_func(struct ebpf_btf_builder *builder, const char *name, uint32_t return_type,
                                   const struct ebpf_param *params, uint32_t count, uint32_t linkage);
+/* Functions from their prototypes (prototype.c): "static int sum(struct pair *p, u32 n)". What one prototype declares, the later ones
+ * know; names of structs and typedefs that `known` (or NULL; it must live as long) has are its types. The builder must outlive
+ * the declarations. `add` returns the id of a FUNC; *global (or NULL) becomes false for one that says static; its messages name the column. */
+struct ebpf_btf_declarations;
+struct ebpf_btf_declarations *ebpf_btf_declarations_new(struct ebpf_btf_builder *builder, const struct ebpf_btf *known);
+void ebpf_btf_declarations_free(struct ebpf_btf_declarations *declarations);
+int64_t ebpf_btf_declarations_add(struct ebpf_btf_declarations *declarations, const char *prototype, bool *global,
+                                  struct ebpf_error *err);
 /* The finished bytes in host byte order, malloc'ed. Never without a type, since the kernel refuses that. */
 int ebpf_btf_builder_finish(struct ebpf_btf_builder *builder, void **data, size_t *size, struct ebpf_error *err);
 

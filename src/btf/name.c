@@ -96,3 +96,38 @@ void ebpf_btf_write_name(const struct ebpf_btf *btf, uint32_t id, struct ebpf_bu
 	write_prefix(btf, id, out, 0);
 	write_suffix(btf, id, out, 0);
 }
+
+/* A pointer's star stands at the name: "struct pair *p". */
+static void write_declaration(const struct ebpf_btf *btf, uint32_t type, const char *name, struct ebpf_buffer *out)
+{
+	size_t before;
+
+	write_prefix(btf, type, out, 0);
+	before = out->size;
+	if (*name)
+		ebpf_buffer_printf(out, "%s%s", before && out->data[before - 1] == '*' ? "" : " ", name);
+	write_suffix(btf, type, out, 0);
+}
+
+void ebpf_btf_write_prototype(const struct ebpf_btf *btf, uint32_t id, struct ebpf_buffer *out)
+{
+	struct ebpf_type func, proto;
+
+	if (!ebpf_btf_type(btf, id, &func) || func.kind != BTF_KIND_FUNC || !ebpf_btf_type(btf, func.type, &proto) ||
+	    proto.kind != BTF_KIND_FUNC_PROTO)
+		return;
+	if (ebpf_type_linkage(&func) == BTF_VAR_STATIC)
+		ebpf_buffer_printf(out, "static ");
+	write_declaration(btf, proto.type, func.name, out);
+	ebpf_buffer_printf(out, "(");
+	for (uint32_t i = 0; i < proto.vlen; i++) {
+		struct ebpf_param param = ebpf_type_param(&proto, i);
+
+		ebpf_buffer_printf(out, "%s", i ? ", " : "");
+		if (!param.type && i + 1 == proto.vlen)
+			ebpf_buffer_printf(out, "...");
+		else
+			write_declaration(btf, param.type, param.name, out);
+	}
+	ebpf_buffer_printf(out, proto.vlen ? ")" : "void)");
+}

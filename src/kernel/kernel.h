@@ -100,6 +100,10 @@ int ebpf_kernel_find_type(struct ebpf_kernel *kernel, const char *name, uint32_t
 int ebpf_kernel_symbols(struct ebpf_kernel *kernel, const char *const *names, uint64_t *addresses, size_t count,
 			struct ebpf_error *err);
 
+/* The names of symbols at exactly these addresses, which are ascending: malloc'ed, NULL where there is none. */
+int ebpf_kernel_symbol_names(struct ebpf_kernel *kernel, const uint64_t *addresses, char **names, size_t count,
+			     struct ebpf_error *err);
+
 /* The function that enters a system call: "openat" -> "__x64_sys_openat", or "__se_sys_openat" where calls have no
  * wrapper of the architecture. */
 void ebpf_kernel_syscall_name(struct ebpf_kernel *kernel, const char *call, char *name, size_t size);

@@ -1,4 +1,4 @@
-/* symbols.c -- addresses of kernel symbols: /proc/kallsyms in one pass for a batch of names.
+/* symbols.c -- addresses of kernel symbols, and names of addresses: /proc/kallsyms in one pass for a batch.
  *
  * The file has some 200,000 lines and the kernel makes it afresh for each reader, so it is read once per batch, in
  * large pieces, and the address of a line is looked at only when its name is wanted.
@@ -19,15 +19,18 @@ struct search {
 	bool hidden, visible;        /* a wanted symbol at 0; any symbol elsewhere */
 	struct ebpf_error *err;
 };
+/* What reads the file calls for each line, which ends at `end` and may be overwritten; a negative result ends it. */
+typedef int (*line_fn)(void *context, char *line, char *end);
 
 static unsigned filter_bit(const char *name, size_t length)
 {
 	return ((unsigned char)name[0] * 7U + (unsigned char)name[length - 1] * 31U + (unsigned)length * 13U) & 255;
 }
 
-/* "ffffffff81000000 T name" or "... T name\t[module]"; the line ends at `end`, which may be overwritten. */
-static int look_at(struct search *search, char *line, char *end)
+/* "ffffffff81000000 T name" or "... T name\t[module]" */
+static int look_at(void *context, char *line, char *end)
 {
+	struct search *search = context;
 	char *space = memchr(line, ' ', (size_t)(end - line)), *name, *tab;
 	uint64_t address, index;
 	unsigned bit;
@@ -61,12 +64,12 @@ static int look_at(struct search *search, char *line, char *end)
 }
 
 /* All whole lines of the buffer; returns how many bytes they took, or -errno. */
-static ssize_t look_at_lines(struct search *search, char *data, size_t size)
+static ssize_t look_at_lines(line_fn look, void *context, char *data, size_t size)
 {
 	char *line = data, *end;
 
 	while ((end = memchr(line, '\n', size - (size_t)(line - data))) != NULL) {
-		int result = look_at(search, line, end);
+		int result = look(context, line, end);
 
 		if (result)
 			return result;
@@ -75,7 +78,7 @@ static ssize_t look_at_lines(struct search *search, char *data, size_t size)
 	return line - data;
 }
 
-static int read_lines(struct search *search, const struct ebpf_sys *sys, int fd, char *buffer)
+static int read_lines(const struct ebpf_sys *sys, int fd, char *buffer, line_fn look, void *context, struct ebpf_error *err)
 {
 	size_t kept = 0;
 
@@ -83,19 +86,38 @@ static int read_lines(struct search *search, const struct ebpf_sys *sys, int fd,
 		ssize_t got = sys->read(fd, buffer + kept, CHUNK - kept), used;
 
 		if (got < 0)
-			return ebpf_fail_errno(search->err, (int)got, "kernel symbols: read /proc/kallsyms");
+			return ebpf_fail_errno(err, (int)got, "kernel symbols: read /proc/kallsyms");
 		if (got == 0)
 			return 0;
 		kept += (size_t)got;
-		used = look_at_lines(search, buffer, kept);
+		used = look_at_lines(look, context, buffer, kept);
 		if (used < 0)
 			return (int)used;
 		if (used == 0 && kept == CHUNK)
-			return ebpf_fail(search->err, EINVAL,
-					 "kernel symbols: /proc/kallsyms has a line of more than %u bytes", CHUNK);
+			return ebpf_fail(err, EINVAL, "kernel symbols: /proc/kallsyms has a line of more than %u bytes",
+					 CHUNK);
 		kept -= (size_t)used;
 		memmove(buffer, buffer + used, kept);
 	}
+}
+
+static int read_symbols(const struct ebpf_kernel *kernel, line_fn look, void *context, struct ebpf_error *err)
+{
+	const struct ebpf_sys *sys = kernel->sys;
+	char *buffer = malloc(CHUNK);
+	int fd, result;
+
+	if (!buffer)
+		return ebpf_fail_memory(err);
+	fd = sys->openat(AT_FDCWD, "/proc/kallsyms", O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0) {
+		result = ebpf_fail_errno(err, fd, "kernel symbols: open /proc/kallsyms");
+	} else {
+		result = read_lines(sys, fd, buffer, look, context, err);
+		sys->close(fd);
+	}
+	free(buffer);
+	return result;
 }
 
 static int prepare(struct search *search, size_t count)
@@ -120,23 +142,10 @@ int ebpf_kernel_symbols(struct ebpf_kernel *kernel, const char *const *names, ui
 			struct ebpf_error *err)
 {
 	struct search search = { .names = names, .addresses = addresses, .err = err };
-	const struct ebpf_sys *sys = kernel->sys;
-	char *buffer = NULL;
-	int fd = -1, result = prepare(&search, count);
+	int result = prepare(&search, count);
 
-	if (result || !search.wanted.count)
-		goto out;
-	buffer = malloc(CHUNK);
-	if (!buffer) {
-		result = ebpf_fail_memory(err);
-		goto out;
-	}
-	fd = sys->openat(AT_FDCWD, "/proc/kallsyms", O_RDONLY | O_CLOEXEC, 0);
-	if (fd < 0) {
-		result = ebpf_fail_errno(err, fd, "kernel symbols: open /proc/kallsyms");
-		goto out;
-	}
-	result = read_lines(&search, sys, fd, buffer);
+	if (!result && search.wanted.count)
+		result = read_symbols(kernel, look_at, &search, err);
 	if (!result && search.hidden && !search.visible) {
 		result = ebpf_fail(err, EPERM,
 				   "kernel symbols: the kernel hides their addresses (all are 0 in /proc/kallsyms)");
@@ -149,11 +158,61 @@ int ebpf_kernel_symbols(struct ebpf_kernel *kernel, const char *const *names, ui
 		if (ebpf_table_get(&search.wanted, names[i], &first))
 			addresses[i] = addresses[first];
 	}
-out:
-	if (fd >= 0)
-		sys->close(fd);
-	free(buffer);
 	ebpf_table_free(&search.wanted);
+	return result;
+}
+
+/* -- the other way round -- */
+
+struct naming {
+	const uint64_t *addresses; /* ascending */
+	char **names;
+	size_t count;
+	struct ebpf_error *err;
+};
+
+static int name_address(void *context, char *line, char *end)
+{
+	struct naming *naming = context;
+	char *space = memchr(line, ' ', (size_t)(end - line)), *tab;
+	uint64_t address = strtoull(line, NULL, 16);
+	size_t low = 0, high = naming->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (naming->addresses[middle] < address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!address || !space || end - space < 4 || low == naming->count || naming->addresses[low] != address)
+		return 0;
+	tab = memchr(space, '\t', (size_t)(end - space));
+	for (; low < naming->count && naming->addresses[low] == address; low++) {
+		if (naming->names[low]) /* of several names the first */
+			continue;
+		naming->names[low] = ebpf_strndup(space + 3, (size_t)((tab ? tab : end) - space) - 3);
+		if (!naming->names[low])
+			return ebpf_fail_memory(naming->err);
+	}
+	return 0;
+}
+
+int ebpf_kernel_symbol_names(struct ebpf_kernel *kernel, const uint64_t *addresses, char **names, size_t count,
+			     struct ebpf_error *err)
+{
+	struct naming naming = { .addresses = addresses, .names = names, .count = count, .err = err };
+	int result;
+
+	if (!count)
+		return 0;
+	memset(names, 0, count * sizeof(*names));
+	result = read_symbols(kernel, name_address, &naming, err);
+	for (size_t i = 0; result && i < count; i++) {
+		free(names[i]);
+		names[i] = NULL;
+	}
 	return result;
 }
 

@@ -72,7 +72,15 @@ static int add_lines(struct ebpf_load *load, struct ebpf_load_function *lf, stru
 {
 	const struct ebpf_function *function = lf->function;
 
+	int64_t head;
+
 	lf->line_count = 0;
+	if (!function->line_count || function->lines[0].insn > 0) {
+		head = ebpf_btf_builder_string(load->builder, function->prototype ? function->prototype : function->name);
+		if (head < 0)
+			return ebpf_fail_memory(err);
+		lf->head = (uint32_t)head;
+	}
 	if (!function->line_count)
 		return 0;
 	if (!lf->lines)
@@ -114,6 +122,8 @@ static int add_function(struct ebpf_load *load, struct ebpf_load_function *lf, s
 			type = add_hidden(load, &func, err);
 		else
 			type = ebpf_btf_builder_add(load->builder, load->spec->btf, function->type_id, err);
+	} else if (function->prototype) {
+		type = ebpf_btf_declarations_add(load->declarations, function->prototype, NULL, err);
 	} else if (load->has_subprograms) {
 		type = add_untyped(load, function);
 	}
@@ -198,9 +208,13 @@ static int build(struct ebpf_load *load, uint32_t lacks, void **data, size_t *si
 {
 	int result = 0;
 
+	ebpf_btf_declarations_free(load->declarations);
+	load->declarations = NULL;
 	ebpf_btf_builder_free(load->builder);
 	load->builder = ebpf_btf_builder_new(lacks);
-	if (!load->builder)
+	if (load->builder)
+		load->declarations = ebpf_btf_declarations_new(load->builder, load->spec->btf);
+	if (!load->declarations)
 		return ebpf_fail_memory(err);
 	for (size_t i = 0; load->spec->btf && i < load->spec->map_count; i++) {
 		result = add_map(load, load->spec->maps[i], &load->maps[i], err);
@@ -281,6 +295,21 @@ static int load_again(struct ebpf_load *load, const void *data, size_t size, int
 	return fd;
 }
 
+/* There is something to tell the kernel: types, several functions (which then must all have one), or where code came
+ * from. */
+static bool has_types(const struct ebpf_load *load)
+{
+	if (load->spec->btf || load->has_subprograms)
+		return true;
+	for (size_t i = 0; i < load->function_count; i++) {
+		const struct ebpf_load_function *lf = &load->functions[i];
+
+		if (lf->wanted && (lf->function->prototype || lf->function->line_count))
+			return true;
+	}
+	return false;
+}
+
 /* Tries with what is known of the kernel, then, when that was refused, with what it says it knows. */
 int ebpf_load_types(struct ebpf_load *load, struct ebpf_error *err)
 {
@@ -289,7 +318,7 @@ int ebpf_load_types(struct ebpf_load *load, struct ebpf_error *err)
 	size_t size = 0;
 	int result, fd = -ENOTSUP;
 
-	if ((!load->spec->btf && !load->has_subprograms) || ebpf_kernel_lacks(load->kernel, EBPF_FEATURE_BTF))
+	if (!has_types(load) || ebpf_kernel_lacks(load->kernel, EBPF_FEATURE_BTF))
 		return 0;
 	result = build(load, lacks, &data, &size, err);
 	if (result < 0)

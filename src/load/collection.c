@@ -416,6 +416,7 @@ static void finish(struct ebpf_load *load)
 		sys->close(load->btf_fd);
 	ebpf_core_free(load->core);
 	ebpf_btf_free(load->custom_btf);
+	ebpf_btf_declarations_free(load->declarations);
 	ebpf_btf_builder_free(load->builder);
 	ebpf_collection_free(load->collection);
 	free(load->functions);

@@ -5,6 +5,8 @@
  * for enumerators the one number is theirs; for questions about whole types it is 0.
  */
 #include <stdio.h>
+#include <stdlib.h>
+
 
 #include "load/core_impl.h"
 
@@ -310,12 +312,9 @@ int core_spec_match(struct ebpf_core *core, const struct core_spec *local, const
 
 const char *core_kind_name(uint32_t kind)
 {
-	static const char *const names[CORE_KIND_COUNT] = {
-		"byte_off", "byte_sz", "field_exists", "signed", "lshift_u64", "rshift_u64", "local_type_id", "target_type_id",
-		"type_exists", "type_size", "enumval_exists", "enumval_value", "type_matches",
-	};
+	const char *name = ebpf_enum_name(EBPF_CORE_RELOCATION, kind);
 
-	return kind < CORE_KIND_COUNT ? names[kind] : "unknown kind";
+	return name ? name : "unknown kind";
 }
 
 static const char *keyword(const struct ebpf_type *type)
@@ -349,4 +348,21 @@ void core_spec_print(const struct core_spec *spec, const char *access, char *tex
 	used = strlen(text);
 	if (core_kind_is_field(spec->kind))
 		snprintf(text + used, size - used, " (%.64s)", access ? access : "");
+}
+
+bool ebpf_function_get_core(const struct ebpf_spec *spec, const struct ebpf_function *function, size_t index, uint32_t *insn,
+			    char *text, size_t size)
+{
+	const struct ebpf_spec_relo *relo = index < function->relo_count ? &function->relos[index] : NULL;
+	struct core_spec *place;
+
+	if (!relo)
+		return false;
+	*insn = relo->insn;
+	snprintf(text, size, "<%s> type %u (%.64s)", core_kind_name(relo->kind), relo->type_id, relo->access);
+	place = spec->btf ? malloc(sizeof(*place)) : NULL;
+	if (place && core_spec_parse(spec->btf, relo, place) == 0)
+		core_spec_print(place, relo->access, text, size);
+	free(place);
+	return true;
 }

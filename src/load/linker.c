@@ -191,15 +191,10 @@ static int prepare(struct ebpf_load *load, struct ebpf_load_function *lf, struct
  * function. */
 static void append_lines(struct ebpf_linked *out, const struct ebpf_load_function *lf)
 {
-	struct bpf_line_info line = { .insn_off = lf->start };
+	struct bpf_line_info line = { .insn_off = lf->start, .line_off = lf->head };
 
-	if (!lf->line_count || lf->lines[0].insn_off > 0) {
-		if (lf->line_count) {
-			line = lf->lines[0];
-			line.insn_off = lf->start;
-		}
+	if (!lf->line_count || lf->lines[0].insn_off > 0)
 		out->lines[out->line_count++] = line;
-	}
 	for (size_t i = 0; i < lf->line_count; i++) {
 		line = lf->lines[i];
 		line.insn_off += lf->start;

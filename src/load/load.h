@@ -35,6 +35,7 @@ struct ebpf_load_function {
 	struct ebpf_function *function;
 	bool wanted;                   /* a program that will be loaded reaches it */
 	uint32_t type_id;              /* its FUNC in the loaded BTF, or 0 */
+	uint32_t head;                 /* its declaration or name, a string in the loaded BTF: where no line of source is known */
 	struct bpf_line_info *lines;   /* relative to the function; NULL = none */
 	size_t line_count;
 	struct ebpf_insn *insns;       /* a copy, all but calls between functions resolved; NULL until a program needs it */
@@ -75,6 +76,7 @@ struct ebpf_load {
 	struct ebpf_core *core;
 	struct ebpf_btf *custom_btf;
 	struct ebpf_btf_builder *builder;
+	struct ebpf_btf_declarations *declarations; /* in the builder: functions that were not compiled */
 	int btf_fd;                           /* 0 = no BTF in the kernel */
 	bool has_func_info;
 	char btf_problem[256];                /* why the kernel refused our BTF; "" = it did not */

@@ -100,13 +100,12 @@ const char *ebpf_program_log(const struct ebpf_program *program)
 
 /* -- asking -- */
 
-static int get_info(const struct ebpf_program *program, struct bpf_prog_info *info, struct ebpf_error *err)
+int ebpf_program_raw_info(const struct ebpf_program *program, struct bpf_prog_info *info, struct ebpf_error *err)
 {
 	union bpf_attr attr;
 	int code;
 
 	memset(&attr, 0, sizeof attr);
-	memset(info, 0, sizeof *info);
 	attr.info.bpf_fd = (uint32_t)program->fd;
 	attr.info.info_len = sizeof *info;
 	attr.info.info = ebpf_ptr(info);
@@ -117,21 +116,61 @@ static int get_info(const struct ebpf_program *program, struct bpf_prog_info *in
 	return 0;
 }
 
-int ebpf_program_info(struct ebpf_program *program, struct ebpf_program_info *info, struct ebpf_error *err)
+static int get_info(const struct ebpf_program *program, struct bpf_prog_info *info, struct ebpf_error *err)
 {
-	struct bpf_prog_info raw;
-	int code = get_info(program, &raw, err);
+	memset(info, 0, sizeof *info);
+	return ebpf_program_raw_info(program, info, err);
+}
 
+/* What /proc says of a descriptor; "" when it says nothing. */
+static void read_fdinfo(const struct ebpf_kernel *kernel, int fd, char text[512])
+{
+	char path[64];
+	ssize_t size;
+	int file;
+
+	*text = '\0';
+	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+	file = ebpf_kernel_sys(kernel)->openat(AT_FDCWD, path, O_RDONLY, 0);
+	if (file < 0)
+		return;
+	size = ebpf_kernel_sys(kernel)->read(file, text, 511);
+	ebpf_kernel_sys(kernel)->close(file);
+	text[size > 0 ? size : 0] = '\0';
+}
+
+static uint64_t read_memlock(const struct ebpf_program *program)
+{
+	char text[512], *line;
+
+	read_fdinfo(program->kernel, program->fd, text);
+	line = strstr(text, "memlock:");
+	return line ? strtoull(line + strlen("memlock:"), NULL, 10) : 0;
+}
+
+int ebpf_program_info(struct ebpf_program *program, struct ebpf_program_info *out, struct ebpf_error *err)
+{
+	struct ebpf_program_info info;
+	struct bpf_prog_info raw;
+	int code;
+
+	if (out->size < offsetof(struct ebpf_program_info, type))
+		return ebpf_fail(err, EINVAL, "program '%s': info: its size is not set", name_of(program));
+	code = get_info(program, &raw, err);
 	if (code)
 		return code;
-	*info = (struct ebpf_program_info){
-		.type = raw.type, .id = raw.id, .xlated_size = raw.xlated_prog_len, .jited_size = raw.jited_prog_len,
-		.map_count = raw.nr_map_ids, .btf_id = raw.btf_id, .verified_insns = raw.verified_insns,
-		.load_time_ns = raw.load_time, .run_time_ns = raw.run_time_ns, .run_count = raw.run_cnt,
-		.uid = raw.created_by_uid, .gpl = raw.gpl_compatible,
+	info = (struct ebpf_program_info){
+		.size = out->size, .type = raw.type, .id = raw.id, .xlated_size = raw.xlated_prog_len,
+		.jited_size = raw.jited_prog_len, .map_count = raw.nr_map_ids, .btf_id = raw.btf_id,
+		.verified_insns = raw.verified_insns, .load_time_ns = raw.load_time, .run_time_ns = raw.run_time_ns,
+		.run_count = raw.run_cnt, .recursion_misses = raw.recursion_misses, .memlock = read_memlock(program),
+		.uid = raw.created_by_uid, .ifindex = raw.ifindex, .attach_btf_obj_id = raw.attach_btf_obj_id,
+		.attach_btf_id = raw.attach_btf_id, .function_count = raw.nr_func_info, .line_count = raw.nr_line_info,
+		.gpl = raw.gpl_compatible,
 	};
-	memcpy(info->name, raw.name, sizeof info->name);
-	memcpy(info->tag, raw.tag, sizeof info->tag);
+	memcpy(info.name, raw.name, sizeof info.name);
+	memcpy(info.tag, raw.tag, sizeof info.tag);
+	memcpy(out, &info, out->size < sizeof info ? out->size : sizeof info);
 	return 0;
 }
 
@@ -141,20 +180,10 @@ int ebpf_program_info(struct ebpf_program *program, struct ebpf_program_info *in
  * /proc does not tell. */
 static bool is_program(const struct ebpf_kernel *kernel, int fd)
 {
-	char path[64], text[512];
-	ssize_t size;
-	int file;
+	char text[512];
 
-	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
-	file = ebpf_kernel_sys(kernel)->openat(AT_FDCWD, path, O_RDONLY, 0);
-	if (file < 0)
-		return true;
-	size = ebpf_kernel_sys(kernel)->read(file, text, sizeof text - 1);
-	ebpf_kernel_sys(kernel)->close(file);
-	if (size <= 0)
-		return true;
-	text[size] = '\0';
-	return strstr(text, "prog_type:") && !strstr(text, "link_type:") && !strstr(text, "map_type:");
+	read_fdinfo(kernel, fd, text);
+	return !*text || (strstr(text, "prog_type:") && !strstr(text, "link_type:") && !strstr(text, "map_type:"));
 }
 
 /* Takes the descriptor over. */

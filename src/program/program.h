@@ -7,7 +7,7 @@
  * Not here: which instructions, BTF and attach target (load); attaching (link).
  *
  * Files: program.c (the handle: opening, asking, pinning), load.c (BPF_PROG_LOAD), explain.c (a load that failed),
- * log.c (reading a verifier log), run.c (BPF_PROG_RUN).
+ * log.c (reading a verifier log), run.c (BPF_PROG_RUN), code.c (what the kernel made of a program).
  */
 #ifndef EBPF_PROGRAM_H
 #define EBPF_PROGRAM_H
@@ -60,6 +60,8 @@ void ebpf_verifier_hint(const char *log, char *text, size_t size);
 
 /* -- what the files of this room share -- */
 
+/* BPF_OBJ_GET_INFO_BY_FD, with what `info` asks for. */
+int ebpf_program_raw_info(const struct ebpf_program *program, struct bpf_prog_info *info, struct ebpf_error *err);
 /* A handle without strings around a descriptor, which it takes over even when it fails. */
 struct ebpf_program *ebpf_program_new(struct ebpf_kernel *kernel, int fd, struct ebpf_error *err);
 /* explain.c: fills `err` for a load that the kernel refused with `code` (negative); `log` (malloc'ed or NULL) is taken

@@ -14,7 +14,7 @@
  * Files: read.c (the way of an object), elf.c (sections and symbols), functions.c (code and its .BTF.ext records), relocate.c
  * (references), maps.c (maps written as C structs), data.c (data sections and variables), struct_ops.c, externs.c (.kconfig,
  * .ksyms), section.c (what a section's name means), spec.c (making and finding), edit.c (changing), object.h (what the readers
- * share).
+ * share), block.c (programs from assembly).
  */
 #ifndef EBPF_SPEC_H
 #define EBPF_SPEC_H
@@ -55,6 +55,7 @@ struct ebpf_function {
 	struct ebpf_spec_relo *relos;
 	size_t relo_count;
 	uint32_t type_id; /* of the FUNC in the Spec's BTF, or 0 */
+	char *prototype;  /* its declaration in C instead, of a function from a block; or NULL */
 	bool global;      /* linkage: verified on its own */
 	uint32_t mark;    /* scratch of the loader's walk */
 };
@@ -113,8 +114,6 @@ static inline struct ebpf_program_impl *program_impl(struct ebpf_program_spec *p
 {
 	return (struct ebpf_program_impl *)(void *)program;
 }
-/* A global function before a static one of the same name. */
-struct ebpf_function *ebpf_spec_find_function(struct ebpf_spec *spec, const char *name);
 struct ebpf_extern *ebpf_spec_find_extern(struct ebpf_spec *spec, const char *name);
 /* Gives names that programs made from blocks refer to their meaning, as far as the Spec has it (add_map and add_program do it too).
  * ENOENT names the first that is left over. To be called before loading. */

@@ -2,11 +2,11 @@
 --- The command `ebpf`. Each subcommand is a file beside this one with describe(parser) and run(arguments), which returns a document
 -- (printed with --json), or nil, an error, and what there is of the document.
 local report = require "ebpf.cli.report"
-local commands = { "run", "inspect", "load", "features" }
+local commands = { "run", "inspect", "load", "disasm", "prog", "features" }
 
 local function build_parser()
   local parser = require "argparse"("ebpf", "Loads, attaches, reads and scripts eBPF programs on Linux.",
-    "All but 'inspect' needs root. The exit status is 0, or 1 with the reason on stderr.")
+    "All but 'inspect' and 'disasm FILE' needs root. The exit status is 0, or 1 with the reason on stderr.")
   parser:help_max_width(100)
   parser:flag("--version", "Print the version and exit."):action(function()
     print("ebpf " .. require "ebpf".version .. " (" .. _VERSION .. ")")
