@@ -98,6 +98,7 @@ void binding_push_list(lua_State *L, int owner_index, const struct binding_list 
 void binding_open_error(lua_State *L);
 void binding_open_list(lua_State *L);
 void binding_open_kernel(lua_State *L);
+void binding_open_features(lua_State *L);
 void binding_open_spec(lua_State *L);
 void binding_open_fields(lua_State *L);
 void binding_open_collection(lua_State *L);

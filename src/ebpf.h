@@ -81,6 +81,64 @@ EBPF_API int ebpf_kernel_has(struct ebpf_kernel *kernel, const char *feature, st
 EBPF_API int ebpf_kernel_mask(struct ebpf_kernel *kernel, const char *feature, bool masked, struct ebpf_error *err);
 /* Row `index` of the feature table: its name and the version that brought it ("5.15"); -ENOENT past the end. */
 EBPF_API int ebpf_kernel_feature(size_t index, const char **name, const char **since);
+/* Features that are many alike come in groups: "program_type", "map_type", "map_flag", "attach_type", "isa", "limit". In the functions above
+ * one is called "group.name": "map_type.arena"; of masks also "helper.NAME" and "kfunc.NAME". The index-th group, and the index-th
+ * feature of a group; -ENOENT past the end. */
+EBPF_API int ebpf_kernel_group(size_t index, const char **name);
+EBPF_API int ebpf_kernel_group_feature(size_t group, size_t index, const char **name, const char **since);
+/* How many instructions a program of this process may have: 4096, or 1000000 (5.2, with CAP_BPF). -errno when it cannot tell. */
+EBPF_API int ebpf_kernel_instruction_limit(struct ebpf_kernel *kernel, struct ebpf_error *err);
+/* Whether a type of program may call a helper, in any of the forms that the type has (attach types, sleepable): 1, 0, or -errno when it cannot
+ * tell: EPERM without the capabilities, ENOTSUP for a type of which no program could be loaded to try (ext). */
+EBPF_API int ebpf_kernel_helper(struct ebpf_kernel *kernel, uint32_t program_type, uint32_t helper, struct ebpf_error *err);
+/* All helpers that the type may call: returns how many, and writes the first `capacity` of their numbers. Without `all` those are left out
+ * for which the kernel warns or switches something on when it is asked: trace_printk, trace_vprintk, probe_write_user. */
+EBPF_API int ebpf_kernel_helpers(struct ebpf_kernel *kernel, uint32_t program_type, bool all, uint32_t *helpers, size_t capacity,
+				 struct ebpf_error *err);
+/* Whether the kernel or a module has a kfunc of that name (program_type 0), or whether the type of program may call it: 1, 0, -errno as above; ENOTSUP
+ * also on a kernel without BTF. */
+EBPF_API int ebpf_kernel_kfunc(struct ebpf_kernel *kernel, const char *name, uint32_t program_type, struct ebpf_error *err);
+/* The types that may call it: how many, the first `capacity` written. Types that cannot be asked are left out. */
+EBPF_API int ebpf_kernel_kfunc_types(struct ebpf_kernel *kernel, const char *name, uint32_t *types, size_t capacity, struct ebpf_error *err);
+/* The index-th kfunc by name, of those that the kernel's types mark as one (6.10, built with pahole 1.26; before: ENOTSUP); -ENOENT past the
+ * end, and then err is not filled. */
+EBPF_API int ebpf_kernel_kfunc_name(struct ebpf_kernel *kernel, size_t index, const char **name, struct ebpf_error *err);
+
+/* ---- what this process may do ------------------------------------------------------------------- */
+
+enum ebpf_memory_accounting { EBPF_MEMORY_UNKNOWN, EBPF_MEMORY_CGROUP /* 5.11 */, EBPF_MEMORY_RLIMIT };
+#define EBPF_SYSCTL_UNKNOWN INT32_MIN /* not there, or not readable */
+struct ebpf_privileges {
+	uint32_t uid;                  /* effective */
+	uint64_t capabilities;         /* effective: bit n is that of number n in <linux/capability.h> */
+	bool capabilities_known;
+	int32_t last_capability;       /* the highest number that the kernel knows */
+	bool user_namespace;           /* not the first one: capabilities do not count for bpf(2) there */
+	int32_t unprivileged_bpf_disabled, perf_event_paranoid, kptr_restrict, jit_enable, jit_harden; /* sysctls, or EBPF_SYSCTL_UNKNOWN */
+	char lockdown[24];             /* "none", "integrity", "confidentiality"; "" = unknown, or the kernel has none */
+	uint64_t memlock_soft, memlock_hard; /* RLIMIT_MEMLOCK in bytes; UINT64_MAX = no limit */
+	enum ebpf_memory_accounting memory_accounting;
+	char bpffs[256];               /* where a BPF file system is mounted; "" = nowhere */
+	char token[256];               /* one of them that gives this process a BPF token (6.9); "" = none */
+};
+/* What can be found out; asks the kernel each time. */
+EBPF_API void ebpf_kernel_privileges(struct ebpf_kernel *kernel, struct ebpf_privileges *out);
+/* What they mean for one kind of work. */
+struct ebpf_privilege {
+	const char *name;              /* "tracing" */
+	const char *what;              /* the types of programs, or the actions, that it stands for */
+	bool allowed;
+	uint64_t missing;              /* capabilities, as above */
+	char why[192];                 /* why not; "" when it is allowed */
+	char advice[320];              /* what to do; may be there also when it is allowed */
+};
+/* Kind `index`; -ENOENT past the end. */
+EBPF_API int ebpf_kernel_privilege(const struct ebpf_privileges *have, size_t index, struct ebpf_privilege *out);
+/* "net_admin" for 12; NULL for a number that is none. */
+EBPF_API const char *ebpf_capability_name(unsigned number);
+/* Takes RLIMIT_MEMLOCK away, against which kernels before 5.11 count the memory of maps and programs; loading and creating do so by themselves. 1 when it
+ * was raised as far as this process may, 0 when there was no need, -errno when the limit stays. */
+EBPF_API int ebpf_kernel_remove_memlock(struct ebpf_kernel *kernel, struct ebpf_error *err);
 
 enum ebpf_object_kind { EBPF_OBJECT_PROGRAM, EBPF_OBJECT_MAP, EBPF_OBJECT_BTF, EBPF_OBJECT_LINK };
 /* Walks the objects of the whole kernel (programs, maps 4.13; BTF 5.1; links 5.8): the next id above `after` (0 = the first): 1 and *id, 0 after the

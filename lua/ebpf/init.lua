@@ -95,7 +95,9 @@ function ebpf.program(options)
   return coll.programs[name] -- which keeps the collection alive
 end
 
-local submodules = { asm = "ebpf.asm", btf = "ebpf.btf", link = "ebpf.link" }
+local submodules = {
+  asm = "ebpf.asm", btf = "ebpf.btf", features = "ebpf.features", link = "ebpf.link", rlimit = "ebpf.rlimit",
+}
 
 return setmetatable(ebpf, {
   __index = function(self, name)

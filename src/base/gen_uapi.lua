@@ -1,7 +1,8 @@
 -- Writes src/base/uapi_gen.h: the kernel's enumerators and helper names as data.
 --   lua5.4 src/base/gen_uapi.lua < include/uapi/linux/bpf.h > src/base/uapi_gen.h
 -- Give it the newest kernel's header; an older one only loses rows.
-local text = io.read "a":gsub("/%*.-%*/", " "):gsub("//[^\n]*", "")
+local source = io.read "a"
+local text = source:gsub("/%*.-%*/", " "):gsub("//[^\n]*", "")
 
 -- enum tag -> prefix that the house's lower-case names drop, and the name of the list macro
 local wanted = {
@@ -69,4 +70,11 @@ print "/* The helpers of RFC 9669 section 4.3.1 (calls by static id), as the ker
 for name, number in mapper:gmatch "FN%(([%w_]+),%s*(%d+)" do print(("\tBPF_FUNC_%s = %s,"):format(name, number)) end
 print "};\n\n/* X(number, name): one row per helper */\n#define BPF_HELPERS(X) \\"
 for name, number in mapper:gmatch "FN%(([%w_]+),%s*(%d+)" do print(('\tX(%s, "%s") \\'):format(number, name)) end
+
+-- The comment that documents the helpers has their prototypes, one a line.
+print "\n/* X(number, name): the helpers of five parameters, of which a call reads every register that it may */\n#define BPF_HELPERS_OF_FIVE(X) \\"
+for name, number in mapper:gmatch "FN%(([%w_]+),%s*(%d+)" do
+  local parameters = source:match("\n %* [^\n]-%f[%w_]bpf_" .. name .. "%(([^\n]*)%)\n") or ""
+  if select(2, parameters:gsub(",", "")) == 4 then print(('\tX(%s, "%s") \\'):format(number, name)) end
+end
 print "\n#endif"

@@ -893,4 +893,31 @@ enum bpf_func_id {
 	X(210, "cgrp_storage_get") \
 	X(211, "cgrp_storage_delete") \
 
+/* X(number, name): the helpers of five parameters, of which a call reads every register that it may */
+#define BPF_HELPERS_OF_FIVE(X) \
+	X(9, "skb_store_bytes") \
+	X(10, "l3_csum_replace") \
+	X(11, "l4_csum_replace") \
+	X(25, "perf_event_output") \
+	X(28, "csum_diff") \
+	X(49, "setsockopt") \
+	X(57, "getsockopt") \
+	X(66, "skb_get_xfrm_state") \
+	X(68, "skb_load_bytes_relative") \
+	X(84, "sk_lookup_tcp") \
+	X(85, "sk_lookup_udp") \
+	X(99, "skc_lookup_tcp") \
+	X(100, "tcp_check_syncookie") \
+	X(110, "tcp_gen_syncookie") \
+	X(111, "skb_output") \
+	X(121, "xdp_output") \
+	X(126, "seq_printf") \
+	X(149, "snprintf_btf") \
+	X(163, "check_mtu") \
+	X(165, "snprintf") \
+	X(180, "find_vma") \
+	X(191, "copy_from_user_task") \
+	X(201, "dynptr_read") \
+	X(202, "dynptr_write") \
+
 #endif

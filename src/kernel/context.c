@@ -45,6 +45,8 @@ void ebpf_kernel_free(struct ebpf_kernel *kernel)
 		return;
 	ebpf_kernel_types_free(kernel);
 	ebpf_kernel_tracefs_free(kernel);
+	ebpf_kernel_groups_free(kernel);
+	ebpf_kernel_calls_free(kernel);
 	free(kernel->config);
 	free(kernel);
 }
@@ -264,20 +266,35 @@ int ebpf_kernel_cpu_count(struct ebpf_kernel *kernel, struct ebpf_error *err)
 
 /* -- small services -- */
 
+int ebpf_kernel_remove_memlock(struct ebpf_kernel *kernel, struct ebpf_error *err)
+{
+	uint64_t soft = 0, hard = 0;
+	int accounted, result;
+
+	kernel->memlock_raised = true;
+	accounted = ebpf_kernel_has(kernel, "memcg_account", NULL);
+	if (accounted == 1)
+		return 0;
+	if (!kernel->sys->getrlimit(RLIMIT_MEMLOCK, &soft, &hard) && soft == RLIM_INFINITY)
+		return 0;
+	result = kernel->sys->setrlimit(RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
+	if (!result)
+		return 1;
+	/* Without CAP_SYS_RESOURCE the soft limit may still go up to the hard one. */
+	if (soft < hard && !kernel->sys->setrlimit(RLIMIT_MEMLOCK, hard, hard))
+		return 1;
+	if (accounted < 0)
+		return 0; /* a process that may load nothing: whether it would need the memory is not known */
+	ebpf_fail_errno(err, result, "RLIMIT_MEMLOCK: raise from %llu KiB", (unsigned long long)hard >> 10);
+	ebpf_hint(err, "this kernel counts the memory of maps and programs against it: raise it before (ulimit -l unlimited), or run "
+		  "with CAP_SYS_RESOURCE");
+	return result;
+}
+
 void ebpf_kernel_raise_memlock(struct ebpf_kernel *kernel)
 {
-	uint64_t soft, hard;
-
-	if (kernel->memlock_raised)
-		return;
-	kernel->memlock_raised = true;
-	if (ebpf_kernel_supports(kernel, EBPF_FEATURE_MEMCG_ACCOUNT))
-		return;
-	if (kernel->sys->setrlimit(RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY) == 0)
-		return;
-	/* Without CAP_SYS_RESOURCE the soft limit may still go up to the hard one. */
-	if (kernel->sys->getrlimit(RLIMIT_MEMLOCK, &soft, &hard) == 0 && soft != hard)
-		kernel->sys->setrlimit(RLIMIT_MEMLOCK, hard, hard);
+	if (!kernel->memlock_raised)
+		ebpf_kernel_remove_memlock(kernel, NULL);
 }
 
 void ebpf_kernel_object_name(struct ebpf_kernel *kernel, const char *name, char out[16])

@@ -8,6 +8,9 @@
 
 #include "kernel/kernel.h"
 
+/* Groups of features, and more rows than any of them has. */
+enum { EBPF_GROUP_COUNT = 6, EBPF_GROUP_ROWS = 64 };
+
 enum feature_answer { ANSWER_UNKNOWN, ANSWER_ABSENT, ANSWER_PRESENT };
 
 struct kernel_pmu {
@@ -38,6 +41,10 @@ struct ebpf_kernel {
 
 	uint8_t answers[EBPF_FEATURE_COUNT];  /* feature.c: enum feature_answer */
 	bool masked[EBPF_FEATURE_COUNT];
+	uint8_t group_answers[EBPF_GROUP_COUNT][EBPF_GROUP_ROWS]; /* feature_group.c */
+	char **masks;                         /* what is masked by a dotted name */
+	size_t mask_count;
+	struct kernel_calls *calls;           /* feature_call.c */
 };
 
 /* The whole of a file (from `dir_fd`, or AT_FDCWD), NUL-terminated, at most `limit` bytes; malloc'ed. -errno, and err
@@ -46,6 +53,8 @@ int ebpf_kernel_read_file(const struct ebpf_sys *sys, int dir_fd, const char *pa
 			  size_t *size);
 /* The first bytes of a small file, NUL-terminated, without trailing white space. -errno. */
 int ebpf_kernel_read_text(const struct ebpf_sys *sys, int dir_fd, const char *path, char *text, size_t size);
+/* Linux 5.2: the root of a file system in a mount that has no place in the tree and goes with its last descriptor (tracefs.c). -errno. */
+int ebpf_kernel_mount_detached(const struct ebpf_sys *sys, const char *type);
 /* uname -r; "" when even that fails. */
 void ebpf_kernel_release(char *text, size_t size);
 /* "__x64_sys_": what this architecture puts before the names of system calls, where it has wrappers. */
@@ -53,5 +62,7 @@ const char *ebpf_kernel_syscall_prefix(void);
 /* Each file's part of ebpf_kernel_free. */
 void ebpf_kernel_types_free(struct ebpf_kernel *kernel);
 void ebpf_kernel_tracefs_free(struct ebpf_kernel *kernel);
+void ebpf_kernel_groups_free(struct ebpf_kernel *kernel);
+void ebpf_kernel_calls_free(struct ebpf_kernel *kernel);
 
 #endif

@@ -1,4 +1,5 @@
-/* feature.c -- what the running kernel can do: a table of rows {name, since, probe}.
+/* feature.c -- what the running kernel can do: a table of rows {name, since, probe}. Types of programs, maps and attachments, of which
+ * there are many alike, are in groups of their own (feature_group.c).
  *
  * A probe asks the kernel by doing the thing on a small scale (or on a descriptor that does not exist, where the error
  * tells) and undoes it at once. It returns 1 (present), 0 (absent), or -errno when it could not tell, as without
@@ -12,32 +13,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "kernel/call.h"
 #include "kernel/context.h"
+#include "kernel/probe.h"
 
 /* -- the pieces that probes are made of -- */
 
-/* The few instructions by number: this room stands beside asm, not on it. */
-#define MOV_IMM(reg, value) { .code = 0xb7, .dst = (reg), .imm = (value) }
-#define MOV_REG(to, from) { .code = 0xbf, .dst = (to), .src = (from) }
-#define ADD_IMM(reg, value) { .code = 0x07, .dst = (reg), .imm = (value) }
-#define STORE_IMM64(to, value) { .code = 0x7a, .dst = (to), .imm = (value) }
-#define LOAD_WIDE(reg, from, value) { .code = 0x18, .dst = (reg), .src = (from), .imm = (value) }
-#define HELPER(number) { .code = 0x85, .imm = (number) }
-#define EXIT { .code = 0x95 }
-
 static const struct ebpf_insn return_zero[] = { MOV_IMM(0, 0), EXIT };
 
-/* Closes what came out. An error of the process or the moment, not of the feature, is passed on. */
 static int verdict(struct ebpf_kernel *kernel, int result)
 {
-	switch (result) {
-	case -EPERM: case -ENOMEM: case -EAGAIN: case -EINTR: case -EMFILE: case -ENFILE: case -ENOSYS: case -EBUSY:
-		return result;
-	}
-	if (result < 0)
-		return 0;
-	kernel->sys->close(result);
-	return 1;
+	return ebpf_probe_verdict(kernel, result);
 }
 
 static void program_attr(union bpf_attr *attr, uint32_t type, const struct ebpf_insn *insns, size_t count)
@@ -750,8 +736,15 @@ static const struct feature {
 	[EBPF_FEATURE_ARG_CTX_TAG] = { "arg_ctx_tag", "6.8", probe_arg_ctx_tag },
 	[EBPF_FEATURE_WIDE_OFFSETS] = { "wide_offsets", "7.0", probe_wide_offsets },
 	[EBPF_FEATURE_STRUCT_OPS_LINK] = { "struct_ops_link", "6.4", probe_struct_ops_link },
+	[EBPF_FEATURE_VERIFIER_REGISTERS] = { "verifier_registers", "6.15", ebpf_call_probe_registers },
 };
 _Static_assert(EBPF_COUNT(features) == EBPF_FEATURE_COUNT, "one row per feature");
+
+/* A dotted name is one of a group. */
+static bool is_grouped(const char *name)
+{
+	return strchr(name, '.') != NULL;
+}
 
 static int find_feature(const char *name, struct ebpf_error *err)
 {
@@ -800,26 +793,34 @@ bool ebpf_kernel_masked(const struct ebpf_kernel *kernel, enum ebpf_feature feat
 
 int ebpf_kernel_has(struct ebpf_kernel *kernel, const char *feature, struct ebpf_error *err)
 {
-	int index = find_feature(feature, err), result;
-	char why[256];
+	int index = is_grouped(feature) ? ebpf_group_check(feature, err) : find_feature(feature, err), result;
 
 	if (index < 0)
 		return index;
-	result = answer(kernel, (enum ebpf_feature)index);
-	if (result >= 0)
-		return result;
-	ebpf_fail_errno(err, result, "feature '%s': could not find out", feature);
-	if (err && result == -EPERM && index != EBPF_FEATURE_MEMCG_ACCOUNT) {
+	result = is_grouped(feature) ? ebpf_group_answer(kernel, feature, err) : answer(kernel, (enum ebpf_feature)index);
+	return result < 0 ? ebpf_feature_fail(kernel, feature, result, err) : result;
+}
+
+/* memcg_account is what the explanation itself asks for. */
+int ebpf_feature_fail(struct ebpf_kernel *kernel, const char *feature, int code, struct ebpf_error *err)
+{
+	char why[256];
+
+	ebpf_fail_errno(err, code, "feature '%s': could not find out", feature);
+	if (err && code == -EPERM && strcmp(feature, "memcg_account") != 0) {
 		ebpf_kernel_explain_eperm(kernel, why, sizeof why);
 		ebpf_hint(err, "%s", why);
 	}
-	return result;
+	return code;
 }
 
 int ebpf_kernel_mask(struct ebpf_kernel *kernel, const char *feature, bool masked, struct ebpf_error *err)
 {
-	int index = find_feature(feature, err);
+	int index;
 
+	if (is_grouped(feature))
+		return ebpf_mask_set(kernel, feature, masked, err);
+	index = find_feature(feature, err);
 	if (index < 0)
 		return index;
 	kernel->masked[index] = masked;

@@ -58,6 +58,7 @@ enum ebpf_feature {
 	EBPF_FEATURE_ARG_CTX_TAG, /* 6.8: tags tell the context among the parameters of global functions */
 	EBPF_FEATURE_WIDE_OFFSETS, /* 7.0: addresses within a map's value from 512 MiB on, as at the end of a large arena */
 	EBPF_FEATURE_STRUCT_OPS_LINK, /* 6.4: struct_ops maps with BPF_F_LINK; else registered by their element */
+	EBPF_FEATURE_VERIFIER_REGISTERS, /* 6.15: a log of level 2 tells which registers each instruction reads */
 	EBPF_FEATURE_COUNT
 };
 /* Row of a feature: "perf_link", "5.15". For messages. */
@@ -73,6 +74,9 @@ const char *ebpf_kernel_nearest_type(struct ebpf_kernel *kernel, const char *pre
 /* True when it is already known to be absent (masked, or probed before). Asks the kernel nothing: for a way that is
  * tried first and explained later. */
 bool ebpf_kernel_lacks(const struct ebpf_kernel *kernel, enum ebpf_feature feature);
+
+/* How many instructions a program may have: of old kernels, and of those since 5.2 (with CAP_BPF). */
+enum { EBPF_OLD_INSTRUCTION_LIMIT = 4096, EBPF_INSTRUCTION_LIMIT = 1000000 };
 
 const struct ebpf_sys *ebpf_kernel_sys(const struct ebpf_kernel *kernel);
 /* A context on another table of system calls: tests. */

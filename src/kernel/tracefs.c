@@ -35,10 +35,9 @@ static int open_mounted(const struct ebpf_sys *sys)
 	return result;
 }
 
-/* Linux 5.2: a mount that has no place in the tree and goes with its last descriptor. */
-static int open_detached(const struct ebpf_sys *sys)
+int ebpf_kernel_mount_detached(const struct ebpf_sys *sys, const char *type)
 {
-	int result, fd = sys->fsopen("tracefs", FSOPEN_CLOEXEC);
+	int result, fd = sys->fsopen(type, FSOPEN_CLOEXEC);
 
 	if (fd < 0)
 		return fd;
@@ -58,7 +57,7 @@ int ebpf_kernel_tracefs(struct ebpf_kernel *kernel, struct ebpf_error *err)
 	mounted = open_mounted(kernel->sys);
 	if (mounted >= 0)
 		return kernel->tracefs_fd = mounted;
-	detached = open_detached(kernel->sys);
+	detached = ebpf_kernel_mount_detached(kernel->sys, "tracefs");
 	if (detached >= 0)
 		return kernel->tracefs_fd = detached;
 	if (detached == -ENODEV)
