@@ -367,6 +367,9 @@ EBPF_API int ebpf_spec_read_file(const char *path, struct ebpf_spec **out, struc
  * nothing of `data`. */
 EBPF_API int ebpf_spec_read(const void *data, size_t size, const char *name, struct ebpf_spec **out, struct ebpf_error *err);
 EBPF_API void ebpf_spec_free(struct ebpf_spec *spec);
+/* An object without what loading does not need (DWARF, notes, local labels): the same Spec from far fewer bytes, in the same byte order and the same for
+ * the same input. *out is malloc'ed. Fails as ebpf_spec_read for what is no object; only its ELF structure is looked at. */
+EBPF_API int ebpf_object_strip(const void *data, size_t size, void **out, size_t *out_size, struct ebpf_error *err);
 /* A program from a finished block, which is consumed on success. What its references name may be added later, before loading.
  * EEXIST when there is one of that name, EINVAL for a block that is empty or not finished. `out` may be NULL. */
 EBPF_API int ebpf_spec_add_program(struct ebpf_spec *spec, const char *name, uint32_t type, struct ebpf_block *block,

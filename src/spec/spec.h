@@ -13,8 +13,8 @@
  *
  * Files: read.c (the way of an object), elf.c (sections and symbols), functions.c (code and its .BTF.ext records), relocate.c
  * (references), maps.c (maps written as C structs), data.c (data sections and variables), struct_ops.c, externs.c (.kconfig,
- * .ksyms), section.c (what a section's name means), spec.c (making and finding), edit.c (changing), object.h (what the readers
- * share).
+ * .ksyms), section.c (what a section's name means), spec.c (making and finding), edit.c (changing), strip.c (an object without debug
+ * information), object.h (what the readers share).
  */
 #ifndef EBPF_SPEC_H
 #define EBPF_SPEC_H
