@@ -65,6 +65,7 @@ int binding_tostring(lua_State *L, const char *class_name, const char *text);
 
 #define CLASS_BLOCK "ebpf.block"
 #define CLASS_BTF "ebpf.btf"
+#define CLASS_BTF_BUILDER "ebpf.btf_builder"
 #define CLASS_COLLECTION "ebpf.collection"
 #define CLASS_ERROR "ebpf.error"
 #define CLASS_KERNEL "ebpf.kernel"
@@ -103,6 +104,7 @@ void binding_open_ring(lua_State *L);
 void binding_open_loop(lua_State *L);
 void binding_open_asm(lua_State *L);
 void binding_open_btf(lua_State *L);
+void binding_open_btf_build(lua_State *L);
 
 /* A handle of CLASS_BLOCK (asm.c) holds a finished block; who consumes the block stores NULL in the handle. */
 
@@ -116,6 +118,8 @@ struct ebpf_link **binding_new_link(lua_State *L, int parent);
 /* Pushes a handle on types, with a reference of its own; nil for NULL. */
 void binding_push_btf(lua_State *L, struct ebpf_btf *btf);
 struct ebpf_btf *binding_check_btf(lua_State *L, int index);
+/* Pushes a closed handle, whose types are then stored in *handle: one reference that it owns. */
+struct ebpf_btf **binding_new_btf(lua_State *L);
 /* The type at `index`: an id, a C name or a type object of these types. -1 with binding_error() filled when there is no such name; raises
  * for an id out of range and for a type of other types. */
 int64_t binding_to_type_id(lua_State *L, const struct ebpf_btf *btf, int index);

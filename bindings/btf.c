@@ -2,6 +2,7 @@
  *
  * A type object is a userdata that points to the BTF's handle and keeps it alive; the handle's user value 1 is a weak table of them by id, so that a
  * type has an identity while somebody holds it. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "binding.h"
@@ -20,7 +21,7 @@ struct ebpf_btf *binding_check_btf(lua_State *L, int index)
 	return *(struct ebpf_btf **)binding_check(L, index, CLASS_BTF);
 }
 
-static struct ebpf_btf **push_handle(lua_State *L)
+struct ebpf_btf **binding_new_btf(lua_State *L)
 {
 	return binding_new(L, sizeof(struct ebpf_btf *), BTF_USER_VALUES, CLASS_BTF);
 }
@@ -475,7 +476,7 @@ static int l_btf_file(lua_State *L)
 	const char *path = binding_to_string(L, 1, "path");
 
 	lua_settop(L, 2);
-	struct ebpf_btf **handle = push_handle(L);
+	struct ebpf_btf **handle = binding_new_btf(L);
 	struct ebpf_btf *base = lua_isnil(L, 2) ? NULL : binding_check_btf(L, 2);
 
 	return ebpf_btf_read_file(path, base, handle, binding_error(L)) < 0 ? binding_fail(L) : 1;
@@ -488,7 +489,7 @@ static int l_btf_bytes(lua_State *L)
 	const char *bytes = luaL_checklstring(L, 1, &size);
 
 	lua_settop(L, 2);
-	struct ebpf_btf **handle = push_handle(L);
+	struct ebpf_btf **handle = binding_new_btf(L);
 	struct ebpf_btf *base = lua_isnil(L, 2) ? NULL : binding_check_btf(L, 2);
 
 	return ebpf_btf_read(bytes, size, base, handle, binding_error(L)) < 0 ? binding_fail(L) : 1;
@@ -827,13 +828,60 @@ static int l_btf_strings(lua_State *L)
 	return 3;
 }
 
-/* btf:bytes() -> the raw bytes, without the base's */
+#define CLASS_BYTES "ebpf.bytes" /* what C allocated, until Lua has it */
+
+static int bytes_gc(lua_State *L)
+{
+	void **bytes = luaL_checkudata(L, 1, CLASS_BYTES);
+
+	free(*bytes);
+	*bytes = NULL;
+	return 0;
+}
+
+/* A list of names at `index`: what the reader lacks. */
+static uint32_t to_lacks(lua_State *L, int index)
+{
+	uint32_t lacks = 0;
+
+	luaL_checktype(L, index, LUA_TTABLE);
+	for (lua_Integer i = 1; lua_geti(L, index, i) != LUA_TNIL; i++) {
+		const char *name = binding_to_string(L, -1, "without");
+		uint32_t bit = ebpf_btf_lacks(name);
+
+		if (!bit)
+			luaL_error(L, "without: unknown kind '%s' (known: func, datasec, global_func, float, decl_tag, type_tag, enum64)", name);
+		lacks |= bit;
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+	return lacks;
+}
+
+/* btf:bytes { byteorder = "big", without = { "enum64", ... } } -> the raw bytes, without the base's */
 static int l_btf_get_bytes(lua_State *L)
 {
+	static const char *const names[] = { "byteorder", "without", NULL };
+	struct ebpf_btf *btf = binding_check_btf(L, 1);
+	bool big = ebpf_btf_big_endian(btf);
+	uint32_t lacks = 0;
 	size_t size;
-	const void *data = ebpf_btf_data(binding_check_btf(L, 1), &size);
 
-	lua_pushlstring(L, data, size);
+	if (binding_check_options(L, 2, names)) {
+		const char *order = binding_option_string(L, 2, "byteorder", big ? "big" : "little");
+
+		big = strcmp(order, "big") == 0;
+		if (!big && strcmp(order, "little") != 0)
+			return luaL_error(L, "byteorder: 'little' or 'big' expected, got '%s'", order);
+		if (lua_getfield(L, 2, "without") != LUA_TNIL)
+			lacks = to_lacks(L, lua_gettop(L));
+	}
+	void **bytes = binding_new(L, sizeof(*bytes), 0, CLASS_BYTES);
+
+	btf = binding_check_btf(L, 1);
+	if (ebpf_btf_write(btf, lacks, big, bytes, &size, binding_error(L)) < 0)
+		return binding_fail(L);
+	lua_pushlstring(L, *bytes, size);
 	return 1;
 }
 
@@ -901,6 +949,7 @@ static const luaL_Reg type_properties[] = {
 	{ "signed", l_type_signed }, { "bits", l_type_bits }, { "of", l_type_of }, { "tags", l_type_tags }, { NULL, NULL }
 };
 static const luaL_Reg type_metamethods[] = { { "__tostring", l_type_tostring }, { "__eq", l_type_eq }, { NULL, NULL } };
+static const luaL_Reg bytes_metamethods[] = { { "__gc", bytes_gc }, { NULL, NULL } };
 static const luaL_Reg layout_metamethods[] = { { "__gc", layout_gc }, { NULL, NULL } };
 static const luaL_Reg functions[] = {
 	{ "btf_file", l_btf_file }, { "btf_bytes", l_btf_bytes }, { "btf_vmlinux", l_btf_vmlinux },
@@ -912,6 +961,7 @@ void binding_open_btf(lua_State *L)
 	static const struct binding_class classes[] = {
 		{ CLASS_BTF, methods, properties, NULL, metamethods, NULL },
 		{ CLASS_TYPE, type_methods, type_properties, NULL, type_metamethods, NULL },
+		{ CLASS_BYTES, NULL, NULL, NULL, bytes_metamethods, NULL },
 		{ CLASS_LAYOUT, NULL, NULL, NULL, layout_metamethods, NULL },
 	};
 

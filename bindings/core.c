@@ -215,5 +215,6 @@ int luaopen_ebpf_core(lua_State *L)
 	binding_open_loop(L);
 	binding_open_asm(L);
 	binding_open_btf(L);
+	binding_open_btf_build(L);
 	return 1;
 }

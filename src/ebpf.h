@@ -181,6 +181,64 @@ EBPF_API int32_t ebpf_type_component(const struct ebpf_type *type); /* DECL_TAG:
 /* The next DECL_TAG about type `id`, after tag `after` (0 = from the start); 0 at the end. */
 EBPF_API uint32_t ebpf_btf_next_tag(const struct ebpf_btf *btf, uint32_t id, uint32_t after);
 
+/* A BTF in the making: types copied out of others, or made by hand. `base` may be NULL; it is referenced, and what is built is then split BTF on it.
+ * `lacks` is what the kernel that will read it does not know: such kinds are replaced, with sizes and offsets kept. */
+enum {
+	EBPF_BTF_NO_FUNC = 1 << 0,        /* before 5.0: FUNC, FUNC_PROTO (replaced by typedef, enum) */
+	EBPF_BTF_NO_DATASEC = 1 << 1,     /* before 5.2: DATASEC, VAR (struct, int) */
+	EBPF_BTF_NO_GLOBAL_FUNC = 1 << 2, /* before 5.6: linkage static */
+	EBPF_BTF_NO_FLOAT = 1 << 3,       /* before 5.13 (struct) */
+	EBPF_BTF_NO_DECL_TAG = 1 << 4,    /* before 5.16 (int); implied by NO_FUNC and NO_DATASEC */
+	EBPF_BTF_NO_TYPE_TAG = 1 << 5,    /* before 5.17 (const) */
+	EBPF_BTF_NO_ENUM64 = 1 << 6,      /* before 6.0 (union); enums without signedness */
+	EBPF_BTF_FOR_KERNEL = 1 << 7,     /* what none takes: extern linkage, '?' in the names of sections, no types at all */
+};
+/* The bit of a name: "func", "datasec", "global_func", "float", "decl_tag", "type_tag", "enum64"; 0 for an unknown one. */
+EBPF_API uint32_t ebpf_btf_lacks(const char *name);
+struct ebpf_btf_builder;
+EBPF_API struct ebpf_btf_builder *ebpf_btf_builder_new(struct ebpf_btf *base, uint32_t lacks);
+EBPF_API void ebpf_btf_builder_free(struct ebpf_btf_builder *builder);
+/* Copies a type and everything it needs, and the DECL_TAGs about those; the same (btf, id) gives the same new id
+ * each time, those of the base stay as they are. Returns the new id. */
+EBPF_API int64_t ebpf_btf_builder_add(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id, struct ebpf_error *err);
+/* Copies all types, in their order (those of its base as well, unless that is the builder's base). Returns the first new id. */
+EBPF_API int64_t ebpf_btf_builder_add_all(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, struct ebpf_error *err);
+/* Offset of a string, for line info; each is there once. -ENOMEM, -E2BIG. */
+EBPF_API int64_t ebpf_btf_builder_string(struct ebpf_btf_builder *builder, const char *text);
+/* A type by hand. What its kind has no use for is not looked at. */
+struct ebpf_btf_part {         /* a member, parameter, enumerator, or entry of a section */
+	const char *name;
+	uint32_t type;
+	uint32_t offset;       /* member: bits; entry: bytes */
+	uint32_t size;         /* member: bits of a bit field, else 0; entry: bytes */
+	int64_t value;         /* enumerator */
+};
+struct ebpf_btf_description {
+	size_t size_of;        /* sizeof(struct ebpf_btf_description) */
+	uint32_t kind;
+	uint32_t id;           /* 0, or one from ebpf_btf_builder_reserve */
+	const char *name;      /* NULL = "" */
+	uint32_t size;         /* bytes: INT, FLOAT, STRUCT, UNION, ENUM, ENUM64, DATASEC */
+	uint32_t type;         /* what it refers to; may be an id that is yet to come. ARRAY: of its elements; FUNC_PROTO: what it returns */
+	uint32_t index, count; /* ARRAY */
+	uint32_t encoding, bits, bit_offset; /* INT: 1 signed, 2 char, 4 bool; bits 0 = all */
+	uint32_t linkage;      /* FUNC, VAR: 0 static, 1 global, 2 extern */
+	int32_t component;     /* DECL_TAG: -1 = the whole */
+	bool flag;             /* FWD: of a union; ENUM, ENUM64: signed; DECL_TAG, TYPE_TAG: an attribute (6.15) */
+	const struct ebpf_btf_part *parts;
+	uint32_t part_count;
+};
+/* Returns the id. EINVAL for what the kernel would not take of any such type (a name that is no identifier, a member outside of its struct, ...), ERANGE for
+ * a value that does not fit; messages name the type. */
+EBPF_API int64_t ebpf_btf_builder_add_type(struct ebpf_btf_builder *builder, const struct ebpf_btf_description *type, struct ebpf_error *err);
+/* An id for a type that is added later: for structs that refer to each other. */
+EBPF_API int64_t ebpf_btf_builder_reserve(struct ebpf_btf_builder *builder, struct ebpf_error *err);
+/* The finished bytes in host byte order, malloc'ed, or read back. EINVAL when a type refers to one that is not there. */
+EBPF_API int ebpf_btf_builder_finish(struct ebpf_btf_builder *builder, void **data, size_t *size, struct ebpf_error *err);
+EBPF_API int ebpf_btf_builder_read(struct ebpf_btf_builder *builder, struct ebpf_btf **out, struct ebpf_error *err);
+/* The bytes of a BTF, malloc'ed, in this byte order and without what somebody lacks. Types keep their ids. */
+EBPF_API int ebpf_btf_write(const struct ebpf_btf *btf, uint32_t lacks, bool big_endian, void **data, size_t *size, struct ebpf_error *err);
+
 /* How bytes of a type are laid out: a tree, made once per type and walked for each value. It holds copies of
  * all names, so it outlives the BTF that it was made from. Nodes belong to the root; a type that occurs twice may be one node that
  * is referred to twice. All that a node covers lies inside of its parent, no node contains itself, the depth is at most 33, and

@@ -22,4 +22,7 @@ end
 btf.vmlinux = core.btf_vmlinux
 btf.module = core.btf_module
 
+--- ebpf.btf.new { base = btf }: a builder (btf_builder.lua).
+function btf.new(options) return require "ebpf.btf_builder".new(options) end
+
 return setmetatable(btf, { __call = function(_, ...) return btf.read(...) end })

@@ -118,7 +118,7 @@ static void test_copy(void)
 	for (int swapped = 0; swapped < 2; swapped++) {
 		struct ids ids = write_types(swapped);
 		struct ebpf_btf *btf = w_read(&w, NULL, &err);
-		struct ebpf_btf_builder *builder = ebpf_btf_builder_new(0);
+		struct ebpf_btf_builder *builder = ebpf_btf_builder_new(NULL, EBPF_BTF_FOR_KERNEL);
 		struct ebpf_type type;
 		CHECK_STR(err.message, "");
 		CHECK_INT(ebpf_btf_builder_add(builder, btf, 0, &err), 0);
@@ -163,7 +163,7 @@ static void test_strings(void)
 {
 	char text[32];
 	int64_t offsets[500];
-	struct ebpf_btf_builder *builder = ebpf_btf_builder_new(0);
+	struct ebpf_btf_builder *builder = ebpf_btf_builder_new(NULL, EBPF_BTF_FOR_KERNEL);
 	CHECK_INT(ebpf_btf_builder_string(builder, ""), 0);
 	for (int i = 0; i < 500; i++) {
 		snprintf(text, sizeof(text), "line %d", i);
@@ -213,7 +213,7 @@ static void test_sanitised(void)
 	struct ids ids = write_types(false);
 	struct ebpf_btf *btf = w_read(&w, NULL, &err);
 	for (size_t i = 0; i < EBPF_COUNT(rows); i++) {
-		struct ebpf_btf_builder *builder = ebpf_btf_builder_new(rows[i].lacks);
+		struct ebpf_btf_builder *builder = ebpf_btf_builder_new(NULL, rows[i].lacks | EBPF_BTF_FOR_KERNEL);
 		struct ebpf_type type;
 		int64_t func = ebpf_btf_builder_add(builder, btf, ids.func, &err),
 		        tag = ebpf_btf_builder_add(builder, btf, ids.tag, &err);
@@ -236,7 +236,7 @@ static void test_sanitised(void)
 		ebpf_btf_free(copy);
 		ebpf_btf_builder_free(builder);
 	}
-	struct ebpf_btf_builder *builder = ebpf_btf_builder_new(EBPF_BTF_NO_GLOBAL_FUNC);
+	struct ebpf_btf_builder *builder = ebpf_btf_builder_new(NULL, EBPF_BTF_NO_GLOBAL_FUNC | EBPF_BTF_FOR_KERNEL);
 	struct ebpf_type type;
 	int64_t func = ebpf_btf_builder_add(builder, btf, ids.func, &err);
 	struct ebpf_btf *copy = finish(builder);
@@ -250,7 +250,7 @@ static void test_section(void)
 {
 	struct ids ids = write_types(false);
 	struct ebpf_btf *btf = w_read(&w, NULL, &err);
-	struct ebpf_btf_builder *builder = ebpf_btf_builder_new(0);
+	struct ebpf_btf_builder *builder = ebpf_btf_builder_new(NULL, EBPF_BTF_FOR_KERNEL);
 	struct ebpf_type type;
 	CHECK_INT(ebpf_btf_builder_add_datasec(builder, btf, ids.tree, NULL, (uint32_t[]){0, 0, 0, 0}, 48, &err), -EINVAL);
 	CHECK_INT(ebpf_btf_builder_add_datasec(builder, btf, ids.section, NULL, (uint32_t[]){0, 36, 48, 0}, 48, &err), -EINVAL);
@@ -279,7 +279,7 @@ static void test_by_hand(void)
 {
 	static const uint32_t lacks[] = {0, EBPF_BTF_NO_FUNC, EBPF_BTF_NO_GLOBAL_FUNC};
 	for (size_t i = 0; i < EBPF_COUNT(lacks); i++) {
-		struct ebpf_btf_builder *builder = ebpf_btf_builder_new(lacks[i]);
+		struct ebpf_btf_builder *builder = ebpf_btf_builder_new(NULL, lacks[i] | EBPF_BTF_FOR_KERNEL);
 		int64_t integer = ebpf_btf_builder_add_int(builder, "int", 4, BTF_INT_SIGNED);
 		int64_t func = ebpf_btf_builder_add_func(builder, "prog", integer, (struct ebpf_param[]){{"ctx", integer}}, 1,
 		                                         BTF_VAR_GLOBAL);
@@ -307,7 +307,7 @@ static void test_split(void)
 	uint32_t own = w_type(&w, "module", BTF_KIND_STRUCT, false, 1, 40);
 	w_member(&w, "tree", ids.tree, 0);
 	struct ebpf_btf *btf = w_read(&w, base, &err);
-	struct ebpf_btf_builder *builder = ebpf_btf_builder_new(0);
+	struct ebpf_btf_builder *builder = ebpf_btf_builder_new(NULL, EBPF_BTF_FOR_KERNEL);
 	int64_t id = ebpf_btf_builder_add(builder, btf, own, &err), tree = ebpf_btf_builder_add(builder, base, ids.tree, &err);
 	CHECK_INT(id, 1);
 	ebpf_btf_free(btf);
@@ -331,7 +331,7 @@ static void test_vmlinux(void)
 	}
 	CHECK_INT(ebpf_btf_read_file("/sys/kernel/btf/vmlinux", NULL, &btf, &err), 0);
 	for (size_t i = 0; i < EBPF_COUNT(names); i++) {
-		struct ebpf_btf_builder *builder = ebpf_btf_builder_new(0);
+		struct ebpf_btf_builder *builder = ebpf_btf_builder_new(NULL, EBPF_BTF_FOR_KERNEL);
 		int64_t id = ebpf_btf_find(btf, names[i]), copied = ebpf_btf_builder_add(builder, btf, id, &err);
 		struct ebpf_btf *copy = finish(builder);
 		CHECK_INT(ebpf_btf_sizeof(copy, copied), ebpf_btf_sizeof(btf, id));

@@ -104,7 +104,7 @@ static void walk_layouts(const struct ebpf_btf *btf, uint32_t id)
 
 static void walk_build(const struct ebpf_btf *btf, uint32_t lacks)
 {
-	struct ebpf_btf_builder *builder = ebpf_btf_builder_new(lacks);
+	struct ebpf_btf_builder *builder = ebpf_btf_builder_new(NULL, lacks | EBPF_BTF_FOR_KERNEL);
 	void *data;
 	size_t size;
 	bool good = true;

@@ -152,35 +152,16 @@ int ebpf_btf_ext_read(struct ebpf_span span, const struct ebpf_btf *btf, struct 
 void ebpf_btf_ext_free(struct ebpf_btf_ext *ext);
 const struct ebpf_ext_section *ebpf_btf_ext_find(const struct ebpf_btf_ext *ext, const char *section);
 
-/* -- building (build.c): a new BTF out of parts of others, for programs and maps. -- */
+/* -- building (build.c, build_section.c, build_type.c): more of it is public -- */
 
-/* What the kernel that will read it lacks: such kinds are replaced. */
-enum {
-	EBPF_BTF_NO_FUNC = 1 << 0,        /* before 5.0: FUNC, FUNC_PROTO left out (replaced by typedef, enum) */
-	EBPF_BTF_NO_DATASEC = 1 << 1,     /* before 5.2 */
-	EBPF_BTF_NO_GLOBAL_FUNC = 1 << 2, /* before 5.6: linkage static */
-	EBPF_BTF_NO_FLOAT = 1 << 3,       /* before 5.13 */
-	EBPF_BTF_NO_DECL_TAG = 1 << 4,    /* before 5.16; implied by NO_FUNC and NO_DATASEC */
-	EBPF_BTF_NO_TYPE_TAG = 1 << 5,    /* before 5.18 */
-	EBPF_BTF_NO_ENUM64 = 1 << 6,      /* before 6.0 */
-};
-struct ebpf_btf_builder;
-struct ebpf_btf_builder *ebpf_btf_builder_new(uint32_t lacks);
-void ebpf_btf_builder_free(struct ebpf_btf_builder *builder);
-/* Copies a type and everything it needs, and the DECL_TAGs about those; the same (btf, id) gives the same new id
- * each time. Returns the new id or -errno. */
-int64_t ebpf_btf_builder_add(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id, struct ebpf_error *err);
 /* A DATASEC of `size` bytes whose variables have these offsets, one per entry (the object's have zeros until the
  * loader fills them). `name` NULL: its own. Entries that are no variables, and empty ones, are left out; the others
  * come sorted, with their types before them. EINVAL when they overlap. */
 int64_t ebpf_btf_builder_add_datasec(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id, const char *name,
                                      const uint32_t *offsets, uint32_t size, struct ebpf_error *err);
-int64_t ebpf_btf_builder_string(struct ebpf_btf_builder *builder, const char *text); /* offset, for line info; -ENOMEM */
 /* Small types by hand, for code that was not compiled from C: name may be "" */
 int64_t ebpf_btf_builder_add_int(struct ebpf_btf_builder *builder, const char *name, uint32_t size, uint32_t encoding);
 int64_t ebpf_btf_builder_add_func(struct ebpf_btf_builder *builder, const char *name, uint32_t return_type,
                                   const struct ebpf_param *params, uint32_t count, uint32_t linkage);
-/* The finished bytes in host byte order, malloc'ed. Never without a type, since the kernel refuses that. */
-int ebpf_btf_builder_finish(struct ebpf_btf_builder *builder, void **data, size_t *size, struct ebpf_error *err);
 
 #endif

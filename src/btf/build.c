@@ -1,5 +1,5 @@
-/* build.c -- a new BTF out of parts of others, for the kernel that will load it: only what a program or a map needs,
- * in host byte order.
+/* build.c -- a new BTF out of parts of others, in host byte order: only what a program or a map needs, for the kernel that will
+ * load it, or all of several, to be joined.
  *
  * Ids are given in the order of first mention, and types are written in the order of their ids: the queue is the
  * list of what has an id and is not yet written, so that copying needs no recursion however deep the types are. It
@@ -14,19 +14,27 @@
 
 /* -- strings: each once, found by hash -- */
 
-static uint32_t hash_string(const char *text)
+/* Begins with where the builder lies, so that no file can be made whose names all meet in one slot. */
+static uint32_t hash_string(const struct ebpf_btf_builder *builder, const char *text)
 {
-	uint32_t hash = 2166136261u;
+	uint32_t hash = 2166136261u ^ (uint32_t)((uintptr_t)builder >> 4);
 	for (; *text; text++)
 		hash = (hash ^ (uint8_t)*text) * 16777619u;
-	return hash ^ hash >> 15;
+	hash = (hash ^ hash >> 15) * 0x85ebca6bu;
+	return hash ^ hash >> 13;
 }
 
 /* The slot with this string, or the empty one where it belongs. The empty string is never in the table. */
+static const char *string_at(const struct ebpf_btf_builder *builder, uint32_t offset)
+{
+	return offset < builder->strings_first ? ebpf_btf_string(builder->base, offset)
+	                                       : builder->strings.data + (offset - builder->strings_first);
+}
+
 static uint32_t *find_slot(const struct ebpf_btf_builder *builder, uint32_t *slots, uint32_t capacity, const char *text)
 {
-	uint32_t at = hash_string(text) & (capacity - 1);
-	while (slots[at] && strcmp(builder->strings.data + slots[at], text))
+	uint32_t at = hash_string(builder, text) & (capacity - 1);
+	while (slots[at] && strcmp(string_at(builder, slots[at]), text))
 		at = (at + 1) & (capacity - 1);
 	return &slots[at];
 }
@@ -39,23 +47,52 @@ static bool grow_slots(struct ebpf_btf_builder *builder)
 		return false;
 	for (uint32_t i = 0; i < builder->slot_capacity; i++)
 		if (builder->slots[i])
-			*find_slot(builder, slots, capacity, builder->strings.data + builder->slots[i]) = builder->slots[i];
+			*find_slot(builder, slots, capacity, string_at(builder, builder->slots[i])) = builder->slots[i];
 	free(builder->slots);
 	builder->slots = slots;
 	builder->slot_capacity = capacity;
 	return true;
 }
 
+/* Where the string stands; `offset` becomes its place when it is new. False when there is no memory. */
+static bool intern(struct ebpf_btf_builder *builder, const char *text, uint32_t **slot)
+{
+	if (builder->string_count >= builder->slot_capacity / 2 && !grow_slots(builder))
+		return false;
+	*slot = find_slot(builder, builder->slots, builder->slot_capacity, text);
+	return true;
+}
+
+/* The strings of the base, so that they are used again. */
+static bool intern_base(struct ebpf_btf_builder *builder)
+{
+	uint32_t *slot;
+	for (uint32_t at = 1; at < builder->strings_first; at += strlen(ebpf_btf_string(builder->base, at)) + 1) {
+		const char *text = ebpf_btf_string(builder->base, at);
+		if (!*text)
+			continue;
+		if (!intern(builder, text, &slot))
+			return false;
+		if (!*slot) {
+			*slot = at;
+			builder->string_count++;
+		}
+	}
+	return true;
+}
+
 int64_t ebpf_btf_builder_string(struct ebpf_btf_builder *builder, const char *text)
 {
+	uint32_t *slot;
 	if (!*text)
 		return 0;
-	if (builder->string_count >= builder->slot_capacity / 2 && !grow_slots(builder))
+	if (builder->base && !builder->slots && !intern_base(builder))
 		return -ENOMEM;
-	uint32_t *slot = find_slot(builder, builder->slots, builder->slot_capacity, text);
+	if (!intern(builder, text, &slot))
+		return -ENOMEM;
 	if (!*slot) {
-		size_t offset = builder->strings.size, size = strlen(text) + 1;
-		if (size > MAX_STRINGS - offset)
+		size_t offset = builder->strings_first + builder->strings.size, size = strlen(text) + 1;
+		if (offset > MAX_STRINGS || size > MAX_STRINGS - offset)
 			return -E2BIG;
 		ebpf_buffer_add(&builder->strings, text, size);
 		if (builder->strings.failed)
@@ -105,9 +142,9 @@ static void put_int(struct ebpf_btf_builder *builder, const char *name, uint32_t
 
 int64_t btf_next_id(struct ebpf_btf_builder *builder)
 {
-	if (builder->count >= MAX_TYPES)
+	if (builder->last_id >= MAX_TYPES)
 		return -E2BIG;
-	return ++builder->count;
+	return ++builder->last_id;
 }
 
 /* -- where types came from -- */
@@ -185,11 +222,21 @@ static uint32_t enqueue(struct ebpf_btf_builder *builder, const struct ebpf_btf 
 	return new_id;
 }
 
-/* The new id of a type that is mentioned; if it has none, it gets one and waits to be copied. */
+static bool is_in_base(const struct ebpf_btf_builder *builder, const struct ebpf_btf *owner)
+{
+	for (const struct ebpf_btf *base = builder->base; base; base = base->base)
+		if (base == owner)
+			return true;
+	return false;
+}
+
+/* The new id of a type that is mentioned; if it has none, it gets one and waits to be copied. Those of the base stay. */
 uint32_t btf_mention(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id)
 {
 	if (!id || builder->code)
 		return 0;
+	if (is_in_base(builder, btf_owner(btf, id)))
+		return id;
 	uint32_t *slot = btf_new_id(builder, btf, id);
 	if (!slot) {
 		btf_builder_fail(builder, -ENOMEM);
@@ -271,7 +318,9 @@ static void copy_func_proto(struct ebpf_btf_builder *builder, const struct ebpf_
 
 static void copy_func(struct ebpf_btf_builder *builder, const struct ebpf_type *type)
 {
-	uint32_t linkage = type->vlen ? BTF_VAR_GLOBAL : BTF_VAR_STATIC; /* the kernel takes no extern functions */
+	uint32_t linkage = type->vlen;
+	if (btf_for_kernel(builder) && linkage) /* which takes no extern functions */
+		linkage = BTF_VAR_GLOBAL;
 	if (builder->lacks & EBPF_BTF_NO_GLOBAL_FUNC)
 		linkage = BTF_VAR_STATIC;
 	if (builder->lacks & EBPF_BTF_NO_FUNC)
@@ -287,7 +336,8 @@ static void copy_var(struct ebpf_btf_builder *builder, const struct ebpf_type *t
 		return;
 	}
 	btf_put_type(builder, type->name, BTF_KIND_VAR, false, 0, btf_mention(builder, type->btf, type->type));
-	btf_put(builder, ebpf_type_linkage(type) == BTF_VAR_STATIC ? BTF_VAR_STATIC : BTF_VAR_GLOBAL);
+	uint32_t linkage = ebpf_type_linkage(type);
+	btf_put(builder, btf_for_kernel(builder) && linkage ? BTF_VAR_GLOBAL : linkage);
 }
 
 static void copy_tag(struct ebpf_btf_builder *builder, const struct ebpf_type *type)
@@ -402,7 +452,7 @@ int btf_builder_error(struct ebpf_btf_builder *builder, struct ebpf_error *err)
 	}
 }
 
-struct ebpf_btf_builder *ebpf_btf_builder_new(uint32_t lacks)
+struct ebpf_btf_builder *ebpf_btf_builder_new(struct ebpf_btf *base, uint32_t lacks)
 {
 	struct ebpf_btf_builder *builder = calloc(1, sizeof(*builder));
 	if (!builder)
@@ -412,9 +462,13 @@ struct ebpf_btf_builder *ebpf_btf_builder_new(uint32_t lacks)
 	if (lacks & (EBPF_BTF_NO_FUNC | EBPF_BTF_NO_DATASEC))
 		lacks |= EBPF_BTF_NO_DECL_TAG;
 	builder->lacks = lacks;
-	ebpf_buffer_add(&builder->strings, "", 1);
+	builder->base = ebpf_btf_ref(base);
+	builder->first_id = base ? base->count : 1;
+	builder->last_id = builder->first_id - 1;
+	builder->strings_first = base ? base->strings_first + base->strings_size : 0;
+	ebpf_buffer_add(&builder->strings, "", base ? 0 : 1);
 	if (builder->strings.failed) {
-		free(builder);
+		ebpf_btf_builder_free(builder);
 		return NULL;
 	}
 	return builder;
@@ -428,6 +482,9 @@ void ebpf_btf_builder_free(struct ebpf_btf_builder *builder)
 		free_source(&builder->sources[i]);
 	free(builder->sources);
 	free(builder->queue);
+	free(builder->reserved);
+	ebpf_buffer_free(&builder->late);
+	ebpf_btf_free(builder->base);
 	free(builder->slots);
 	ebpf_buffer_free(&builder->types);
 	ebpf_buffer_free(&builder->strings);
@@ -441,6 +498,18 @@ int64_t ebpf_btf_builder_add(struct ebpf_btf_builder *builder, const struct ebpf
 	uint32_t new_id = btf_mention(builder, btf, id);
 	btf_drain(builder);
 	return builder->code ? btf_builder_error(builder, err) : (int64_t)new_id;
+}
+
+int64_t ebpf_btf_builder_add_all(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, struct ebpf_error *err)
+{
+	bool with_base = btf->base && !is_in_base(builder, btf->base);
+	uint32_t first = with_base ? 1 : btf->first_id;
+	int64_t next = (int64_t)builder->last_id + 1;
+	/* All before one is written: ids then go on in the order that they have. */
+	for (uint32_t id = first; id < btf->count; id++)
+		btf_mention(builder, btf, id);
+	btf_drain(builder);
+	return builder->code ? btf_builder_error(builder, err) : next;
 }
 
 int64_t ebpf_btf_builder_add_int(struct ebpf_btf_builder *builder, const char *name, uint32_t size, uint32_t encoding)
@@ -480,29 +549,76 @@ int64_t ebpf_btf_builder_add_func(struct ebpf_btf_builder *builder, const char *
 	return builder->code ? builder->code : func;
 }
 
+/* The types with those of reserved ids in their places. */
+static int splice(const struct ebpf_btf_builder *builder, uint8_t *out, struct ebpf_error *err)
+{
+	size_t from = 0;
+	for (size_t i = 0; i < builder->reserved_count; i++) {
+		const struct reserved *reserved = &builder->reserved[i];
+		if (!reserved->size)
+			return ebpf_fail(err, EINVAL, "BTF: type %u was reserved, and never added", reserved->id);
+		memcpy(out, builder->types.data + from, reserved->at - from);
+		out += reserved->at - from;
+		from = reserved->at;
+		memcpy(out, builder->late.data + reserved->start, reserved->size);
+		out += reserved->size;
+	}
+	if (builder->types.size > from)
+		memcpy(out, builder->types.data + from, builder->types.size - from);
+	return 0;
+}
+
 int ebpf_btf_builder_finish(struct ebpf_btf_builder *builder, void **data, size_t *size, struct ebpf_error *err)
 {
 	/* "No type found": the kernel takes no BTF that consists of strings alone, which is all that some line
 	 * information needs. */
-	if (!builder->count)
+	if (btf_for_kernel(builder) && builder->last_id < builder->first_id)
 		ebpf_btf_builder_add_int(builder, "int", 4, BTF_INT_SIGNED);
 	if (builder->code)
 		return btf_builder_error(builder, err);
+	if (builder->farthest.to > builder->last_id)
+		return ebpf_fail(err, EINVAL, "BTF: type %u refers to type %u, but the last one is %u", builder->farthest.from,
+		                 builder->farthest.to, builder->last_id);
+	const size_t types = builder->types.size + builder->late.size;
 	const struct {
 		uint16_t magic;
 		uint8_t version, flags;
 		uint32_t size, type_offset, type_size, string_offset, string_size;
-	} header = {BTF_MAGIC, 1, 0, sizeof(header), 0, builder->types.size, builder->types.size, builder->strings.size};
-	size_t total = sizeof(header) + builder->types.size + builder->strings.size;
+	} header = {BTF_MAGIC, 1, 0, sizeof(header), 0, types, types, builder->strings.size};
+	size_t total = sizeof(header) + types + builder->strings.size;
 	if (total > UINT32_MAX)
 		return ebpf_fail(err, E2BIG, "BTF: %zu bytes of types are too many", total);
 	uint8_t *bytes = malloc(total);
 	if (!bytes)
 		return ebpf_fail_memory(err);
 	memcpy(bytes, &header, sizeof(header));
-	memcpy(bytes + sizeof(header), builder->types.data, builder->types.size);
-	memcpy(bytes + sizeof(header) + builder->types.size, builder->strings.data, builder->strings.size);
+	int result = splice(builder, bytes + sizeof(header), err);
+	if (result) {
+		free(bytes);
+		return result;
+	}
+	if (builder->strings.size)
+		memcpy(bytes + sizeof(header) + types, builder->strings.data, builder->strings.size);
 	*data = bytes;
 	*size = total;
 	return 0;
+}
+
+static void release_bytes(void *context, const void *data, size_t size)
+{
+	(void)context;
+	(void)size;
+	free((void *)data);
+}
+
+int ebpf_btf_builder_read(struct ebpf_btf_builder *builder, struct ebpf_btf **out, struct ebpf_error *err)
+{
+	void *data = NULL;
+	size_t size = 0;
+	int result = ebpf_btf_builder_finish(builder, &data, &size, err);
+	if (!result)
+		result = ebpf_btf_adopt(data, size, builder->base, release_bytes, NULL, out, err);
+	if (result)
+		free(data);
+	return result;
 }

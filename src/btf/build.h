@@ -1,4 +1,4 @@
-/* build.h -- what build.c and build_section.c share: a BTF in the making. */
+/* build.h -- what build.c, build_section.c and build_type.c share: a BTF in the making. */
 #ifndef EBPF_BTF_BUILD_H
 #define EBPF_BTF_BUILD_H
 
@@ -17,18 +17,38 @@ struct item {
 	uint32_t id;
 };
 
+/* An id that was given before its type was there. `at` is where it belongs among the types that were written in order. */
+struct reserved {
+	uint32_t id;
+	size_t at, start, size; /* start and size: in `late`; 0 = not yet added */
+};
+
 struct ebpf_btf_builder {
 	uint32_t lacks;       /* EBPF_BTF_NO_... */
 	int code;             /* of the first failure */
-	uint32_t count;       /* types so far, waiting ones included: the last id */
+	struct ebpf_btf *base;
+	uint32_t first_id;
+	uint32_t last_id;     /* of the types so far, waiting ones included; first_id - 1 when there are none */
 	uint32_t placeholder; /* id of an INT that stands for enumerators of 64 bits, or 0 */
 	struct ebpf_buffer types, strings;
+	uint32_t strings_first; /* offset of the first own string */
 	uint32_t *slots, slot_capacity, string_count;
+	struct reserved *reserved;
+	size_t reserved_count, reserved_capacity;
+	struct ebpf_buffer late; /* types with reserved ids */
+	struct {
+		uint32_t from, to;
+	} farthest;           /* the greatest id that a type added by hand refers to, and which one that was */
 	struct source *sources;
 	size_t source_count, source_capacity;
 	struct item *queue;
 	size_t queue_count, queue_capacity;
 };
+
+static inline bool btf_for_kernel(const struct ebpf_btf_builder *builder)
+{
+	return builder->lacks & EBPF_BTF_FOR_KERNEL;
+}
 
 void btf_builder_fail(struct ebpf_btf_builder *builder, int code);
 int btf_builder_error(struct ebpf_btf_builder *builder, struct ebpf_error *err);

@@ -17,6 +17,10 @@ static bool is_word(char c)
  * at it. */
 static void put_section_name(struct ebpf_btf_builder *builder, const char *name, bool identifier)
 {
+	if (!identifier && !btf_for_kernel(builder)) {
+		btf_put_name(builder, name);
+		return;
+	}
 	char *copy = ebpf_strdup(name);
 	if (!copy) {
 		btf_builder_fail(builder, -ENOMEM);

@@ -199,7 +199,7 @@ static int build(struct ebpf_load *load, uint32_t lacks, void **data, size_t *si
 	int result = 0;
 
 	ebpf_btf_builder_free(load->builder);
-	load->builder = ebpf_btf_builder_new(lacks);
+	load->builder = ebpf_btf_builder_new(NULL, lacks | EBPF_BTF_FOR_KERNEL);
 	if (!load->builder)
 		return ebpf_fail_memory(err);
 	for (size_t i = 0; load->spec->btf && i < load->spec->map_count; i++) {

@@ -1,0 +1,115 @@
+-- ebpf.btf.new(): types made by hand, copied, split on a base, and written for others.
+local ebpf = require "ebpf"
+
+-- One of each kind.
+local function every_kind()
+  local b = ebpf.btf.new()
+  local u32 = b:add_typedef { name = "u32", type = b:add_int { name = "unsigned int", size = 4 } }
+  local event = b:add_struct {
+    name = "event",
+    members = {
+      { "pid", u32 }, { "comm", "char[16]" }, { "next", "struct event *" }, { "other", "struct other *" }, { "low", "int", 3 },
+      { "high", "int", 5 }, { "text", "const char *" }, { "weight", "double" }, { "grid", "short[2][3]" },
+    },
+  }
+  b:add_union { name = "either", members = { { "a", "u64" }, { "b", "struct event" } } }
+  b:add_enum { name = "color", enumerators = { "RED", "GREEN", { name = "BLUE", value = 7 } } }
+  b:add_enum { name = "sign", enumerators = { MINUS = -1, PLUS = 1 } }
+  b:add_enum64 { name = "huge", enumerators = { { "HUGE", math.mininteger } }, signed = true }
+  b:add_volatile(u32)
+  b:add_restrict(b:add_ptr "char")
+  b:add_ptr(b:add_type_tag { name = "user", type = u32 })
+  local func = b:add_func { name = "walk", returns = "int", params = { { "e", "struct event *" }, {} }, linkage = "global" }
+  b:add_decl_tag { name = "about the function", type = func }
+  b:add_decl_tag { name = "about the argument", type = func, component = 0 }
+  local var = b:add_var { name = "counter", type = "u64" }
+  b:add_datasec { name = ".data", variables = { { type = var } } }
+  return b, event
+end
+
+describe("ebpf.btf.new", function()
+  it("makes types of every kind, laid out as a C compiler would", function()
+    local b = every_kind()
+    local btf = assert(b:finish())
+    local kinds = {}
+    for _, type in pairs(btf) do kinds[type.kind] = true end
+    for _, kind in ipairs {
+      "int", "ptr", "array", "struct", "union", "enum", "fwd", "typedef", "volatile", "const", "restrict", "func", "func_proto", "var",
+      "datasec", "float", "decl_tag", "type_tag", "enum64",
+    } do assert.is_true(kinds[kind], kind) end
+    local event = btf:find "struct event"
+    assert.equal(80, event.size)
+    assert.equal(24, btf:offsetof(event, "next"))
+    assert.same({ 40, 3, 5 }, { btf:offsetof(event, "high"), select(3, btf:offsetof(event, "high")) })
+    assert.equal(64 + 2 * 5, btf:offsetof(event, "grid[1][2]"))
+    assert.equal(event, event.members[3].type.type)
+    assert.equal("fwd", btf:find "struct other" and btf:find "struct other".kind or event.members[4].type.type.kind)
+    assert.equal(7, btf:find "enum color".enumerators[3].value)
+    assert.is_true(btf:find "enum sign".signed)
+    assert.equal(-1, btf:find "enum sign".enumerators[1].value)
+    assert.equal(math.mininteger, btf:find "enum huge".enumerators[1].value)
+    local func = btf:find "walk"
+    assert.equal("global", func.linkage)
+    assert.same({ "about the function", "about the argument" }, { func.tags[1].name, func.tags[2].name })
+    assert.same({ -1, 0 }, { func.tags[1].component, func.tags[2].component })
+  end)
+
+  it("refuses what the kernel would, naming the type", function()
+    local b = ebpf.btf.new()
+    local function refused(message, method, ...)
+      local ok, err = pcall(b[method], b, ...)
+      assert.is_false(ok)
+      assert.is_truthy(tostring(err):find(message, 1, true), err)
+    end
+    refused("struct 'a b': the name is no identifier", "add_struct", { name = "a b" })
+    refused("typedef '': a name is needed", "add_typedef", { type = "int" })
+    refused("int 'x': the size must be", "add_int", { name = "x", size = 3 })
+    refused("'y' lies outside", "add_struct", { name = "x", size = 4, members = { { name = "y", type = "int", offset = 8 } } })
+    refused("'BIG' does not fit", "add_enum", { name = "x", enumerators = { { "BIG", 1 << 40 } } })
+    refused("unknown type 'nothing'", "add_ptr", "nothing")
+    refused("unknown", "add_func", { name = "f", linkage = "no such" })
+    b:add_ptr(99)
+    local btf, err = b:finish()
+    assert.is_nil(btf)
+    assert.matches("refers to type 99", err.message)
+  end)
+
+  it("builds on a base and copies from others", function()
+    local base = assert(every_kind():finish())
+    local b = ebpf.btf.new { base = base }
+    local id = b:add_struct { name = "module", members = { { "event", "struct event" }, { "p", "struct event *" } } }
+    local split = assert(b:finish())
+    assert.equal(#base + 1, split.first_id)
+    assert.equal(base:find "struct event", split.base:find "struct event")
+    assert.equal(88, split:type(id).size)
+    assert.equal("event", split:type(id).members[1].type.name)
+    local again = assert(ebpf.btf.read { bytes = split:bytes(), base = base })
+    assert.equal(88, again:sizeof "struct module")
+
+    local flat = ebpf.btf.new()
+    flat:add(split:find "struct module")
+    local copy = assert(flat:finish())
+    assert.equal(88, copy:sizeof "struct module")
+    assert.equal(24, copy:offsetof("struct event", "next"))
+    assert.is_nil(copy:find "enum color")
+  end)
+
+  it("writes either byte order, and for who lacks kinds", function()
+    local btf = assert(every_kind():finish())
+    local big = assert(ebpf.btf.read { bytes = btf:bytes { byteorder = "big" } })
+    assert.equal("big", big.byteorder)
+    assert.equal(#btf, #big)
+    for id, type in pairs(btf) do
+      assert.equal(tostring(type), tostring(big:type(id)))
+      assert.equal(type.size, big:type(id).size)
+    end
+    assert.equal(btf:bytes(), big:bytes { byteorder = "little" })
+    local lacking = { "func", "datasec", "float", "decl_tag", "type_tag", "enum64" }
+    local old = assert(ebpf.btf.read { bytes = assert(btf:bytes { without = lacking }) })
+    local lacks = { func = 1, func_proto = 1, var = 1, datasec = 1, float = 1, decl_tag = 1, type_tag = 1, enum64 = 1 }
+    for _, type in pairs(old) do assert.is_nil(lacks[type.kind], type.kind) end
+    assert.equal(80, old:sizeof "struct event")
+    assert.equal(56, old:offsetof("struct event", "weight"))
+    assert.has_error(function() btf:bytes { without = { "int" } } end)
+  end)
+end)
