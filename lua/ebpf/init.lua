@@ -93,7 +93,7 @@ function ebpf.program(options)
   return coll.programs[name] -- which keeps the collection alive
 end
 
-local submodules = { asm = "ebpf.asm", btf = "ebpf.btf", link = "ebpf.link" }
+local submodules = { asm = "ebpf.asm", btf = "ebpf.btf", gen = "ebpf.gen", link = "ebpf.link" }
 
 return setmetatable(ebpf, {
   __index = function(self, name)

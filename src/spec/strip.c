@@ -75,12 +75,12 @@ static bool is_relocation(const struct ebpf_object_section *section)
 	return section->type == SHT_REL || section->type == SHT_RELA;
 }
 
-/* Of sections that are part of a program's memory nothing is dropped, whatever they are called. */
+/* Of sections that are part of a program's memory, or mean something to the reader, none is dropped, whatever it is called. */
 static bool is_debug(const struct ebpf_object_section *section)
 {
 	static const char *const prefixes[] = { ".debug", ".zdebug", ".gnu.debug", ".comment", ".note", ".llvm", ".stab" };
 
-	if (section->flags & SHF_ALLOC)
+	if (section->role != EBPF_ROLE_OTHER || (section->flags & SHF_ALLOC))
 		return false;
 	for (size_t i = 0; i < EBPF_COUNT(prefixes); i++)
 		if (ebpf_starts_with(section->name, prefixes[i]))
@@ -99,7 +99,7 @@ static bool keeps_section(const struct strip *strip, const struct ebpf_object_se
 	const struct ebpf_object_section *target = &object->sections[section->info < object->section_count ? section->info : 0];
 
 	if (is_relocation(section))
-		return section->size && has_contents(target) && (target->flags & SHF_ALLOC);
+		return section->size && has_contents(target) && (target->role != EBPF_ROLE_OTHER || (target->flags & SHF_ALLOC));
 	return section->type == SHT_SYMTAB || (has_contents(section) && !is_debug(section));
 }
 
