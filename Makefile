@@ -35,6 +35,7 @@ BPF_TARGET := $(shell printf '\1\0' | od -An -td2 | grep -qw 1 && echo bpfel || 
 BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(patsubst riscv64,riscv,$(patsubst ppc64le,powerpc,$(patsubst s390x,s390,$(shell uname -m))))))
 BPF_CFLAGS := -O2 -g -Wall -D__TARGET_ARCH_$(BPF_ARCH) -Wno-compare-distinct-pointer-types -Ispec/bpf $(addprefix -idirafter ,$(wildcard /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)))
 EXAMPLE_OBJECTS := $(patsubst %.bpf.c,build/%.bpf.o,$(wildcard examples/*.bpf.c))
+EXAMPLE_MODULES := build/examples/killsnoop.lua
 SPEC_OBJECTS := $(patsubst %.bpf.c,build/%.bpf.o,$(wildcard spec/bpf/*.bpf.c)) \
 	$(patsubst spec/bpf/%.bpf.c,build/spec/bpf/big/%.bpf.o,$(wildcard spec/bpf/*.bpf.c))
 
@@ -99,6 +100,12 @@ build/spec/bpf/big/%.bpf.o: spec/bpf/%.bpf.c $(wildcard spec/bpf/*.h)
 	@echo "  CLANG $@"
 	$(Q)$(CLANG) $(BPF_CFLAGS) -target $(if $(filter bpfel,$(BPF_TARGET)),bpfeb,bpfel) -c -o $@ $<
 
+# A Lua module that carries the object: what ships with a script instead of the .bpf.o.
+build/examples/%.lua: examples/%.bpf.c build/lua/ebpf/core.so build/ebpf $(wildcard lua/ebpf/gen.lua lua/ebpf/gen/*.lua)
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	$(Q)build/ebpf gen $< -o $@ --cc "$(CLANG)" --deps $(@:.lua=.d)
+
 build/spec/support/sweep: spec/support/sweep.c
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
@@ -108,7 +115,7 @@ build/spec/support/%: spec/support/%.c
 	@echo "  CC    $@"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -o $@ $<
 
-objects: $(EXAMPLE_OBJECTS) $(SPEC_OBJECTS)
+objects: $(EXAMPLE_OBJECTS) $(EXAMPLE_MODULES) $(SPEC_OBJECTS)
 tests: all objects build/spec/support/send build/spec/support/sweep $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so
 
 # -- what people call --

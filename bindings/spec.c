@@ -225,6 +225,19 @@ static void get_map_value_type(lua_State *L, const struct part *part)
 	push_type(L, part, ((struct ebpf_map_spec *)part->object)->value_type_id);
 }
 
+/* A C name, a type object of spec.btf, or an id. */
+static void set_map_value(lua_State *L, const struct part *part)
+{
+	const struct ebpf_btf *btf = (*part->spec)->btf;
+
+	if (!btf)
+		luaL_error(L, "value: the object has no types");
+	int64_t id = binding_to_type_id(L, btf, 3);
+
+	if (id < 0 || ebpf_map_spec_set_value_type(part->object, (uint32_t)id, binding_error(L)) < 0)
+		binding_raise(L);
+}
+
 static void get_value_size(lua_State *L, const struct part *part)
 {
 	lua_pushinteger(L, ((struct ebpf_map_spec *)part->object)->value_size);
@@ -279,7 +292,7 @@ static const struct field map_fields[] = {
 	{ "section", TEXT, AT(section), false, NULL, NULL },
 	{ "key", CUSTOM, 0, false, get_map_key, NULL },
 	{ "key_type", CUSTOM, 0, false, get_map_key_type, NULL },
-	{ "value", CUSTOM, 0, false, get_map_value, NULL },
+	{ "value", CUSTOM, 0, true, get_map_value, set_map_value },
 	{ "value_type", CUSTOM, 0, false, get_map_value_type, NULL },
 	{ "data", CUSTOM, 0, true, get_map_data, set_map_data },
 	{ "inner", CUSTOM, 0, false, get_inner, NULL },

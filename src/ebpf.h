@@ -444,6 +444,9 @@ EBPF_API int ebpf_spec_set_license(struct ebpf_spec *spec, const char *license, 
 EBPF_API int ebpf_program_spec_set_section(struct ebpf_program_spec *program, const char *section, struct ebpf_error *err);
 /* Resizes a map's value (data sections keep their bytes, new ones are zero). A type that does not have that size is given up. */
 EBPF_API int ebpf_map_spec_set_value_size(struct ebpf_map_spec *map, uint32_t size, struct ebpf_error *err);
+/* Says of what type of the object a map's values are, or the records of a ring or perf buffer whose definition leaves that open. EINVAL for a type
+ * of another size than the values, and for a data section's map. */
+EBPF_API int ebpf_map_spec_set_value_type(struct ebpf_map_spec *map, uint32_t type_id, struct ebpf_error *err);
 /* Where a variable's initial bytes are (variable->size of them, in the object's byte order), for reading and writing; NULL when out of
  * memory, or when its map was made too small for it. Valid until the map is resized. */
 EBPF_API void *ebpf_variable_spec_data(struct ebpf_variable_spec *variable);

@@ -34,16 +34,20 @@ local function choose(name, objects)
     byteorder, known), "generate it once more with --target")
 end
 
---- The Spec of a module's object.
-function embedded.spec(name, objects)
+--- The Spec of a module's object. `records`: the types of rings whose definitions leave them open, by the names of the maps.
+function embedded.spec(name, objects, records)
   local object, err, errno = choose(name, objects)
   if not object then return nil, err, errno end
-  return ebpf.spec { bytes = object.bytes, name = name }
+  local spec
+  spec, err, errno = ebpf.spec { bytes = object.bytes, name = name }
+  if not spec then return nil, err, errno end
+  for map, type in pairs(records) do spec.maps[map].value = type end
+  return spec
 end
 
 --- Its collection, loaded; options as of ebpf.load.
-function embedded.load(name, objects, options)
-  local spec <close>, err, errno = embedded.spec(name, objects)
+function embedded.load(name, objects, records, options)
+  local spec <close>, err, errno = embedded.spec(name, objects, records)
   if not spec then return nil, err, errno end
   return spec:load(options)
 end

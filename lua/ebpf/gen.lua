@@ -7,7 +7,7 @@ local file = require "ebpf.gen.file"
 local gen = {}
 
 local known = {
-  output = true, c = true, name = true, cc = true, mcpu = true, targets = true, include = true, flags = true, deps = true, types = true,
+  output = true, c = true, name = true, cc = true, mcpu = true, targets = true, include = true, flags = true, deps = true, types = true, records = true,
   strip = true,
 }
 
@@ -21,7 +21,7 @@ end
 
 -- A local variable of the module, and the first part of its classes' names: those of the library begin with "ebpf".
 local function is_name(name)
-  return name:match "^[%a_][%w_]*$" and name ~= "ebpf" and name ~= "embedded" and name ~= "objects" and
+  return name:match "^[%a_][%w_]*$" and name ~= "ebpf" and name ~= "embedded" and name ~= "objects" and name ~= "records" and
     load(("local %s"):format(name)) ~= nil
 end
 
@@ -92,7 +92,7 @@ local function describe(objects, options)
     spec, err, errno = ebpf.spec { bytes = object.bytes, name = options.name }
     if not spec then return nil, err, errno end
     local this
-    this, err, errno = model.new(spec, { name = options.name, types = options.types })
+    this, err, errno = model.new(spec, { name = options.name, types = options.types, records = options.records or {} })
     if not this then return nil, err, errno end
     if first then
       local ok
@@ -133,7 +133,7 @@ end
 
 --- ebpf.gen.generate({ path, ... }, options) -> { model =, objects =, warnings = }; or nil, err, errno, and nothing is written. options:
 -- output (path of the module), c (path of a header), at least one of them; name; targets ({ "bpfel", "bpfeb", "x86", ... }); cc, mcpu,
--- include (folders), flags (words) for clang; deps (path of a make rule); types (C names); strip (false keeps debug information).
+-- include (folders), flags (words) for clang; deps (path of a make rule); types (C names); records (C names, by maps); strip (false keeps debug information).
 function gen.generate(paths, options)
   for name in pairs(options) do
     if not known[name] then error(("unknown option '%s'"):format(name), 2) end

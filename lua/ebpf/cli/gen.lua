@@ -18,16 +18,25 @@ function gen.describe(parser)
   command:option("--include -I", "A folder with headers."):argname "DIR":count "*"
   command:option("--deps", "A file to write, with a rule for make."):argname "FILE.d"
   command:option("--type", "A C type that is to be described though no map or variable has it."):argname "TYPE":count "*"
+  command:option("--record", "The C type of the records in a ring or perf buffer whose definition leaves it open.")
+    :argname "MAP=TYPE":count "*"
   command:flag("--no-strip", "Keep debug information.")
   command:flag("--json", "Print one JSON document.")
 end
 
---- Takes what follows "--" off a command line: it is the compiler's.
+--- Makes a command line ready for the parser, which takes what begins with a dash for an option: the word behind --cflags becomes a
+-- part of it, and what follows "--" is taken off. That is the compiler's, and comes back as a second list.
 function gen.split(words)
+  local own = {}
   for i, word in ipairs(words) do
-    if word == "--" then return { table.unpack(words, 1, i - 1) }, { table.unpack(words, i + 1) } end
+    if word == "--" then return own, { table.unpack(words, i + 1) } end
+    if words[i - 1] == "--cflags" then
+      own[#own] = "--cflags=" .. word
+    else
+      own[#own + 1] = word
+    end
   end
-  return words, {}
+  return own, {}
 end
 
 local function targets(text)
@@ -36,13 +45,25 @@ local function targets(text)
   return list
 end
 
+local function records(list)
+  local types = {}
+  for _, text in ipairs(list or {}) do
+    local map, type = text:match "^([^=]+)=(.+)$"
+    if not map then return nil, ("record '%s': MAP=TYPE expected"):format(text) end
+    types[map] = type
+  end
+  return types
+end
+
 local function options_of(arguments)
+  local types, reason = records(arguments.record)
+  if not types then return nil, reason end
   local flags, err = require("ebpf.gen.compile").split(arguments.cflags or "")
   if not flags then return nil, err end
   for _, flag in ipairs(arguments.flags or {}) do flags[#flags + 1] = flag end
   return {
     output = arguments.output, c = arguments.c, name = arguments.name, targets = targets(arguments.target), cc = arguments.cc,
-    mcpu = arguments.mcpu, include = arguments.include, flags = flags, deps = arguments.deps, types = arguments.type,
+    mcpu = arguments.mcpu, include = arguments.include, flags = flags, deps = arguments.deps, types = arguments.type, records = types,
     strip = not arguments.no_strip,
   }
 end

@@ -115,7 +115,7 @@ local function command(compiler, source, options, target, object, dependencies)
   words[#words + 1] = options.system_folders
   for _, flag in ipairs(options.flags or {}) do words[#words + 1] = file.quote(flag) end
   words[#words + 1] = ("-MD -MP -MF %s -MT target"):format(file.quote(dependencies))
-  words[#words + 1] = ("-c %s -o %s"):format(file.quote(file.absolute(source)), file.quote(object))
+  words[#words + 1] = ("-x c -c %s -o %s"):format(file.quote(file.absolute(source)), file.quote(object))
   return table.concat(words, " ")
 end
 
@@ -161,7 +161,9 @@ end
 function compile.run(source, target, options)
   local ok, err, errno = refuse(options)
   if not ok then return nil, err, errno end
-  local words
+  local text, words
+  text, err, errno = file.read(source)
+  if not text then return nil, err, errno end
   words, err, errno = compile.split(options.cc or "clang")
   if not words then return nil, err, errno end
   for i, word in ipairs(words) do words[i] = file.quote(word) end

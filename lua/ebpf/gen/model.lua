@@ -182,16 +182,33 @@ local function add_types(types, names)
   return true
 end
 
---- The model of a Spec. options: name, types (C names of more types than those of maps and variables).
+-- Types of the records of rings whose definitions say nothing of them: { events = "struct event" }.
+local function set_records(spec, records)
+  for name, type in pairs(records) do
+    local map = spec.maps[name]
+    if not (map and streams[map.type]) then
+      return core.fail(2, ("record '%s=%s': there is no ring or perf buffer '%s'"):format(name, type, name))
+    end
+    local ok, err = pcall(function() map.value = type end)
+    if not ok then return core.fail(22, ("record '%s=%s': %s"):format(name, type, tostring(err))) end
+  end
+  return true
+end
+
+--- The model of a Spec. options: name, types (C names of more types than those of maps and variables), records (types by maps' names).
 function model.new(spec, options)
+  local ok, err, errno = set_records(spec, options.records)
+  if not ok then return nil, err, errno end
   local types = new_types(spec.btf, own_names(spec))
-  local self = { name = options.name, programs = {}, maps = {}, variables = {}, types = types.list, btf = spec.btf }
+  local self = {
+    name = options.name, records = options.records, programs = {}, maps = {}, variables = {}, types = types.list, btf = spec.btf,
+  }
   for name, program in pairs(spec.programs) do self.programs[#self.programs + 1] = program_row(name, program, types) end
   for name, map in pairs(spec.maps) do
     if not is_data(map) then self.maps[#self.maps + 1] = map_row(name, map, types) end
   end
   for name, variable in pairs(spec.variables) do self.variables[#self.variables + 1] = variable_row(name, variable, types) end
-  local ok, err, errno = add_types(types, options.types)
+  ok, err, errno = add_types(types, options.types)
   if not ok then return nil, err, errno end
   return self
 end

@@ -66,7 +66,7 @@ end
 
 local function add_aggregate(out, prefix, row)
   out("")
-  out("--- %s, %d bytes", sentence(row.c ~= "" and row.c or row.kind, row.doc), row.size)
+  out("--- %s", sentence(("%s, %d bytes"):format(row.c ~= "" and row.c or row.kind, row.size), row.doc))
   out("---@class %s.%s", prefix, row.name)
   for _, field in ipairs(row.fields) do
     local c = field.type.c ~= "" and field.type.c or field.type.kind
@@ -94,7 +94,9 @@ local function describe_map(map)
   elseif map.value then
     parts[#parts + 1] = "of " .. (map.value.c ~= "" and map.value.c or map.value.kind)
   end
-  return ("%s, %d %s"):format(table.concat(parts, " "), map.max_entries, map.type:match "ringbuf" and "bytes" or "entries")
+  local text = table.concat(parts, " ")
+  if map.max_entries == 0 then return text end
+  return ("%s, %d %s"):format(text, map.max_entries, map.type:match "ringbuf" and "bytes" or "entries")
 end
 
 local handles = { prog_array = "ebpf.Program", array_of_maps = "ebpf.Map", hash_of_maps = "ebpf.Map" }
@@ -182,6 +184,15 @@ local function add_records(out, model)
   end
 end
 
+-- What was said on the command line of rings whose definitions say nothing.
+local function add_given_records(out, model)
+  local names = {}
+  for name in pairs(model.records) do names[#names + 1] = name end
+  table.sort(names)
+  for i, name in ipairs(names) do names[i] = ("%s = %q"):format(key(name), model.records[name]) end
+  out("local records = {%s}", #names > 0 and " " .. table.concat(names, ", ") .. " " or "")
+end
+
 -- Constants: the names of the parts, so that a wrong one is noticed.
 local function add_names(out, model)
   local prefix = model.name
@@ -212,14 +223,14 @@ local function add_functions(out, model)
   out("---@return %s.Spec? spec", prefix)
   out("---@return ebpf.Error? err")
   out("---@return integer? errno")
-  out("function %s.spec() return embedded.spec(%q, objects) end", prefix, prefix)
+  out("function %s.spec() return embedded.spec(%q, objects, records) end", prefix, prefix)
   out("")
   out("--- Loads it into the kernel.")
   out("---@param options? %s.Options", prefix)
   out("---@return %s.Collection? collection", prefix)
   out("---@return ebpf.Error? err")
   out("---@return integer? errno")
-  out("function %s.load(options) return embedded.load(%q, objects, options) end", prefix, prefix)
+  out("function %s.load(options) return embedded.load(%q, objects, records, options) end", prefix, prefix)
 end
 
 local function add_objects(out, objects)
@@ -245,6 +256,7 @@ function module.text(model, objects, source)
   out("local embedded = require \"ebpf.embedded\"")
   out("")
   out("local objects = {} -- compiled, one for each target: below")
+  add_given_records(out, model)
   out("")
   out("---@class %s", prefix)
   out("local %s = { enums = {} }", prefix)
