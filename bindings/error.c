@@ -124,6 +124,29 @@ void binding_interrupted(lua_State *L)
 	lua_call(L, 0, 0);
 }
 
+/* core.fail(errno, message [, hint [, log]]) -> nil, err, errno: what the core's own functions return, for failures that Lua code finds */
+static int l_fail(lua_State *L)
+{
+	lua_Integer code = luaL_checkinteger(L, 1);
+
+	luaL_checkstring(L, 2);
+	lua_settop(L, 4);
+	lua_pushnil(L);
+	lua_createtable(L, 0, 5);
+	luaL_setmetatable(L, CLASS_ERROR);
+	lua_pushstring(L, ebpf_errno_name((int)code));
+	lua_setfield(L, -2, "code");
+	lua_pushinteger(L, code);
+	lua_setfield(L, -2, "errno");
+	for (int i = 2; i <= 4; i++) {
+		lua_pushvalue(L, i);
+		lua_setfield(L, -2, i == 2 ? "message" : i == 3 ? "hint" : "log");
+	}
+	lua_pushinteger(L, code);
+	return 3;
+}
+
+static const luaL_Reg functions[] = { { "fail", l_fail }, { NULL, NULL } };
 static const luaL_Reg metamethods[] = { { "__tostring", error_tostring }, { "__concat", error_concat }, { NULL, NULL } };
 
 void binding_open_error(lua_State *L)
@@ -131,4 +154,5 @@ void binding_open_error(lua_State *L)
 	luaL_newmetatable(L, CLASS_ERROR);
 	luaL_setfuncs(L, metamethods, 0);
 	lua_pop(L, 1);
+	luaL_setfuncs(L, functions, 0);
 }

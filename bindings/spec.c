@@ -1,6 +1,7 @@
 /* spec.c -- the Spec and its editable parts: spec.maps.events.max_entries = 1 << 20.
  *
  * A part is a userdata that points into the Spec and keeps it alive; its fields are rows of a table. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "binding.h"
@@ -202,6 +203,42 @@ static void get_map_value(lua_State *L, const struct part *part)
 	push_type_name(L, part, ((struct ebpf_map_spec *)part->object)->value_type_id);
 }
 
+/* The type itself, of spec.btf; nil when it is not known. */
+static void push_type(lua_State *L, const struct part *part, uint32_t id)
+{
+	struct ebpf_btf *btf = (*part->spec)->btf;
+
+	if (!btf || !id) {
+		lua_pushnil(L);
+		return;
+	}
+	binding_push_btf(L, btf);
+	binding_push_type(L, -1, id);
+}
+
+static void get_map_key_type(lua_State *L, const struct part *part)
+{
+	push_type(L, part, ((struct ebpf_map_spec *)part->object)->key_type_id);
+}
+
+static void get_map_value_type(lua_State *L, const struct part *part)
+{
+	push_type(L, part, ((struct ebpf_map_spec *)part->object)->value_type_id);
+}
+
+/* A C name, a type object of spec.btf, or an id. */
+static void set_map_value(lua_State *L, const struct part *part)
+{
+	const struct ebpf_btf *btf = (*part->spec)->btf;
+
+	if (!btf)
+		luaL_error(L, "value: the object has no types");
+	int64_t id = binding_to_type_id(L, btf, 3);
+
+	if (id < 0 || ebpf_map_spec_set_value_type(part->object, (uint32_t)id, binding_error(L)) < 0)
+		binding_raise(L);
+}
+
 static void get_value_size(lua_State *L, const struct part *part)
 {
 	lua_pushinteger(L, ((struct ebpf_map_spec *)part->object)->value_size);
@@ -278,7 +315,9 @@ static const struct field map_fields[] = {
 	{ "frozen", BOOL, AT(frozen), true, NULL, NULL },
 	{ "section", TEXT, AT(section), false, NULL, NULL },
 	{ "key", CUSTOM, 0, false, get_map_key, NULL },
-	{ "value", CUSTOM, 0, false, get_map_value, NULL },
+	{ "key_type", CUSTOM, 0, false, get_map_key_type, NULL },
+	{ "value", CUSTOM, 0, true, get_map_value, set_map_value },
+	{ "value_type", CUSTOM, 0, false, get_map_value_type, NULL },
 	{ "data", CUSTOM, 0, true, get_map_data, set_map_data },
 	{ "inner", CUSTOM, 0, false, get_inner, NULL },
 	{ "fields", CUSTOM, 0, false, get_map_fields, NULL },
@@ -415,6 +454,11 @@ static void get_variable_tags(lua_State *L, const struct part *part)
 	push_tags(L, variable->tags, variable->tag_count);
 }
 
+static void get_variable_value_type(lua_State *L, const struct part *part)
+{
+	push_type(L, part, ((struct ebpf_variable_spec *)part->object)->type_id);
+}
+
 #define AT(member) offsetof(struct ebpf_variable_spec, member)
 static const struct field variable_fields[] = {
 	{ "name", TEXT, AT(name), false, NULL, NULL },
@@ -424,6 +468,7 @@ static const struct field variable_fields[] = {
 	{ "read_only", BOOL, AT(read_only), false, NULL, NULL },
 	{ "type", CUSTOM, 0, false, get_variable_type, NULL },
 	{ "tags", CUSTOM, 0, false, get_variable_tags, NULL },
+	{ "value_type", CUSTOM, 0, false, get_variable_value_type, NULL },
 	{ NULL, U32, 0, false, NULL, NULL },
 };
 #undef AT
@@ -706,6 +751,31 @@ static int l_spec_bytes(lua_State *L)
 	return ebpf_spec_read(bytes, size, name, spec, binding_error(L)) < 0 ? binding_fail(L) : 1;
 }
 
+/* What the core has malloc'ed, until Lua has its copy. */
+#define CLASS_STRIPPED "ebpf.stripped"
+
+static int stripped_gc(lua_State *L)
+{
+	void **stripped = luaL_checkudata(L, 1, CLASS_STRIPPED);
+
+	free(*stripped);
+	*stripped = NULL;
+	return 0;
+}
+
+/* core.object_strip(bytes) -> bytes without debug information */
+static int l_object_strip(lua_State *L)
+{
+	size_t size, stripped_size;
+	const char *bytes = luaL_checklstring(L, 1, &size);
+	void **stripped = binding_new(L, sizeof(*stripped), 0, CLASS_STRIPPED);
+
+	if (ebpf_object_strip(bytes, size, stripped, &stripped_size, binding_error(L)) < 0)
+		return binding_fail(L);
+	lua_pushlstring(L, *stripped, stripped_size);
+	return 1;
+}
+
 /* core.spec_new([name]) -> an empty spec */
 static int l_spec_new(lua_State *L)
 {
@@ -809,8 +879,10 @@ static const luaL_Reg variable_methods[] = { { "get", l_variable_get }, { "set",
 static const luaL_Reg function_methods[] = {
 	{ "instructions", l_function_instructions }, { "relocations", l_function_relocations }, { NULL, NULL }
 };
+static const luaL_Reg stripped_metamethods[] = { { "__gc", stripped_gc }, { NULL, NULL } };
 static const luaL_Reg functions[] = {
-	{ "spec_file", l_spec_file }, { "spec_bytes", l_spec_bytes }, { "spec_new", l_spec_new }, { NULL, NULL }
+	{ "spec_file", l_spec_file }, { "spec_bytes", l_spec_bytes }, { "spec_new", l_spec_new }, { "object_strip", l_object_strip },
+	{ NULL, NULL }
 };
 
 void binding_open_spec(lua_State *L)
@@ -821,6 +893,7 @@ void binding_open_spec(lua_State *L)
 		{ CLASS_PROGRAM_SPEC, NULL, NULL, NULL, part_metamethods, l_part_index },
 		{ CLASS_VARIABLE_SPEC, variable_methods, NULL, NULL, part_metamethods, l_part_index },
 		{ CLASS_FUNCTION_SPEC, function_methods, NULL, NULL, part_metamethods, l_part_index },
+		{ CLASS_STRIPPED, NULL, NULL, NULL, stripped_metamethods, NULL },
 	};
 
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)

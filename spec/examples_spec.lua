@@ -88,4 +88,12 @@ describe("example", function()
     local calls, bytes = output:match "\n%d+ +dd +(%d+) +(%d+)\n"
     assert.is_true(calls and tonumber(calls) >= 500 and tonumber(bytes) >= 500000, output)
   end)
+
+  it("killsnoop tells who sends a signal, from a generated module alone", function()
+    need { kernel = "5.8", "ringbuf" }
+    local output = example("killsnoop.lua 60", "sh -c 'kill -USR1 $$; sleep 0.1' || true")
+    local target = output:match "\n(%d+) +sh +%d+ +10 +kill\n"
+    assert.is_truthy(target, output)
+    assert.matches("\n" .. target .. " +sh +" .. target .. " +10 +kill\n", output)
+  end)
 end)

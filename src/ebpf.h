@@ -572,6 +572,9 @@ EBPF_API int ebpf_spec_read_file(const char *path, struct ebpf_spec **out, struc
  * nothing of `data`. */
 EBPF_API int ebpf_spec_read(const void *data, size_t size, const char *name, struct ebpf_spec **out, struct ebpf_error *err);
 EBPF_API void ebpf_spec_free(struct ebpf_spec *spec);
+/* An object without what loading does not need (DWARF, notes, local labels): the same Spec from far fewer bytes, in the same byte order and the same for
+ * the same input. *out is malloc'ed. Fails as ebpf_spec_read for what is no object; only its ELF structure is looked at. */
+EBPF_API int ebpf_object_strip(const void *data, size_t size, void **out, size_t *out_size, struct ebpf_error *err);
 /* A program from a finished block, which is consumed on success. What its references name may be added later, before loading. Functions in the
  * block (by ebpf_block_function, or because a call goes there) become functions of the Spec. `name` NULL: that of the function with which the block
  * begins. EEXIST when there is one of that name, EINVAL for a block that is empty or not finished, and for a prototype that is none, ENOENT for
@@ -617,6 +620,9 @@ EBPF_API bool ebpf_map_spec_get_function(const struct ebpf_map_spec *map, const 
 /* Puts a program of the Spec in the place of a function, or none (NULL). The one that was there is not loaded any more, unless another member
  * has it. ENOENT for a member or program that is not there, EINVAL for a program of another type. */
 EBPF_API int ebpf_map_spec_set_function(struct ebpf_map_spec *map, const char *member, const char *program, struct ebpf_error *err);
+/* Says of what type of the object a map's values are, or the records of a ring or perf buffer whose definition leaves that open. EINVAL for a type
+ * of another size than the values, and for a data section's map. */
+EBPF_API int ebpf_map_spec_set_value_type(struct ebpf_map_spec *map, uint32_t type_id, struct ebpf_error *err);
 /* Where a variable's initial bytes are (variable->size of them, in the object's byte order), for reading and writing; NULL when out of
  * memory, or when its map was made too small for it. Valid until the map is resized. */
 EBPF_API void *ebpf_variable_spec_data(struct ebpf_variable_spec *variable);

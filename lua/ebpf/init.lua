@@ -96,7 +96,7 @@ function ebpf.program(options)
 end
 
 local submodules = {
-  asm = "ebpf.asm", btf = "ebpf.btf", features = "ebpf.features", link = "ebpf.link", rlimit = "ebpf.rlimit",
+  asm = "ebpf.asm", btf = "ebpf.btf", features = "ebpf.features", gen = "ebpf.gen", link = "ebpf.link", rlimit = "ebpf.rlimit",
 }
 
 return setmetatable(ebpf, {

@@ -47,6 +47,24 @@ int ebpf_program_spec_set_section(struct ebpf_program_spec *program, const char 
 	return 0;
 }
 
+int ebpf_map_spec_set_value_type(struct ebpf_map_spec *map, uint32_t type_id, struct ebpf_error *err)
+{
+	bool is_stream = map->type == BPF_MAP_TYPE_RINGBUF || map->type == BPF_MAP_TYPE_USER_RINGBUF ||
+	                 map->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY;
+	struct ebpf_btf *btf = map_impl(map)->spec->public.btf;
+	int64_t size = btf && type_id ? ebpf_btf_sizeof(btf, type_id) : -EINVAL;
+
+	if (map->data)
+		return ebpf_fail(err, EINVAL, "map '%s': its type is that of its section's variables", map->name);
+	if (size < 0)
+		return ebpf_fail(err, EINVAL, "map '%s': type %u of the object has no size", map->name, type_id);
+	if (!is_stream && size != map->value_size)
+		return ebpf_fail(err, EINVAL, "map '%s': its values have %u bytes, but that type %lld", map->name, map->value_size,
+		                 (long long)size);
+	map->value_type_id = type_id;
+	return 0;
+}
+
 int ebpf_map_spec_set_value_size(struct ebpf_map_spec *map, uint32_t size, struct ebpf_error *err)
 {
 	struct ebpf_map_impl *impl = map_impl(map);

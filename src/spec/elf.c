@@ -100,6 +100,7 @@ static int read_section(struct ebpf_object *object, Elf_Scn *scn, uint32_t index
 	section->link = header.sh_link;
 	section->info = header.sh_info;
 	section->entry_size = header.sh_entsize;
+	section->alignment = header.sh_addralign;
 	section->bytes = (struct ebpf_span){.data = object->file.data, .swapped = object->file.swapped};
 	if (header.sh_type != SHT_NOBITS && header.sh_type != SHT_NULL &&
 	    !ebpf_span_sub(object->file, header.sh_offset, header.sh_size, &section->bytes))

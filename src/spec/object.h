@@ -32,7 +32,7 @@ struct ebpf_object_section {
 	const char *name; /* in the Spec's memory */
 	enum ebpf_section_role role;
 	uint32_t type, link, info;
-	uint64_t flags, size, entry_size;
+	uint64_t flags, size, entry_size, alignment;
 	struct ebpf_span bytes;    /* empty when the section has none in the file (NOBITS) */
 	uint32_t relocations;      /* the section with its relocations, or 0 */
 	uint32_t datasec;          /* its DATASEC in the BTF, or 0 */

@@ -12,9 +12,9 @@
  * none may be freed alone; only a map's `data` is a block of its own.
  *
  * Files: read.c (the way of an object), elf.c (sections and symbols), functions.c (code and its .BTF.ext records), relocate.c
- * (references), maps.c (maps written as C structs), legacy.c (maps in the old form), data.c (data sections and variables), tags.c (declaration tags), struct_ops.c, externs.c (.kconfig,
- * .ksyms), section.c (what a section's name means), spec.c (making and finding), edit.c (changing), object.h (what the readers
- * share), block.c (programs from assembly).
+ * (references), maps.c (maps written as C structs), legacy.c (maps in the old form), data.c (data sections and variables), tags.c (declaration
+ * tags), struct_ops.c, externs.c (.kconfig, .ksyms), section.c (what a section's name means), spec.c (making and finding), edit.c (changing),
+ * strip.c (an object without debug information), block.c (programs from assembly), object.h (what the readers share).
  */
 #ifndef EBPF_SPEC_H
 #define EBPF_SPEC_H
