@@ -4,7 +4,9 @@
 #   make demo       installs what is missing, builds, and traces processes as they start (needs root)
 #   make test       installs what is missing, builds, runs all specs on the running kernel
 #   make test-kernels KERNELS="5.10 6.1"   the same specs on other kernels, in QEMU
-#   make bench lint format install uninstall clean rock corpus      V=1 shows the commands
+#   make test-corpus   the objects that Debian has, compared with libbpf object by object
+#   make fuzz FUZZ="btf spec" FUZZ_SECONDS=60   any bytes are safe: libFuzzer on what reads bytes
+#   make bench lint format install uninstall clean rock      V=1 shows the commands
 
 VERSION := 0.1.0
 LUA ?= lua5.4
@@ -22,6 +24,8 @@ LUA_LIBS ?= $(shell $(PKG_CONFIG) --libs lua5.4 2>/dev/null || echo -llua5.4)
 DEMO_SECONDS ?= 10
 Q := $(if $(V),,@)
 KERNELS ?= 5.10 6.1 6.12 newest
+FUZZ_SECONDS ?= 60
+FUZZ ?= $(FUZZ_TARGETS)
 
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wundef -Wwrite-strings
@@ -30,6 +34,7 @@ ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DEBPF_VERSION='"$(VERSION)"' -Isrc -fPIC
 
 SOURCES := $(wildcard src/*/*.c)
 BINDINGS := $(wildcard bindings/*.c)
+FUZZ_TARGETS := $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 C_TESTS := $(patsubst spec/c/%.c,%,$(wildcard spec/c/*.c))
 BPF_TARGET := $(shell printf '\1\0' | od -An -td2 | grep -qw 1 && echo bpfel || echo bpfeb)
 BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(patsubst riscv64,riscv,$(patsubst ppc64le,powerpc,$(patsubst s390x,s390,$(shell uname -m))))))
@@ -42,7 +47,7 @@ SPEC_OBJECTS := $(patsubst %.bpf.c,build/%.bpf.o,$(wildcard spec/bpf/*.bpf.c)) \
 	$(patsubst spec/bpf/%.bpf.c,build/spec/bpf/big/%.bpf.o,$(wildcard spec/bpf/*.bpf.c)) \
 	$(if $(NEW_CLANG),$(patsubst %.bpf.c,build/%.bpf.o,$(wildcard spec/bpf/new/*.bpf.c)))
 
-.PHONY: all demo test test-kernels bench lint format install install-lua uninstall clean rock corpus objects tests
+.PHONY: all demo test test-kernels bench lint format install install-lua uninstall clean rock test-corpus fuzz objects tests
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -71,9 +76,19 @@ $(1)/spec/c/%: $(1)/obj/spec/c/%.o $(1)/libebpf.a
 	@mkdir -p $$(@D)
 	@echo "  LD    $$@"
 	$$(Q)$$(CC) $(2) $$(LDFLAGS) -o $$@ $$^ -lelf -lz -lpthread
+$(1)/spec/fuzz/%: $(1)/obj/spec/fuzz/%_fuzz.o $(1)/obj/spec/fuzz/replay.o $(1)/libebpf.a
+	@mkdir -p $$(@D)
+	@echo "  LD    $$@"
+	$$(Q)$$(CC) $(2) $$(LDFLAGS) -o $$@ $$^ -lelf -lz -lpthread
 endef
 $(eval $(call variant,build,))
 $(eval $(call variant,build/asan,$(SANITIZE) -O1))
+$(eval $(call variant,build/fuzz,$(SANITIZE) -fsanitize=fuzzer-no-link -O1))
+
+build/fuzz/%: CC := $(CLANG)
+build/fuzz/%_fuzz: build/fuzz/obj/spec/fuzz/%_fuzz.o build/fuzz/libebpf.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(SANITIZE) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ -lelf -lz -lpthread
 
 build/libebpf.so: $(SOURCES:%.c=build/obj/%.o)
 	@echo "  LD    $@"
@@ -123,7 +138,7 @@ build/spec/support/%: spec/support/%.c
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -o $@ $<
 
 objects: $(EXAMPLE_OBJECTS) $(EXAMPLE_MODULES) $(SPEC_OBJECTS)
-tests: all objects build/spec/support/send build/spec/support/sweep $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so
+tests: all objects build/spec/support/send build/spec/support/sweep $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so $(FUZZ_TARGETS:%=build/asan/spec/fuzz/%)
 
 # -- what people call --
 
@@ -155,10 +170,15 @@ lint:
 format:
 	clang-format -i $(SOURCES) $(BINDINGS) $(wildcard src/*.h src/*/*.h bindings/*.h)
 
-corpus:
+test-corpus:
 	@.ci/packages build bpf corpus
 	@$(MAKE) --no-print-directory all
 	@spec/corpus/run
+
+fuzz:
+	@.ci/packages build bpf fuzz
+	@$(MAKE) --no-print-directory all objects $(FUZZ:%=build/fuzz/%_fuzz)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) spec/fuzz/run $(FUZZ)
 
 rock:
 	luarocks --lua-version=5.4 make --tree build/rock rockspec/ebpf-scm-1.rockspec

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bpf_time.h"
 #include "ebpf.h"
 
 static int load_once(struct ebpf_kernel *kernel, const char *path)
@@ -23,11 +24,14 @@ static int load_once(struct ebpf_kernel *kernel, const char *path)
 
 int main(int argc, char **argv)
 {
-	struct ebpf_kernel *kernel = ebpf_kernel_new(NULL);
 	int count = argc > 2 ? atoi(argv[2]) : 1, result = 0;
+	struct ebpf_kernel *kernel;
 
+	bpf_time_begin();
+	kernel = ebpf_kernel_new(NULL);
 	while (argc > 1 && result == 0 && count--)
 		result = load_once(kernel, argv[1]);
 	ebpf_kernel_free(kernel);
+	bpf_time_end();
 	return result != 0;
 }

@@ -1,18 +1,50 @@
--- lua5.4 compare.lua LIBBPF.jsonl OURS.jsonl : where two lists of objects differ, and a summary; status 1 when they do.
--- Lines are those of list_libbpf and list_spec. What libbpf decides by the running machine (its page size) is taken out.
+--- lua5.4 compare.lua KNOWN SET=FOLDER... : where libbpf's documents about objects (FOLDER/NAME.libbpf) and ours (NAME.ours, NAME.load) differ, a
+-- line each, and a line of totals. Status 1 when there is a difference that KNOWN does not explain.
+--
+-- A line of KNOWN: SET/OBJECT | beginning of the difference | why it is there. "*" stands for anything in the first two.
+-- What libbpf decides by the running machine (its page size) and what it has not always had are taken out.
 local json = require "dkjson"
 
-local STRUCT_OPS_MAP, RINGBUF, USER_RINGBUF, STRUCT_OPS_PROGRAM = 26, 27, 31, 27
-
 local function read(path)
-  local objects, order = {}, {}
-  for line in io.lines(path) do
-    local object = assert(json.decode(line), "not JSON: " .. line)
-    local name = object.object:match "[^/]*$"
-    objects[name], order[#order + 1] = object, name
-  end
-  return objects, order
+  local file = io.open(path)
+  local text = file and file:read "a"
+  if file then file:close() end
+  return text and text ~= "" and json.decode(text) or text and {}
 end
+
+-- -- what is known --
+
+local function glob(text)
+  return "^" .. text:gsub("[%^%$%(%)%%%.%[%]%+%-%?]", "%%%0"):gsub("%*", ".*")
+end
+
+local function read_known(path)
+  local known = {}
+  for line in io.lines(path) do
+    local object, what, why = line:match "^([^#|]-)%s*|%s*(.-)%s*|%s*(.+)$"
+    if object then known[#known + 1] = { object = glob(object) .. "$", what = glob(what), why = why, line = line, count = 0 } end
+    assert(object or line == "" or line:match "^#", "not a line of what is known: " .. line)
+  end
+  return known
+end
+
+local known = read_known(arg[1])
+local totals = { objects = 0, same = 0, refused = 0, lenient = 0, slow = 0, known = 0, different = 0, loaded = 0, alone = 0 }
+
+local function differ(object, text, ...)
+  local what = text:format(...):gsub("\n.*", "")
+  for _, row in ipairs(known) do
+    if object:match(row.object) and what:match(row.what) then
+      row.count = row.count + 1
+      totals.known = totals.known + 1
+      return
+    end
+  end
+  totals.different = totals.different + 1
+  print(("different: %s: %s"):format(object, what))
+end
+
+-- -- one object --
 
 -- libbpf rounds a ring's size up to a page times a power of two when it opens the object; a Spec keeps what was written
 local function ring_size(size)
@@ -23,88 +55,142 @@ local function ring_size(size)
 end
 
 local function normal_map(map)
-  if map.type == RINGBUF or map.type == USER_RINGBUF then map.max_entries = ring_size(map.max_entries) end
-  if map.type == STRUCT_OPS_MAP then map.value_type = 0 end -- older versions of libbpf do not tell
+  if map.type == "ringbuf" or map.type == "user_ringbuf" then map.max_entries = ring_size(map.max_entries) end
   return map
 end
 
-local function normal_program(program)
-  if program.type == STRUCT_OPS_PROGRAM then program.attach_type = 0 end -- older versions put the number of the member there
-  return program.section ~= ".text" and program or nil -- older versions make a lonely function a program
-end
-
 local function by_name(list, change)
-  local items, place = {}, 0
-  for _, item in ipairs(list) do
-    item = change(item)
-    if item then
-      place = place + 1
-      item.place = place
-      items[item.name] = item
-    end
+  local items = {}
+  for place, item in ipairs(list) do
+    item = change and change(item) or item
+    item.place = place
+    items[item.name] = item
   end
   return items
 end
 
-local differences, same, refused, lenient, loaded = {}, 0, 0, {}, { [true] = 0, [false] = 0 }
-local function differ(...) differences[#differences + 1] = string.format(...) end
-
-local function compare_lists(name, what, theirs, ours, change, fields)
-  local left, right = by_name(theirs, change), by_name(ours, change)
-  for item_name, item in pairs(left) do
-    local other = right[item_name]
-    if not other then
-      differ("%s: %s '%s' is missing", name, what, item_name)
-    else
-      for _, field in ipairs(fields) do
-        if item[field] ~= other[field] then
-          differ("%s: %s '%s': %s is %s, in libbpf %s", name, what, item_name, field, other[field], item[field])
-        end
-      end
+local function compare_fields(object, what, left, right, fields)
+  for _, field in ipairs(fields) do
+    if left[field] ~= right[field] then
+      differ(object, "%s: %s is %s, in libbpf %s", what, field, tostring(right[field]), tostring(left[field]))
     end
-  end
-  for item_name in pairs(right) do
-    if not left[item_name] then differ("%s: %s '%s' is not in libbpf's list", name, what, item_name) end
   end
 end
 
+local size_fields = { "type", "key_size", "value_size", "max_entries", "flags" }
 local program_fields = { "place", "section", "type", "attach_type", "autoload", "instructions" }
 local map_fields = {
-  "place", "type", "key_size", "value_size", "max_entries", "flags", "map_extra", "numa_node", "pin", "key_type", "value_type",
+  "place", "type", "key_size", "value_size", "max_entries", "flags", "map_extra", "numa_node", "pin", "autocreate", "key_type", "value_type",
 }
 
-local theirs, order = read(arg[1])
-local ours = read(arg[2])
-for _, name in ipairs(order) do
-  local left, right, before = theirs[name], ours[name], #differences
-  if not right then
-    differ("%s: not read at all", name)
-  elseif left.error and right.error then
-    refused = refused + 1
-    print(("both refuse %s:\n    libbpf: %s (%d)"):format(name, left.error, left.errno))
-    print(("    ours:   %s (%d)"):format(right.error, right.errno))
-  elseif left.error then
-    lenient[#lenient + 1] = ("%s is read (libbpf: %s)"):format(name, left.error)
-  elseif right.error then
-    differ("%s: refused: %s", name, right.error)
-  else
-    compare_lists(name, "program", left.programs, right.programs, normal_program, program_fields)
-    compare_lists(name, "map", left.maps, right.maps, normal_map, map_fields)
-    if left.load_errno and right.load_errno then
-      if left.load_errno == 0 and right.load_errno ~= 0 then
-        differ("%s: does not load: %s", name, right.load_error)
-      elseif left.load_errno ~= 0 and right.load_errno == 0 then
-        lenient[#lenient + 1] = ("%s loads (libbpf: %s)"):format(name, left.load_error)
+local function compare_lists(object, what, theirs, ours, fields, change)
+  local left, right = by_name(theirs, change), by_name(ours, change)
+  for name, item in pairs(left) do
+    local other = right[name]
+    local title = ("%s '%s'"):format(what, name)
+    if not other then
+      differ(object, "%s is missing", title)
+    else
+      compare_fields(object, title, item, other, fields)
+      if item.inner and other.inner then
+        compare_fields(object, title .. ": inner map", normal_map(item.inner), normal_map(other.inner), size_fields)
+      elseif item.inner or other.inner then
+        differ(object, "%s: %s inner map", title, item.inner and "lacks its" or "has an")
       end
-      loaded[right.load_errno == 0] = loaded[right.load_errno == 0] + 1
     end
-    if #differences == before then same = same + 1 end
+  end
+  for name in pairs(right) do
+    if not left[name] then differ(object, "%s '%s' is not in libbpf's list", what, name) end
   end
 end
-table.sort(differences)
-for _, line in ipairs(differences) do print("different: " .. line) end
-for _, line in ipairs(lenient) do print("more than libbpf: " .. line) end
-print(("%d objects: %d the same, %d refused by both, %d more than libbpf, %d differences"):format(
-  #order, same, refused, #lenient, #differences))
-if loaded[true] + loaded[false] > 0 then print(("%d load, %d do not"):format(loaded[true], loaded[false])) end
-os.exit(#differences == 0)
+
+-- `ebpf load --json` of what loaded as a whole: the same programs, loaded, and the same maps.
+local function compare_report(object, theirs, report)
+  local programs, maps = by_name(report.programs or {}), by_name(report.maps or {})
+  for _, program in ipairs(theirs.programs) do
+    local row = programs[program.name]
+    -- of a struct_ops map that is optional, libbpf's flag says nothing
+    local loads = program.autoload or program.type == "struct_ops"
+    if not row then
+      differ(object, "ebpf load: program '%s' is missing", program.name)
+    elseif program.autoload and not row.loaded or row.loaded and not loads then
+      differ(object, "ebpf load: program '%s' is %sloaded", program.name, row.loaded and "" or "not ")
+    elseif row.type ~= program.type then
+      differ(object, "ebpf load: program '%s': type is %s, in libbpf %s", program.name, row.type, program.type)
+    end
+  end
+  for _, map in ipairs(theirs.maps) do
+    if not maps[map.name] then differ(object, "ebpf load: map '%s' is missing", map.name)
+    elseif maps[map.name].type ~= map.type then
+      differ(object, "ebpf load: map '%s': type is %s, in libbpf %s", map.name, maps[map.name].type, map.type)
+    end
+  end
+end
+
+local function compare_loads(object, theirs, ours, report)
+  if theirs.load_errno == 0 then
+    totals.loaded = totals.loaded + 1
+    if ours.load_errno ~= 0 then differ(object, "does not load: %s", ours.load_error)
+    elseif not report then differ(object, "ebpf load: no report")
+    elseif report.error then differ(object, "ebpf load: %s", report.error.message)
+    else compare_report(object, theirs, report) end
+  elseif ours.load_errno == 0 then
+    totals.lenient = totals.lenient + 1
+  end
+  for name, errno in pairs(theirs.alone or {}) do
+    if errno == 0 then
+      totals.alone = totals.alone + 1
+      local why = ours.alone and ours.alone[name]
+      if ours.alone and why ~= 0 then differ(object, "program '%s' alone does not load: %s", name, why or "it is not there") end
+    end
+  end
+end
+
+local function compare(object, theirs, ours, report)
+  local before = totals.different + totals.known
+  if not ours then
+    differ(object, "not read at all")
+  elseif theirs.error and ours.error then
+    totals.refused = totals.refused + 1
+    if os.getenv "VERBOSE" then print(("both refuse %s\n  libbpf: %s\n  ours: %s"):format(object, theirs.error, ours.error)) end
+    return
+  elseif theirs.error then
+    totals.lenient = totals.lenient + 1
+    if os.getenv "VERBOSE" then print(("only we read %s\n  libbpf: %s"):format(object, theirs.error)) end
+    return
+  elseif ours.error then
+    differ(object, "refused: %s", ours.error)
+  else
+    compare_lists(object, "program", theirs.programs, ours.programs, program_fields)
+    compare_lists(object, "map", theirs.maps, ours.maps, map_fields, normal_map)
+    if theirs.load_errno and ours.load_errno then
+      compare_loads(object, theirs, ours, report)
+    elseif theirs.load_errno then
+      differ(object, "loading took too long, in libbpf not")
+    elseif report then
+      totals.slow = totals.slow + 1
+    end
+  end
+  if totals.different + totals.known == before then totals.same = totals.same + 1 end
+end
+
+for i = 2, #arg do
+  local set, folder = arg[i]:match "^(.-)=(.*)$"
+  local pipe = assert(io.popen(("ls '%s'"):format(folder)))
+  for file in pipe:lines() do
+    local name = file:match "^(.*)%.libbpf$"
+    if name then
+      totals.objects = totals.objects + 1
+      local path = folder .. "/" .. name
+      compare(set .. "/" .. name, read(path .. ".libbpf"), read(path .. ".ours"), read(path .. ".load"))
+    end
+  end
+  pipe:close()
+end
+
+if os.getenv "VERBOSE" then
+  for _, row in ipairs(known) do print(("known, %d times: %s"):format(row.count, row.line)) end
+end
+print(("%d objects: %d the same, %d refused by both, %d more than libbpf's, %d loaded whole and %d programs alone, %d too slow to load; %d differences known, %d not"):format(
+  totals.objects, totals.same, totals.refused, totals.lenient, totals.loaded, totals.alone, totals.slow, totals.known, totals.different))
+os.exit(totals.different == 0)

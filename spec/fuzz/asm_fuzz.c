@@ -1,10 +1,6 @@
 /* asm_fuzz.c -- libFuzzer: any bytes as assembly and as machine code. What is code prints as text that is the same code. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "asm/asm.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static void same_again(const struct ebpf_block *block)
 {

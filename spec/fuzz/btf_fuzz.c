@@ -1,10 +1,10 @@
-/* btf_fuzz.c -- libFuzzer: any bytes as BTF, and as a BTF with its .BTF.ext behind it.
+/* btf_fuzz.c -- libFuzzer: any bytes as BTF.
  *
- * The first two bytes of an input choose: bit 0 of the first, whether the rest is split on a small base; the second
- * times 256, where .BTF.ext begins (0 = there is none). */
+ * The first byte of an input chooses: bit 0, whether the rest is split on a small base. */
 #include "../c/btf_walk.h"
+#include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+enum { memory_times = 24 };
 
 /* struct { int a; } and its int: little-endian. */
 static const uint8_t base_bytes[] = {
@@ -16,22 +16,22 @@ static const uint8_t base_bytes[] = {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ebpf_btf *base = NULL, *btf = NULL;
-	if (size < 2)
+	struct ebpf_error err = { 0 };
+	int result;
+
+	if (size < 1)
 		return 0;
-	size_t ext = (size_t)data[1] * 256;
-	bool split = data[0] & 1;
-	data += 2;
-	size -= 2;
-	if (ext > size)
-		ext = 0;
-	if (split && ebpf_btf_read(base_bytes, sizeof(base_bytes), NULL, &base, NULL))
+	if (data[0] & 1 && ebpf_btf_read(base_bytes, sizeof(base_bytes), NULL, &base, NULL))
 		abort();
-	if (!ebpf_btf_read(data, ext ? ext : size, base, &btf, NULL)) {
+	fuzz_watch_begin();
+	result = ebpf_btf_read(data + 1, size - 1, base, &btf, &err);
+	fuzz_watch_end(size, memory_times);
+	if (result == 0)
 		walk_btf(btf);
-		if (ext)
-			walk_ext(btf, data + ext, size - ext);
-		ebpf_btf_free(btf);
-	}
+	else if (err.code != -result || !*err.message || btf)
+		abort();
+	ebpf_error_clear(&err);
+	ebpf_btf_free(btf);
 	ebpf_btf_free(base);
 	return 0;
 }

@@ -1,12 +1,11 @@
-/* core_fuzz.c -- libFuzzer: CO-RE with hostile types, access strings and instructions.
+/* core_fuzz.c -- libFuzzer: CO-RE with hostile types on either side, hostile access strings and instructions.
  *
- * An input: one byte of options (bit 0: the local types are the target as well, else a small one made here), one byte
- * with the number of relocations, for each of them 6 bytes (instruction, kind, type id and string offset in 16 bits
- * each), 16 instructions, and the local BTF. */
+ * An input: one byte of options, one byte with the number of relocations, for each of them 6 bytes (instruction, kind,
+ * type id and string offset in 16 bits each), 16 instructions, and types. Bits 0 and 1 of the options: the types are
+ * the program's and the kernel's (1), the kernel's alone (2), else the program's alone; the other side is made here. */
 #include "../c/btf_writer.h"
+#include "fuzz.h"
 #include "load/core_impl.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { INSNS = 16, RELOS = 32 };
 
@@ -53,7 +52,7 @@ static size_t read_relos(const uint8_t *data, size_t count, const struct ebpf_bt
 static int64_t map_id(void *context, uint32_t local_id)
 {
 	(void)context;
-	return local_id % 7 == 6 ? -ENOENT : local_id;
+	return local_id % 7 == 6 ? -ENOENT : (int64_t)local_id;
 }
 
 /* One relocation at a time, so that an error does not hide those behind it. */
@@ -79,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ebpf_function function = {
 		.name = (char *)"f", .insns = insns, .insn_count = INSNS, .relos = relos, .relo_count = 1
 	};
-	struct ebpf_btf *local = NULL, *target = NULL;
+	struct ebpf_btf *given = NULL, *local, *target;
 	struct ebpf_core *core = NULL;
 	size_t count;
 
@@ -87,9 +86,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	count = data[1];
 	memcpy(insns, data + 2 + count * 6, sizeof insns);
-	if (ebpf_btf_read(data + 2 + count * 6 + sizeof insns, size - 2 - count * 6 - sizeof insns, NULL, &local, NULL))
+	if (ebpf_btf_read(data + 2 + count * 6 + sizeof insns, size - 2 - count * 6 - sizeof insns, NULL, &given, NULL))
 		return 0;
-	target = data[0] & 1 ? ebpf_btf_ref(local) : make_target();
+	local = (data[0] & 3) == 2 ? make_target() : ebpf_btf_ref(given);
+	target = data[0] & 3 ? ebpf_btf_ref(given) : make_target();
 	if (!ebpf_core_new(NULL, local, target, &core, NULL)) {
 		core->work_left = 1 << 14;
 		ebpf_core_set_local_ids(core, map_id, NULL);
@@ -98,5 +98,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ebpf_core_free(core);
 	ebpf_btf_free(target);
 	ebpf_btf_free(local);
+	ebpf_btf_free(given);
 	return 0;
 }

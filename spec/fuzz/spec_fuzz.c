@@ -1,10 +1,8 @@
-/* libFuzzer target: any bytes as a BPF object. Start it with the objects of build/spec/bpf as corpus. */
-#include <stdint.h>
-#include <stdlib.h>
-
+/* spec_fuzz.c -- libFuzzer: any bytes as a BPF object. */
+#include "fuzz.h"
 #include "spec/spec.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+enum { memory_times = 48 };
 
 static void walk(struct ebpf_spec *spec)
 {
@@ -40,11 +38,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ebpf_error err = {0};
 	struct ebpf_spec *spec = NULL;
+	int result;
 
-	if (!ebpf_spec_read(data, size, "fuzz", &spec, &err)) {
+	fuzz_watch_begin();
+	result = ebpf_spec_read(data, size, "fuzz", &spec, &err);
+	fuzz_watch_end(size, memory_times);
+	if (!result) {
 		walk(spec);
 		ebpf_spec_free(spec);
-	} else if (!err.code || !*err.message || spec) {
+	} else if (err.code != -result || !*err.message || spec) {
 		abort();
 	}
 	ebpf_error_clear(&err);
