@@ -87,7 +87,7 @@ EBPF_API void ebpf_btf_free(struct ebpf_btf *btf);
 /* Copies `data`. `base` may be NULL; it is referenced. */
 EBPF_API int ebpf_btf_read(const void *data, size_t size, struct ebpf_btf *base, struct ebpf_btf **out,
 			   struct ebpf_error *err);
-/* A raw BTF file or an ELF file with a .BTF section. */
+/* A raw BTF file or an ELF file with a .BTF section; one that has .BTF.base as well (a module built apart from its kernel, 6.11) is put on `base`. */
 EBPF_API int ebpf_btf_read_file(const char *path, struct ebpf_btf *base, struct ebpf_btf **out, struct ebpf_error *err);
 /* The running kernel's vmlinux types, borrowed from the context. NULL (ENOTSUP) on a kernel without BTF. */
 EBPF_API struct ebpf_btf *ebpf_kernel_btf(struct ebpf_kernel *kernel, struct ebpf_error *err);
@@ -243,6 +243,12 @@ EBPF_API int ebpf_btf_write(const struct ebpf_btf *btf, uint32_t lacks, bool big
  * they declare. Split BTF is compared with its base too. Variables and sections stay. ELOOP for a type that leads back to itself without a struct,
  * E2BIG where telling types apart would take for ever. */
 EBPF_API int ebpf_btf_dedup(const struct ebpf_btf *btf, struct ebpf_btf **out, struct ebpf_error *err);
+
+/* Split BTF for kernels whose base is not known yet, as of modules that are built apart from them (6.11). Distilling gives a small base, which has of
+ * each type that is referred to its name, kind and size alone, and split BTF on it; relocating puts such split BTF onto a whole base again. ENOENT names
+ * a type that the base does not have, or not with that size; EEXIST one that it has several times. Host byte order (ENOTSUP). */
+EBPF_API int ebpf_btf_distill(const struct ebpf_btf *split, struct ebpf_btf **base, struct ebpf_btf **distilled, struct ebpf_error *err);
+EBPF_API int ebpf_btf_relocate(const struct ebpf_btf *distilled, struct ebpf_btf *base, struct ebpf_btf **out, struct ebpf_error *err);
 
 /* BTF objects in the kernel: vmlinux, its modules, and what programs and maps were loaded with. 4.18; listing needs CAP_SYS_ADMIN. */
 struct ebpf_btf_info {
