@@ -55,6 +55,10 @@ int ebpf_kernel_read_file(const struct ebpf_sys *sys, int dir_fd, const char *pa
 int ebpf_kernel_read_text(const struct ebpf_sys *sys, int dir_fd, const char *path, char *text, size_t size);
 /* Linux 5.2: the root of a file system in a mount that has no place in the tree and goes with its last descriptor (tracefs.c). -errno. */
 int ebpf_kernel_mount_detached(const struct ebpf_sys *sys, const char *type);
+/* A descriptor of a loaded BTF object, what the kernel says of it, and its types (btf_object.c, types.c). -errno. */
+int ebpf_kernel_open_btf(struct ebpf_kernel *kernel, uint32_t id);
+int ebpf_kernel_btf_query(struct ebpf_kernel *kernel, int fd, struct bpf_btf_info *info);
+int ebpf_kernel_read_btf(struct ebpf_kernel *kernel, int fd, struct ebpf_btf *base, struct ebpf_btf **out);
 /* uname -r; "" when even that fails. */
 void ebpf_kernel_release(char *text, size_t size);
 /* "__x64_sys_": what this architecture puts before the names of system calls, where it has wrappers. */
