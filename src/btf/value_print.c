@@ -626,7 +626,7 @@ int ebpf_value_print(const struct ebpf_btf *btf, uint32_t id, const void *data, 
 	p.values = (1u << 20) + 16 * (uint64_t)data_size;
 	p.on_one_line = p.options->compact;
 	int result = print_value(&p, id, "", (struct place){0}, &first);
-	int finished = btf_text_finish(&p.text, result ? NULL : err);
+	int finished = btf_text_finish(&p.text, p.types.code ? NULL : err);
 	if (result || finished)
 		return result ? result : finished;
 	return p.cut ? fail_cut(&p, id, err) : 0;
