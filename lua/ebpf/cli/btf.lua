@@ -2,7 +2,7 @@
 local report = require "ebpf.cli.report"
 
 local btf = {}
-local actions = {}
+local actions = { dump = require "ebpf.cli.btf_dump" }
 
 local keys = { "id", "name", "size", "kernel" }
 
@@ -89,10 +89,10 @@ actions.min = {
   end,
 }
 
-local order = { "list", "show", "min" }
+local order = { "dump", "list", "show", "min" }
 
 function btf.describe(parser)
-  local command = parser:command("btf", "Types: what the kernel has loaded, and what objects need of it.")
+  local command = parser:command("btf", "Types: printed, what the kernel has loaded of them, and what objects need.")
   command:command_target "action"
   for _, name in ipairs(order) do
     local action = command:command(name)
