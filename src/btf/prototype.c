@@ -312,7 +312,7 @@ static bool read_tagged(struct reader *reader, const char *keyword, struct shape
 	if (!peek(reader, name))
 		return false;
 	take_word(reader, name);
-	snprintf(key, sizeof(key), "%s %s", keyword, name);
+	snprintf(key, sizeof(key), "%.7s %s", keyword, name);
 	if (!is_enum && take(reader, '{')) {
 		if (*name && find(reader, key, &out->id))
 			return fail(reader, EEXIST, "is declared already:", key);
@@ -343,7 +343,7 @@ static bool read_tagged(struct reader *reader, const char *keyword, struct shape
 		return found;
 	*out = (struct shape){ .size = is_enum ? 4 : 0, .alignment = 4 };
 	if (reader->depth && !is_enum) { /* what a pointer in a struct points to matters to nobody */
-		snprintf(key, sizeof(key), "fwd %s %s", keyword, name);
+		snprintf(key, sizeof(key), "fwd %.7s %s", keyword, name);
 		return simple(reader, key, name, BTF_KIND_FWD, is_union, 0, &out->id);
 	}
 	return simple(reader, key, name, kind, false, out->size, &out->id);
