@@ -234,8 +234,12 @@ static bool make_known(struct reader *reader, const char *name, uint32_t kind, b
 	int64_t id = known ? ebpf_btf_find_kind(known, name, kind) : -ENOENT, copy, size;
 
 	*found = id > 0;
-	if (!*found)
+	if (id == -ENOENT || !id)
 		return true;
+	if (id < 0) {
+		reader->code = ebpf_fail_memory(reader->code ? NULL : reader->err);
+		return false;
+	}
 	copy = ebpf_btf_builder_add(reader->declarations->builder, known, (uint32_t)id, reader->code ? NULL : reader->err);
 	if (copy < 0) {
 		reader->code = (int)copy;
