@@ -492,7 +492,9 @@ static bool read_pointers(struct reader *reader, struct shape *shape)
 {
 	char word[NAME_SIZE];
 
-	while (take(reader, '*')) {
+	for (unsigned count = 0; take(reader, '*'); count++) {
+		if (count == NESTING)
+			return fail(reader, E2BIG, "a pointer of more than 16 stars", NULL);
 		if (!make_pointer(reader, shape))
 			return false;
 		if (!peek(reader, word))
