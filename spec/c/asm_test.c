@@ -187,6 +187,12 @@ static const struct row from_standard[] = {
 	{ "r0 = 1 // one", "b700000001000000" }, { "\tr0=1# one\r", "b700000001000000" },
 	{ "if r1==r2 goto +0x2 <LBB0_3>", "1d21020000000000" }, { "r1=*(u8*)(r2+1)", "7121010000000000" },
 	{ "*(u8 *)(r2) = r1", "7312000000000000" }, { "r1 = *(u8 *)(r2 + -1)", "7121ffff00000000" },
+	{ "      56:\tc3 21 00 00 e1 00 00 00\tw2 = xchg32_32(r1 + 0x0, w2)", "c3210000e1000000" }, /* LLVM 22 */
+	{ "w0 = cmpxchg32_32(r1 - 0x8, w0, w2)", "c321f8fff1000000" }, { "r1 = *(s16 *)(r2 - 0x2)", "8921feff00000000" },
+	{ "*(u64 *)(r10 - 0x8) = -0x1", "7a0af8ffffffffff" }, { "w0 += -0x14", "04000000ecffffff" },
+	{ "may_goto +0x3 <.text+0x128>", "e500030000000000" }, { "gotol +0x1b58 <.text+0xdbc8>", "06000000581b0000" },
+	{ "if w3 s> -0x11 goto +0x5 <.text+0x168>", "66030500efffffff" }, { "call 0xe", "850000000e000000" },
+	{ "r1 = addr_space_cast(r2, 0x0, 0x1)", "bf21010001000000" }, { "store_release((u8 *)(r1 - 0x8), w2)", "d321f8ff10010000" },
 	{ "       0:\t18 01 00 00 00 00 00 00 00 00 00 00 00 00 00 00\tr1 = 0 ll", "18010000000000000000000000000000" },
 	{ "       3:\t85 10 00 00 02 00 00 00\tcall 2", "8510000002000000" },
 };
@@ -467,11 +473,12 @@ static void test_notes(void)
 					 "static int sum ( int a ):  ; two\n"
 					 "r0 = *(u32 *)(r1 +8)\n"
 					 "\t\t0000000000000008:  CO-RE <byte_off> [7] struct foo::b[1].x (0:1:1:0)\n"
+					 "; x++; [file:/a/x.c line_num:5 line_col:9]\n"
 					 "w0 = 1\n"
 					 "CO-RE <type_exists> union u\n"
 					 "exit", &err);
 	static const struct ebpf_source_line lines[] = {
-		{ 0, "x.c", "return 0;", 7, 0 }, { 4, "", "no place @ all @ 12", 0, 0 },
+		{ 0, "x.c", "return 0;", 7, 0 }, { 4, "", "no place @ all @ 12", 0, 0 }, { 7, "/a/x.c", "x++;", 5, 9 },
 	};
 	const char *name, *type, *access;
 	struct ebpf_source_line line;
@@ -489,7 +496,7 @@ static void test_notes(void)
 		CHECK_STR(line.text, lines[i].text);
 		CHECK(line.number == lines[i].number && line.column == lines[i].column);
 	}
-	CHECK(!ebpf_block_get_line(block, 2, &line));
+	CHECK(!ebpf_block_get_line(block, 3, &line));
 	CHECK(ebpf_block_get_function(block, 0, &name, &at) && at == 0 && !strcmp(name, "int main(struct ctx *c)"));
 	CHECK(ebpf_block_get_function(block, 1, &name, &at) && at == 6 && !strcmp(name, "static int sum ( int a )"));
 	CHECK(!ebpf_block_get_function(block, 2, &name, &at) && !ebpf_block_get_label(block, 0, &name, &at));
@@ -512,7 +519,7 @@ static void test_notes(void)
 	CHECK_INT(ebpf_block_core(block, 1, "int", "0", &err), -EINVAL);
 	CHECK_INT(ebpf_block_line(block, &(struct ebpf_source_line){ .text = "a" }, &err), 0);
 	CHECK_INT(ebpf_block_line(block, &(struct ebpf_source_line){ .text = "b" }, &err), 0);
-	CHECK(ebpf_block_get_line(block, 2, &line) && line.insn == 8 && !strcmp(line.text, "b") && !*line.file);
+	CHECK(ebpf_block_get_line(block, 3, &line) && line.insn == 8 && !strcmp(line.text, "b") && !*line.file);
 	ebpf_block_free(block);
 	block = ebpf_block_new();
 	CHECK_INT(ebpf_block_line(block, &(struct ebpf_source_line){ .text = "a" }, &err), -EINVAL);
