@@ -333,6 +333,10 @@ describe("asm", function()
     })
     assert.equal(7, static:run { data = ("\0"):rep(14) }.retval)
     assert.is_nil(static.log:match "is safe for any args")
+  end)
+
+  it("gives functions structs", function()
+    need { kernel = "5.12", "btf_global_func" }
     -- a global function may not trust its arguments: a pointer may be NULL
     local unsafe, err = ebpf.program { type = "socket_filter", license = "GPL", instructions = {
       asm.call_func "read", asm.exit(), asm.func "int read(struct pair { int a, b; } *p)", asm.ldxw(r0, r1, 4), asm.exit(),
