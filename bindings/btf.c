@@ -548,7 +548,7 @@ static const luaL_Reg methods[] = {
 	{ "find", l_btf_find }, { "all", l_btf_all }, { "type", l_btf_type }, { "sizeof", l_btf_sizeof },
 	{ "offsetof", l_btf_offsetof }, { "layout", l_btf_layout }, { "decode", l_btf_decode }, { "encode", l_btf_encode },
 	{ "string", l_btf_string }, { "strings", l_btf_strings }, { "bytes", l_btf_get_bytes }, { "dedup", l_btf_dedup },
-	{ "distill", l_btf_distill }, { "relocate", l_btf_relocate }, 
+	{ "distill", l_btf_distill }, { "relocate", l_btf_relocate },
 	{ "dump", binding_btf_dump }, { "declare", binding_btf_declare }, { "format", binding_btf_format }, { "parse", binding_btf_parse },
 	{ "load", binding_btf_load }, { "close", l_btf_close }, { NULL, NULL }
 };

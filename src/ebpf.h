@@ -601,7 +601,7 @@ EBPF_API void ebpf_spec_free(struct ebpf_spec *spec);
 EBPF_API int ebpf_object_strip(const void *data, size_t size, void **out, size_t *out_size, struct ebpf_error *err);
 /* A program from a finished block, which is consumed on success. What its references name may be added later, before loading. Functions in the
  * block (by ebpf_block_function, or because a call goes there) become functions of the Spec. `name` NULL: that of the function with which the block
- * begins. EEXIST when there is one of that name, EINVAL for a block that is empty or not finished, and for a prototype that is none, ENOENT for
+ * begins, else the Spec's. EEXIST when there is one of that name, EINVAL for a block that is empty or not finished, and for a prototype that is none, ENOENT for
  * a type in one that nobody knows. `out` may be NULL. */
 EBPF_API int ebpf_spec_add_program(struct ebpf_spec *spec, const char *name, uint32_t type, struct ebpf_block *block,
 				   struct ebpf_program_spec **out, struct ebpf_error *err);

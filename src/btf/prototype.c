@@ -234,8 +234,12 @@ static bool make_known(struct reader *reader, const char *name, uint32_t kind, b
 	int64_t id = known ? ebpf_btf_find_kind(known, name, kind) : -ENOENT, copy, size;
 
 	*found = id > 0;
-	if (!*found)
+	if (id == -ENOENT || !id)
 		return true;
+	if (id < 0) {
+		reader->code = ebpf_fail_memory(reader->code ? NULL : reader->err);
+		return false;
+	}
 	copy = ebpf_btf_builder_add(reader->declarations->builder, known, (uint32_t)id, reader->code ? NULL : reader->err);
 	if (copy < 0) {
 		reader->code = (int)copy;
@@ -312,7 +316,7 @@ static bool read_tagged(struct reader *reader, const char *keyword, struct shape
 	if (!peek(reader, name))
 		return false;
 	take_word(reader, name);
-	snprintf(key, sizeof(key), "%s %s", keyword, name);
+	snprintf(key, sizeof(key), "%.7s %s", keyword, name);
 	if (!is_enum && take(reader, '{')) {
 		if (*name && find(reader, key, &out->id))
 			return fail(reader, EEXIST, "is declared already:", key);
@@ -343,7 +347,7 @@ static bool read_tagged(struct reader *reader, const char *keyword, struct shape
 		return found;
 	*out = (struct shape){ .size = is_enum ? 4 : 0, .alignment = 4 };
 	if (reader->depth && !is_enum) { /* what a pointer in a struct points to matters to nobody */
-		snprintf(key, sizeof(key), "fwd %s %s", keyword, name);
+		snprintf(key, sizeof(key), "fwd %.7s %s", keyword, name);
 		return simple(reader, key, name, BTF_KIND_FWD, is_union, 0, &out->id);
 	}
 	return simple(reader, key, name, kind, false, out->size, &out->id);
@@ -488,7 +492,9 @@ static bool read_pointers(struct reader *reader, struct shape *shape)
 {
 	char word[NAME_SIZE];
 
-	while (take(reader, '*')) {
+	for (unsigned count = 0; take(reader, '*'); count++) {
+		if (count == NESTING)
+			return fail(reader, E2BIG, "a pointer of more than 16 stars", NULL);
 		if (!make_pointer(reader, shape))
 			return false;
 		if (!peek(reader, word))

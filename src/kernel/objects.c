@@ -16,6 +16,8 @@ int ebpf_kernel_next_id(struct ebpf_kernel *kernel, enum ebpf_object_kind kind, 
 	char why[256];
 	int code;
 
+	if (after >= INT32_MAX) /* ids are positive; the kernel answers EINVAL */
+		return 0;
 	memset(&attr, 0, sizeof attr);
 	attr.start_id = after;
 	code = kernel->sys->bpf(rows[kind].cmd, &attr, EBPF_ATTR_SIZE(open_flags));

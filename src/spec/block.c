@@ -432,7 +432,7 @@ int ebpf_spec_add_program(struct ebpf_spec *public, const char *name, uint32_t t
 	struct ebpf_program_spec *program = NULL;
 	int result;
 
-	cut.program = name ? name : block->function_count && !block->functions[0].insn ? block->functions[0].name : "";
+	cut.program = name ? name : block->function_count && !block->functions[0].insn ? block->functions[0].name : public->name;
 	if (!*cut.program)
 		return ebpf_fail(err, EINVAL, "a program needs a name");
 	if (ebpf_spec_find_program(public, cut.program))
