@@ -84,3 +84,29 @@ describe("maps in the old form", function()
     assert.equal(string.pack("=I8", 1), coll.maps.inner[0])
   end)
 end)
+
+describe("jump tables", function()
+  local path = "build/spec/bpf/new/load_jumps.bpf.o"
+  before_each(function() need.file(path) end)
+
+  local function with_length(coll, name, length)
+    return assert(coll.programs[name]:run { data = ("x"):rep(length) }).retval
+  end
+
+  it("lead where the source says", function()
+    need { kernel = "6.19" }
+    local coll <close> = assert(ebpf.load(path))
+    for length, value in pairs { [50] = 17, [51] = 17 + 5, [52] = 5 + 9, [53] = 9 + 100, [64] = 12 + 13, [100] = 2000 } do
+      assert.equal(value, with_length(coll, "choose", length))
+    end
+    assert.equal(18, with_length(coll, "choose_later", 51))
+  end)
+
+  it("say what they need where the kernel does not have them", function()
+    need.root()
+    if ebpf.kernel().version >= need.version "6.19" then return end
+    local none, err = ebpf.load(path, { programs = { "choose" } })
+    assert.is_nil(none)
+    assert.matches("function 'by_switch': instruction %d+: jump table '[%w.]+': .*Linux 6.19", err.message)
+  end)
+end)

@@ -1,4 +1,4 @@
--- struct_ops: the fields of a table before it is loaded, and attaching it. What a socket makes of it is tested in spec/c/struct_ops_test.c.
+-- struct_ops: the fields of a table before it is loaded, and attaching it. What a socket makes of it: spec/c/struct_ops_test.c.
 local ebpf = require "ebpf"
 local need = require "spec.support.need"
 

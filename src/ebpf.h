@@ -177,6 +177,7 @@ enum ebpf_reference {
 	EBPF_REF_CALL,      /* call of a function of this object */
 	EBPF_REF_FUNCTION,  /* wide load of a function's address (callbacks) */
 	EBPF_REF_EXTERN,    /* wide load of, or call to, an extern: name = ksym, kfunc or kconfig symbol */
+	EBPF_REF_JUMPS,     /* wide load of a jump table's address, in objects alone: no block can refer to one */
 };
 EBPF_API struct ebpf_block *ebpf_block_new(void);
 EBPF_API void ebpf_block_free(struct ebpf_block *block);

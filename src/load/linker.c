@@ -291,6 +291,8 @@ int ebpf_load_link(struct ebpf_load *load, const struct ebpf_program_spec *progr
 		result = prepare(load, &load->functions[load->order[i]->mark], err);
 	if (result == 0)
 		result = join_code(load, out, err);
+	for (size_t i = 0; result == 0 && i < load->order_count; i++)
+		result = ebpf_load_jumps(load, &load->functions[load->order[i]->mark], out, err);
 	if (result == 0)
 		result = join_info(load, program->type, out, err);
 	if (result < 0)
@@ -303,6 +305,9 @@ void ebpf_linked_free(struct ebpf_linked *linked)
 	free(linked->insns);
 	free(linked->funcs);
 	free(linked->lines);
+	for (size_t i = 0; i < linked->jump_count; i++)
+		ebpf_map_close(linked->jumps[i].map);
+	free(linked->jumps);
 	*linked = (struct ebpf_linked){ 0 };
 }
 

@@ -10,6 +10,7 @@
  *   kconfig.c     the values of __kconfig variables
  *   struct_ops.c  maps of functions that the kernel calls
  *   linker.c      a program's code: its function and all that it reaches, references resolved (core.h: CO-RE)
+ *   jumps.c       jump tables
  *   targets.c     what a tracing program is to be attached to, by BTF id
  *   log.c         names in place of poison in the verifier's log, and where in the source it happened
  * Afterwards variable.c reads and writes globals of the running collection.
@@ -90,11 +91,16 @@ struct ebpf_load {
 	char btf_problem[256];                /* why the kernel refused our BTF; "" = it did not */
 	const char *advice;                   /* what to try against the poison that the last log shows, or NULL */
 };
+struct ebpf_linked_jumps {
+	const struct ebpf_jump_table *table;
+	struct ebpf_map *map;
+};
 /* The code of one program, ready but for what the program room adds. */
 struct ebpf_linked {
 	struct ebpf_insn *insns; size_t insn_count;
 	struct bpf_func_info *funcs; size_t func_count;
 	struct bpf_line_info *lines; size_t line_count;
+	struct ebpf_linked_jumps *jumps; size_t jump_count, jump_capacity; /* a program keeps its arrays: these need not outlive its load */
 };
 
 /* -- collection.c -- */
@@ -161,6 +167,11 @@ int ebpf_load_link(struct ebpf_load *load, const struct ebpf_program_spec *progr
 void ebpf_linked_free(struct ebpf_linked *linked);
 /* Replaces bpf_probe_read_kernel and its kin (5.5) by bpf_probe_read; how many there were. */
 size_t ebpf_linked_old_probe_read(struct ebpf_linked *linked, bool replace);
+
+/* -- jumps.c -- */
+
+/* Makes the jump tables of a function of the program that is being linked, whose code is in out->insns. */
+int ebpf_load_jumps(struct ebpf_load *load, const struct ebpf_load_function *lf, struct ebpf_linked *out, struct ebpf_error *err);
 
 /* -- targets.c: fills attach_btf_id and its descriptor where the type of program needs one -- */
 

@@ -27,6 +27,7 @@ static bool resolved(struct ebpf_spec_impl *spec, struct ebpf_spec_reference *re
 		if (!reference->function)
 			reference->function = ebpf_spec_find_function(&spec->public, reference->name);
 		return reference->function;
+	case EBPF_REF_JUMPS:
 	case EBPF_REF_EXTERN:
 		break;
 	}

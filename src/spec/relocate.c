@@ -99,6 +99,57 @@ static int refer_map(struct walk *walk, uint32_t index, const struct ebpf_object
 	return 0;
 }
 
+/* A table of this function that has been read already, or NULL. */
+static struct ebpf_jump_table *find_jumps(const struct ebpf_function *function, uint64_t offset)
+{
+	for (size_t i = 0; i < function->reference_count; i++)
+		if (function->references[i].kind == EBPF_REF_JUMPS && function->references[i].jumps->offset == offset)
+			return function->references[i].jumps;
+	return NULL;
+}
+
+/* A table has the places to go to as offsets in the section of the code, 8 bytes each. */
+static int read_jumps(struct walk *walk, uint32_t index, const struct ebpf_object_symbol *symbol, struct ebpf_jump_table **out)
+{
+	const struct ebpf_object_section *section = &walk->object->sections[symbol->section];
+	const struct ebpf_object_piece *piece = walk->piece;
+	struct ebpf_jump_table *table;
+	uint64_t target = 0;
+
+	if (symbol->value % 8 || symbol->size % 8 || !symbol->size || symbol->value > section->bytes.size ||
+	    symbol->size > section->bytes.size - symbol->value || symbol->value > UINT32_MAX)
+		return fail(walk, index, EINVAL, "it is not made of whole entries of section '.jumptables'", symbol);
+	table = ebpf_spec_alloc(walk->object->spec, 1, sizeof(*table) + symbol->size / 8 * sizeof(*table->targets));
+	if (!table)
+		return ebpf_spec_fail_memory(walk->object->spec, walk->err);
+	table->offset = (uint32_t)symbol->value;
+	table->count = (uint32_t)(symbol->size / 8);
+	for (uint32_t i = 0; i < table->count; i++) {
+		ebpf_span_u64(section->bytes, symbol->value + (uint64_t)i * 8, &target);
+		if (target % insn_size || target < piece->offset || target - piece->offset >= piece->size)
+			return fail(walk, index, EINVAL, "one of its jumps leads out of the function", symbol);
+		table->targets[i] = (uint32_t)((target - piece->offset) / insn_size);
+	}
+	*out = table;
+	return 0;
+}
+
+static int refer_jumps(struct walk *walk, uint32_t index, const struct ebpf_object_symbol *symbol, struct ebpf_spec_reference *out)
+{
+	struct ebpf_insn *insn = &walk->function->insns[index];
+	int result = 0;
+
+	if (symbol->type == STT_SECTION)
+		return fail(walk, index, EINVAL, "a jump table must have a symbol of its own", symbol);
+	out->jumps = find_jumps(walk->function, symbol->value);
+	if (!out->jumps)
+		result = read_jumps(walk, index, symbol, &out->jumps);
+	out->kind = EBPF_REF_JUMPS;
+	out->name = symbol->name;
+	set_source(insn, EBPF_PSEUDO_MAP_VALUE, 0);
+	return result;
+}
+
 static int refer_defined(struct walk *walk, uint32_t index, const struct ebpf_object_symbol *symbol,
                          struct ebpf_spec_reference *out)
 {
@@ -130,7 +181,7 @@ static int refer_defined(struct walk *walk, uint32_t index, const struct ebpf_ob
 	case EBPF_ROLE_ARENA:
 		return refer_data(walk, index, symbol, out);
 	case EBPF_ROLE_JUMPTABLES:
-		return fail(walk, index, ENOTSUP, "jump tables are not supported", symbol);
+		return refer_jumps(walk, index, symbol, out);
 	case EBPF_ROLE_STRUCT_OPS:
 	case EBPF_ROLE_OTHER:
 		break;

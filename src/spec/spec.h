@@ -23,6 +23,12 @@
 #include "base/uapi.h"
 #include "btf/btf.h"
 
+/* Instructions that a gotox may go to: indices within the function that reads the table. */
+struct ebpf_jump_table {
+	uint32_t offset; /* in section .jumptables */
+	uint32_t count;
+	uint32_t targets[];
+};
 struct ebpf_spec_reference {
 	uint32_t insn; /* index of the first slot, within the function */
 	enum ebpf_reference kind;
@@ -30,6 +36,7 @@ struct ebpf_spec_reference {
 		struct ebpf_map_spec *map;      /* MAP, MAP_VALUE */
 		struct ebpf_function *function; /* CALL, FUNCTION */
 		struct ebpf_extern *external;   /* EXTERN */
+		struct ebpf_jump_table *jumps;  /* JUMPS */
 	};
 	int64_t addend;   /* MAP_VALUE, EXTERN: byte offset */
 	const char *name; /* of what it refers to */
