@@ -110,3 +110,36 @@ describe("jump tables", function()
     assert.matches("function 'by_switch': instruction %d+: jump table '[%w.]+': .*Linux 6.19", err.message)
   end)
 end)
+
+-- What the kernel does not know of types is replaced by what it knows. Each kind alone, and as kernels of an age lack them.
+describe("an object's types", function()
+  local kinds = { "btf_enum64", "btf_type_tag", "btf_decl_tag", "btf_float", "btf_global_func", "btf_datasec", "btf_func", "btf" }
+
+  local function load_without(names)
+    for _, name in ipairs(names) do ebpf.kernel():mask(name) end
+    local coll, err = ebpf.load(object "load_kinds")
+    for _, name in ipairs(names) do ebpf.kernel():unmask(name) end
+    assert(coll, err)
+    assert.equal(15 + 7 + 5, run(coll, "filter"), table.concat(names, " "))
+    assert.equal(7, coll.variables.result:get())
+    assert.equal(5, coll.maps.table:get(1).number)
+    local info = assert(coll.maps.table:info())
+    coll:close()
+    return info.btf_id
+  end
+
+  before_each(function() need { kernel = "5.2" } end)
+
+  it("are loaded with it", function()
+    local id = load_without {}
+    if ebpf.kernel():has "btf_func" then assert.is_true(id > 0) end
+  end)
+
+  for i, kind in ipairs(kinds) do
+    it("can do without " .. kind, function()
+      local id = load_without { kind }
+      if kind ~= "btf" and kind ~= "btf_func" and ebpf.kernel():has "btf_decl_tag" then assert.is_true(id > 0, "the map has no types") end
+      load_without(table.move(kinds, 1, i, 1, {}))
+    end)
+  end
+end)
