@@ -31,7 +31,7 @@ describe("declaration tags", function()
     local spec = assert(ebpf.spec(object "load_throw"))
     local none, err = spec:load { programs = { "lost" } }
     assert.is_nil(none)
-    assert.equal("program 'lost': load: its exception callback 'nowhere' is not in this object", err.message)
+    assert.equal("program 'lost': load: its exception callback 'nowhere' is not in this object [object 'load_throw']", err.message)
     none, err = spec:load { programs = { "secret" } }
     assert.is_nil(none)
     assert.matches("its exception callback 'hidden' is a static or hidden function", err.message)
@@ -142,4 +142,71 @@ describe("an object's types", function()
       load_without(table.move(kinds, 1, i, 1, {}))
     end)
   end
+end)
+
+describe("what cannot be loaded", function()
+  local function refused(program, change)
+    local spec = assert(ebpf.spec(object "load_wrong"))
+    if change then change(spec) end
+    local none, err = spec:load { programs = { program } }
+    assert.is_nil(none)
+    assert.matches("object 'load_wrong'", err.message)
+    return err.message, err.hint
+  end
+
+  before_each(function() need { kernel = "5.13", "vmlinux_btf" } end)
+
+  it("names the kernel's symbols that are missing, and where they are used", function()
+    local message, hint = refused "symbols"
+    assert.matches("not found: no_such_symbol %(in 'symbols', load_wrong.bpf.c:%d+%)", message)
+    assert.matches("no_such_variable %(in 'symbols', load_wrong.bpf.c:22%)", message)
+    assert.matches("no_such_function%(%) %(in 'symbols', load_wrong.bpf.c:23%)", message)
+    assert.matches("__weak", hint)
+  end)
+
+  it("names the weak function that is called all the same", function()
+    local message, hint = refused "weak"
+    assert.matches("program 'weak': load: .*kernel function 'no_weak_function' was not found", message)
+    assert.matches("load_wrong.bpf.c:28", message)
+    assert.matches("bpf_ksym_exists", hint)
+  end)
+
+  it("names the option that is not set", function()
+    local message, hint = refused "option"
+    assert.matches("'CONFIG_NO_SUCH_OPTION' %(in 'option', load_wrong.bpf.c:33%)", message)
+    assert.matches("__weak", hint)
+  end)
+
+  it("names the member that this kernel does not have", function()
+    local message, hint = refused "member"
+    assert.matches("struct task_struct.no_such_member %(0:0%)", message)
+    assert.matches("section \"raw_tp/sys_enter\"", message)
+    assert.matches("bpf_core_field_exists", hint)
+  end)
+
+  it("names the line that the verifier minds", function()
+    local message, hint = refused "pointer"
+    assert.matches("return %(int%)%*value;", message)
+    assert.matches("load_wrong.bpf.c:47", message)
+    assert.matches("NULL", hint)
+  end)
+
+  it("names the map that was not created", function()
+    local message, hint = refused("pointer", function(spec) spec.maps.table.autocreate = false end)
+    assert.matches("map 'table' was not created", message)
+    assert.matches("autocreate", hint)
+  end)
+
+  it("names what it is to be attached to", function()
+    local message = refused "target"
+    assert.matches("no kernel function 'no_such_target'", message)
+    local other, hint = refused "replace"
+    assert.matches("the program whose function 'replaced' it replaces is not known", other)
+    assert.matches("attach_target", hint)
+  end)
+
+  it("names the map and its member", function()
+    local message = refused("pointer", function(spec) spec.maps.table.max_entries = 0 end)
+    assert.matches("map 'table': create hash: max_entries", message)
+  end)
 end)

@@ -126,6 +126,7 @@ static int resolve_references(struct ebpf_load *load, const struct ebpf_function
 		const struct ebpf_spec_reference *reference = &function->references[i];
 		int result = 0;
 
+		load->insn = reference->insn;
 		if (!reference_slots(function, reference))
 			return ebpf_fail(err, EINVAL, "function '%s': instruction %u cannot carry its reference",
 					 function->name, reference->insn);
@@ -167,6 +168,8 @@ static int prepare(struct ebpf_load *load, struct ebpf_load_function *lf, struct
 
 	if (lf->insns)
 		return 0;
+	load->function = function;
+	load->insn = UINT32_MAX;
 	insns = malloc((function->insn_count ? function->insn_count : 1) * sizeof(*insns));
 	if (!insns)
 		return ebpf_fail_memory(err);
@@ -286,6 +289,7 @@ int ebpf_load_link(struct ebpf_load *load, const struct ebpf_program_spec *progr
 	int result;
 
 	*out = (struct ebpf_linked){ 0 };
+	load->function = NULL;
 	result = ebpf_load_walk(load, program, err);
 	for (size_t i = 0; result == 0 && i < load->order_count; i++)
 		result = prepare(load, &load->functions[load->order[i]->mark], err);

@@ -89,6 +89,8 @@ struct ebpf_load {
 	int btf_fd;                           /* 0 = no BTF in the kernel */
 	bool has_func_info;
 	char btf_problem[256];                /* why the kernel refused our BTF; "" = it did not */
+	const struct ebpf_function *function; /* whose code was being made ready last, */
+	uint32_t insn;                        /* and at which instruction; UINT32_MAX = none in particular */
 	const char *advice;                   /* what to try against the poison that the last log shows, or NULL */
 };
 struct ebpf_linked_jumps {
@@ -184,5 +186,9 @@ int ebpf_load_target(struct ebpf_load *load, const struct ebpf_program_spec *pro
 void ebpf_load_annotate(void *context, char **log);
 /* Adds object, section, source line and what to try to the error of a program that was refused. */
 void ebpf_load_explain(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_error *err);
+/* Adds the object to an error that does not name it. */
+void ebpf_load_name_object(const struct ebpf_load *load, struct ebpf_error *err);
+/* Where a wanted program uses an extern first: " (in 'f', f.c:12)"; "" when nothing is known. */
+void ebpf_load_user(const struct ebpf_load *load, const struct ebpf_extern *external, char *text, size_t size);
 
 #endif

@@ -1,4 +1,6 @@
 /* What instructions refer to: relocations, and calls within a section that have none, become references by name. */
+#include <stdio.h>
+
 #include "spec/object.h"
 
 enum { insn_size = 8 };
@@ -15,12 +17,16 @@ struct walk {
 static int fail(const struct walk *walk, uint32_t insn, int code, const char *what, const struct ebpf_object_symbol *symbol)
 {
 	const char *section = walk->object->sections[walk->piece->section].name;
+	const struct ebpf_spec_line *line = ebpf_function_line(walk->function, insn);
+	char place[128] = "";
 
+	if (line && *line->file)
+		snprintf(place, sizeof(place), " (%.100s:%u)", ebpf_spec_line_file(line), line->number);
 	if (!symbol)
-		return ebpf_fail(walk->err, code, "section '%s': function '%s': instruction %u: %s", section, walk->function->name,
-		                 insn, what);
-	return ebpf_fail(walk->err, code, "section '%s': function '%s': instruction %u: relocation against '%s': %s", section,
-	                 walk->function->name, insn, ebpf_object_symbol_name(walk->object, symbol), what);
+		return ebpf_fail(walk->err, code, "section '%s': function '%s': instruction %u%s: %s", section, walk->function->name,
+		                 insn, place, what);
+	return ebpf_fail(walk->err, code, "section '%s': function '%s': instruction %u%s: relocation against '%s': %s", section,
+	                 walk->function->name, insn, place, ebpf_object_symbol_name(walk->object, symbol), what);
 }
 
 static void set_source(struct ebpf_insn *insn, uint8_t source, int32_t imm)

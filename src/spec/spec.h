@@ -122,6 +122,10 @@ static inline struct ebpf_program_impl *program_impl(struct ebpf_program_spec *p
 {
 	return (struct ebpf_program_impl *)(void *)program;
 }
+/* The source line that an instruction of the function was made from, or NULL. */
+const struct ebpf_spec_line *ebpf_function_line(const struct ebpf_function *function, uint32_t insn);
+/* Its file without the directories. */
+const char *ebpf_spec_line_file(const struct ebpf_spec_line *line);
 /* A global function before a static one of the same name. */
 struct ebpf_function *ebpf_spec_find_function(struct ebpf_spec *spec, const char *name);
 struct ebpf_extern *ebpf_spec_find_extern(struct ebpf_spec *spec, const char *name);
