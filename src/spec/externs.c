@@ -20,7 +20,8 @@ static int list_datasec(struct ebpf_object *object, const char *section, uint64_
 		    (type.kind != BTF_KIND_VAR && type.kind != BTF_KIND_FUNC) || !*type.name)
 			return ebpf_fail(err, EINVAL, "section '%s': type %u of its DATASEC is neither a variable nor a function",
 			                 section, id);
-		if (ebpf_type_linkage(&type) != BTF_VAR_EXTERN)
+		/* GCC 12 calls them global; what counts is the symbol, which is not defined */
+		if (ebpf_type_linkage(&type) != BTF_VAR_EXTERN && ebpf_type_linkage(&type) != BTF_VAR_GLOBAL)
 			return ebpf_fail(err, EINVAL, "section '%s': '%s' is not declared extern", section, type.name);
 		if (strlen(type.name) > 4095)
 			return ebpf_fail(err, EINVAL, "section '%s': a name is longer than 4095 bytes", section);

@@ -156,6 +156,13 @@ static int refer_jumps(struct walk *walk, uint32_t index, const struct ebpf_obje
 	return result;
 }
 
+/* Bytes from the symbol to what is called. A function's own symbol says all; beside it clang writes -1 into the instruction, and
+ * binutils up to 2.40 the symbol's place. With the section's symbol it counts from the instruction behind. */
+static int64_t call_addend(const struct ebpf_insn *insn, const struct ebpf_object_symbol *symbol)
+{
+	return symbol->type == STT_FUNC ? 0 : ((int64_t)insn->imm + 1) * insn_size;
+}
+
 static int refer_defined(struct walk *walk, uint32_t index, const struct ebpf_object_symbol *symbol,
                          struct ebpf_spec_reference *out)
 {
@@ -170,7 +177,7 @@ static int refer_defined(struct walk *walk, uint32_t index, const struct ebpf_ob
 		if (symbol->value > INT64_MAX / 2)
 			return fail(walk, index, EINVAL, "it lies outside of its section", symbol);
 		return refer_function(walk, index, EBPF_REF_CALL, symbol->section,
-		                      (int64_t)symbol->value + ((int64_t)insn->imm + 1) * insn_size, symbol, out);
+		                      (int64_t)symbol->value + call_addend(insn, symbol), symbol, out);
 	}
 	switch (role) {
 	case EBPF_ROLE_CODE:
