@@ -41,6 +41,42 @@ local function compile(command, name, out)
   return spec
 end
 
+-- A static linker is one more writer of objects: sections joined, weak functions that lost still in them, types deduplicated.
+describe("objects that bpftool linked", function()
+  it("have all that went in, and run", function()
+    need { kernel = "5.2" }
+    need.command "bpftool"
+    local linked, parts = os.tmpname(), {}
+    for _, name in ipairs { "load_data", "load_tags", "load_throw", "load_link_ops", "load_kconfig" } do
+      parts[#parts + 1] = "build/spec/bpf/" .. name .. ".bpf.o"
+    end
+    local text, status = process.run("bpftool gen object " .. linked .. ".o " .. table.concat(parts, " "))
+    assert.equal(0, status, text)
+    local spec = assert(ebpf.spec(linked .. ".o"))
+    os.remove(linked)
+    os.remove(linked .. ".o")
+    for _, part in ipairs(parts) do
+      local single = assert(ebpf.spec(part))
+      for name, program in pairs(single.programs) do
+        assert.equal(program.section, spec.programs[name].section)
+        assert.equal(program.instructions, spec.programs[name].instructions)
+        assert.same(program.tags, spec.programs[name].tags)
+      end
+      for name, variable in pairs(single.variables) do
+        assert.equal(variable.type, spec.variables[name].type)
+        assert.same(variable:get(), spec.variables[name]:get())
+      end
+    end
+    assert.equal("init_first", spec.maps.first.fields.init)
+    local coll <close> = assert(spec:load { programs = { "multiply", "filter", "classify" } })
+    local packet = { data = ("x"):rep(64) }
+    local alone <close> = assert(ebpf.load(parts[1], { programs = { "multiply" } }))
+    assert.equal(assert(alone.programs.multiply:run(packet)).retval, assert(coll.programs.multiply:run(packet)).retval)
+    assert.equal(("x"):byte() + 1, assert(coll.programs.filter:run(packet)).retval)
+    assert.equal(("x"):byte() + 2, assert(coll.programs.classify:run(packet)).retval)
+  end)
+end)
+
 local function architecture_headers()
   local triplet = process.run("gcc -print-multiarch 2>/dev/null"):match "%S+"
   return triplet and " -idirafter /usr/include/" .. triplet or ""

@@ -103,6 +103,14 @@ describe("a struct_ops map", function()
     assert.error_matches(function() coll:attach { maps = { "third" } } end, "maps: no map 'third' was loaded")
   end)
 
+  it("is left out when its programs are", function()
+    local spec = assert(ebpf.spec(object))
+    spec.maps.second.fields.init = nil
+    local coll <close> = assert(spec:load { programs = { "ssthresh", "cong_avoid", "undo_cwnd" } })
+    assert.is_nil(coll.maps.first)
+    assert.equal("struct_ops", coll.maps.second.type)
+  end)
+
   it("tells which member this kernel does not have", function()
     local spec = assert(ebpf.spec "build/spec/bpf/load_ops.bpf.o")
     spec.programs.unused.autoload = false

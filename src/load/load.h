@@ -152,6 +152,8 @@ int ebpf_load_kconfig(struct ebpf_load *load, uint8_t *data, size_t size, struct
 
 /* Whether the program loads by itself: instead of autoload. */
 bool ebpf_load_struct_ops_wanted(const struct ebpf_spec *spec, const struct ebpf_program_spec *program);
+/* Whether all its programs are among those to be loaded. */
+bool ebpf_load_struct_ops_complete(const struct ebpf_load *load, const struct ebpf_map_spec *spec);
 int ebpf_load_struct_ops_map(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_load_map *map,
 			     struct ebpf_error *err);
 int ebpf_load_struct_ops_target(struct ebpf_load *load, const struct ebpf_program_spec *program,
