@@ -31,7 +31,7 @@ describe("declaration tags", function()
     local spec = assert(ebpf.spec(object "load_throw"))
     local none, err = spec:load { programs = { "lost" } }
     assert.is_nil(none)
-    assert.equal("program 'lost': load: its exception callback 'nowhere' is not in this object", err.message)
+    assert.equal("program 'lost': load: its exception callback 'nowhere' is not in this object [object 'load_throw']", err.message)
     none, err = spec:load { programs = { "secret" } }
     assert.is_nil(none)
     assert.matches("its exception callback 'hidden' is a static or hidden function", err.message)
@@ -82,5 +82,131 @@ describe("maps in the old form", function()
     local coll <close> = assert(spec:load())
     assert.equal(22, run(coll, "start"))
     assert.equal(string.pack("=I8", 1), coll.maps.inner[0])
+  end)
+end)
+
+describe("jump tables", function()
+  local path = "build/spec/bpf/new/load_jumps.bpf.o"
+  before_each(function() need.file(path) end)
+
+  local function with_length(coll, name, length)
+    return assert(coll.programs[name]:run { data = ("x"):rep(length) }).retval
+  end
+
+  it("lead where the source says", function()
+    need { kernel = "6.19" }
+    local coll <close> = assert(ebpf.load(path))
+    for length, value in pairs { [50] = 17, [51] = 17 + 5, [52] = 5 + 9, [53] = 9 + 100, [64] = 12 + 13, [100] = 2000 } do
+      assert.equal(value, with_length(coll, "choose", length))
+    end
+    assert.equal(18, with_length(coll, "choose_later", 51))
+  end)
+
+  it("say what they need where the kernel does not have them", function()
+    need.root()
+    if ebpf.kernel().version >= need.version "6.19" then return end
+    local none, err = ebpf.load(path, { programs = { "choose" } })
+    assert.is_nil(none)
+    assert.matches("function 'by_switch': instruction %d+: jump table '[%w.]+': .*Linux 6.19", err.message)
+  end)
+end)
+
+-- What the kernel does not know of types is replaced by what it knows. Each kind alone, and as kernels of an age lack them.
+describe("an object's types", function()
+  local kinds = { "btf_enum64", "btf_type_tag", "btf_decl_tag", "btf_float", "btf_global_func", "btf_datasec", "btf_func", "btf" }
+
+  local function load_without(names)
+    for _, name in ipairs(names) do ebpf.kernel():mask(name) end
+    local coll, err = ebpf.load(object "load_kinds")
+    for _, name in ipairs(names) do ebpf.kernel():unmask(name) end
+    assert(coll, err)
+    assert.equal(15 + 7 + 5, run(coll, "filter"), table.concat(names, " "))
+    assert.equal(7, coll.variables.result:get())
+    assert.equal(5, coll.maps.table:get(1).number)
+    local info = assert(coll.maps.table:info())
+    coll:close()
+    return info.btf_id
+  end
+
+  before_each(function() need { kernel = "5.2" } end)
+
+  it("are loaded with it", function()
+    local id = load_without {}
+    if ebpf.kernel():has "btf_func" then assert.is_true(id > 0) end
+  end)
+
+  for i, kind in ipairs(kinds) do
+    it("can do without " .. kind, function()
+      local id = load_without { kind }
+      if kind ~= "btf" and kind ~= "btf_func" and ebpf.kernel():has "btf_decl_tag" then assert.is_true(id > 0, "the map has no types") end
+      load_without(table.move(kinds, 1, i, 1, {}))
+    end)
+  end
+end)
+
+describe("what cannot be loaded", function()
+  local function refused(program, change)
+    local spec = assert(ebpf.spec(object "load_wrong"))
+    if change then change(spec) end
+    local none, err = spec:load { programs = { program } }
+    assert.is_nil(none)
+    assert.matches("object 'load_wrong'", err.message)
+    return err.message, err.hint
+  end
+
+  before_each(function() need { kernel = "5.13", "vmlinux_btf" } end)
+
+  it("names the kernel's symbols that are missing, and where they are used", function()
+    local message, hint = refused "symbols"
+    assert.matches("not found: no_such_symbol %(in 'symbols', load_wrong.bpf.c:%d+%)", message)
+    assert.matches("no_such_variable %(in 'symbols', load_wrong.bpf.c:22%)", message)
+    assert.matches("no_such_function%(%) %(in 'symbols', load_wrong.bpf.c:23%)", message)
+    assert.matches("__weak", hint)
+  end)
+
+  it("names the weak function that is called all the same", function()
+    local message, hint = refused "weak"
+    assert.matches("program 'weak': load: .*kernel function 'no_weak_function' was not found", message)
+    assert.matches("load_wrong.bpf.c:28", message)
+    assert.matches("bpf_ksym_exists", hint)
+  end)
+
+  it("names the option that is not set", function()
+    local message, hint = refused "option"
+    assert.matches("'CONFIG_NO_SUCH_OPTION' %(in 'option', load_wrong.bpf.c:33%)", message)
+    assert.matches("__weak", hint)
+  end)
+
+  it("names the member that this kernel does not have", function()
+    local message, hint = refused "member"
+    assert.matches("struct task_struct.no_such_member %(0:0%)", message)
+    assert.matches("section \"raw_tp/sys_enter\"", message)
+    assert.matches("bpf_core_field_exists", hint)
+  end)
+
+  it("names the line that the verifier minds", function()
+    local message, hint = refused "pointer"
+    assert.matches("return %(int%)%*value;", message)
+    assert.matches("load_wrong.bpf.c:47", message)
+    assert.matches("NULL", hint)
+  end)
+
+  it("names the map that was not created", function()
+    local message, hint = refused("pointer", function(spec) spec.maps.table.autocreate = false end)
+    assert.matches("map 'table' was not created", message)
+    assert.matches("autocreate", hint)
+  end)
+
+  it("names what it is to be attached to", function()
+    local message = refused "target"
+    assert.matches("no kernel function 'no_such_target'", message)
+    local other, hint = refused "replace"
+    assert.matches("the program whose function 'replaced' it replaces is not known", other)
+    assert.matches("attach_target", hint)
+  end)
+
+  it("names the map and its member", function()
+    local message = refused("pointer", function(spec) spec.maps.table.max_entries = 0 end)
+    assert.matches("map 'table': create hash: max_entries", message)
   end)
 end)

@@ -1,4 +1,4 @@
--- struct_ops: the fields of a table before it is loaded, and attaching it. What a socket makes of it is tested in spec/c/struct_ops_test.c.
+-- struct_ops: the fields of a table before it is loaded, and attaching it. What a socket makes of it: spec/c/struct_ops_test.c.
 local ebpf = require "ebpf"
 local need = require "spec.support.need"
 
@@ -101,6 +101,14 @@ describe("a struct_ops map", function()
     assert.equal("EEXIST", first.code)
     assert.equal("second", all[1].map)
     assert.error_matches(function() coll:attach { maps = { "third" } } end, "maps: no map 'third' was loaded")
+  end)
+
+  it("is left out when its programs are", function()
+    local spec = assert(ebpf.spec(object))
+    spec.maps.second.fields.init = nil
+    local coll <close> = assert(spec:load { programs = { "ssthresh", "cong_avoid", "undo_cwnd" } })
+    assert.is_nil(coll.maps.first)
+    assert.equal("struct_ops", coll.maps.second.type)
   end)
 
   it("tells which member this kernel does not have", function()

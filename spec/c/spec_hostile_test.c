@@ -1,5 +1,6 @@
 /* The room src/spec: bytes that are not what they should be give an error that says what is wrong, and hurt nobody.
  * Objects: EBPF_TEST_OBJECTS or the first argument, default build/spec/bpf. */
+#include <unistd.h>
 #include <elf.h>
 #include <stdlib.h>
 
@@ -465,5 +466,7 @@ int main(int argc, char **argv)
 	test_mutations("spec_legacy");
 	test_mutations("spec_iproute2");
 	test_mutations("load_throw");
+	if (access("build/spec/bpf/new/load_jumps.bpf.o", R_OK) == 0)
+		test_mutations("new/load_jumps");
 	return TEST_RESULT();
 }

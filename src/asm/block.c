@@ -116,6 +116,8 @@ static int reference_src(const struct ebpf_insn *insn, enum ebpf_reference kind)
 		return wide ? EBPF_PSEUDO_FUNC : -1;
 	case EBPF_REF_EXTERN:
 		return call ? EBPF_PSEUDO_KFUNC_CALL : wide ? 0 : -1;
+	case EBPF_REF_JUMPS:
+		break;
 	}
 	return -1;
 }

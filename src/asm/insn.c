@@ -17,7 +17,9 @@ int ebpf_insns_decode(struct ebpf_span bytes, struct ebpf_insn *out, struct ebpf
 
 	if (bytes.size % 8)
 		return ebpf_fail(err, EINVAL, "code of %zu bytes: not a multiple of 8", bytes.size);
-	for (size_t i = 0; i < count; i++) {
+	if (!bytes.swapped && count) /* a slot in host byte order is laid out as struct ebpf_insn is */
+		memcpy(out, bytes.data, count * 8);
+	for (size_t i = 0; bytes.swapped && i < count; i++) {
 		struct ebpf_insn *insn = &out[i];
 		uint8_t registers = 0;
 		uint16_t off = 0;

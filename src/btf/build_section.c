@@ -111,6 +111,9 @@ static int collect_entries(struct ebpf_btf_builder *builder, const struct ebpf_t
 		struct ebpf_type variable;
 		if (!ebpf_btf_type(section->btf, info.type, &variable) || variable.kind != BTF_KIND_VAR)
 			continue;
+		/* Compilers split variables and keep a part, under the name and type of the whole: the kernel takes no such. */
+		if (info.size && ebpf_btf_sizeof(section->btf, variable.type) > info.size)
+			continue;
 		int64_t bytes = variable_size(&variable, info.size);
 		if (bytes < 0 || (uint64_t)offsets[i] + bytes > size)
 			return ebpf_fail(err, EINVAL, "BTF: section '%.100s': variable '%.100s' lies outside of it", section->name,

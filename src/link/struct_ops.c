@@ -1,7 +1,8 @@
 /* struct_ops.c -- tables of functions that the kernel calls: a struct_ops map, whose only element is the table.
  *
- * Chain: BPF_LINK_CREATE on a map with BPF_F_LINK (6.4) -> writing the element, which registers the table (5.6). The load has put the table
- * together (map->struct_ops_value); a map that was opened by its pin or id has its element already, if a link is to be made of it.
+ * Chain: BPF_LINK_CREATE on a map with BPF_F_LINK (6.4) -> writing the element, which registers the table (5.6). The load has put
+ * the table together (map->struct_ops_value); a map that was opened by its pin or id has its element already, if a link is to be made
+ * of it.
  */
 #include <stdlib.h>
 
@@ -49,7 +50,8 @@ static int explain(struct ebpf_link *link, struct ebpf_map *map, int code, struc
 	ebpf_link_fail(link, code, err);
 	switch (code) {
 	case -EEXIST:
-		ebpf_hint(err, "the kernel has a table of that name already: give it another (spec.maps.%s.fields.name), or detach the other", map->name);
+		ebpf_hint(err, "the kernel has a table of that name already: give it another (spec.maps.%s.fields.name), or detach the other",
+			  map->name);
 		break;
 	case -EBUSY:
 		ebpf_hint(err, "it is attached already, or the kernel takes only one table of this kind at a time");

@@ -1,11 +1,12 @@
-/* arena.c -- an arena (6.9): memory that programs and user space share at the same addresses, and the variables of section .addr_space.1,
- * which live in it.
+/* arena.c -- an arena (6.9): memory that programs and user space share at the same addresses, and the variables of section
+ * .addr_space.1, which live in it.
  */
 #include <unistd.h>
 
 #include "load/load.h"
 
-/* The last pages hold the variables, so that address 0 of the arena is no variable's; where the kernel cannot address them there, the first. */
+/* The last pages hold the variables, so that address 0 of the arena is no variable's; where the kernel cannot address them there,
+ * the first. */
 static uint64_t place_of(struct ebpf_load *load, const struct ebpf_map_impl *spec, size_t memory_size)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), size = (spec->arena_size + page - 1) / page * page;

@@ -179,6 +179,11 @@ static int add_section(struct ebpf_load *load, struct ebpf_map_spec *spec, uint3
 		return 0;
 	id = ebpf_btf_builder_add_datasec(load->builder, load->spec->btf, (uint32_t)id, type.name, impl->offsets,
 					  spec->value_size, err);
+	/* variables that overlap: a compiler's mistake, with which the section does without its types, as it would in the kernel */
+	if (id == -EINVAL) {
+		ebpf_error_clear(err);
+		return 0;
+	}
 	if (id < 0)
 		return (int)id;
 	*out = (uint32_t)id;

@@ -477,8 +477,10 @@ int ebpf_collection_load(struct ebpf_spec *spec, struct ebpf_kernel *kernel, con
 	if (result == 0) {
 		*out = load.collection;
 		load.collection = NULL;
-	} else if (load.maps) {
-		ebpf_load_unpin(&load);
+	} else {
+		ebpf_load_name_object(&load, err);
+		if (load.maps)
+			ebpf_load_unpin(&load);
 	}
 	finish(&load);
 	return result;

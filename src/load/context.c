@@ -1,8 +1,8 @@
 /* context.c -- parameters that are tagged as the program's context (__arg_ctx), for kernels that do not know the tag (before 6.8).
  *
- * Global functions are verified by themselves, from their types alone. Older kernels believe that a parameter is the context when its type
- * is a pointer to the struct that the context of such a program is; so the function gets a type of its own for each type of program that
- * calls it. It may be declared with any pointer in the source.
+ * Global functions are verified by themselves, from their types alone. Older kernels believe that a parameter is the context when
+ * its type is a pointer to the struct that the context of such a program is; so the function gets a type of its own for each type of
+ * program that calls it. It may be declared with any pointer in the source.
  */
 #include <stdlib.h>
 

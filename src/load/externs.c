@@ -18,6 +18,15 @@ size_t ebpf_load_extern_index(const struct ebpf_load *load, const struct ebpf_ex
 	return index;
 }
 
+static void add_missing(const struct ebpf_load *load, const struct ebpf_extern *external, struct ebpf_buffer *missing)
+{
+	char user[256];
+
+	ebpf_load_user(load, external, user, sizeof(user));
+	ebpf_buffer_printf(missing, "%s%s%s%s", missing->size ? ", " : "", external->name,
+			   external->kind == EBPF_EXTERN_KFUNC ? "()" : "", user);
+}
+
 static int not_found(const struct ebpf_buffer *missing, struct ebpf_error *err)
 {
 	if (missing->failed)
@@ -73,7 +82,7 @@ static int find_addresses(struct ebpf_load *load, struct ebpf_buffer *missing, s
 		load->externs[which[i]].found = addresses[i] != 0;
 		load->externs[which[i]].address = addresses[i];
 		if (!addresses[i] && !spec->externs[which[i]]->weak)
-			ebpf_buffer_printf(missing, "%s%s", missing->size ? ", " : "", names[i]);
+			add_missing(load, spec->externs[which[i]], missing);
 	}
 out:
 	free(names);
@@ -183,8 +192,7 @@ static int find_typed(struct ebpf_load *load, const struct ebpf_extern *external
 		return ebpf_wrap(err, result, "extern '%s'", external->name);
 	if (result == 0) {
 		if (!external->weak)
-			ebpf_buffer_printf(missing, "%s%s%s", missing->size ? ", " : "", external->name,
-					   external->kind == EBPF_EXTERN_KFUNC ? "()" : "");
+			add_missing(load, external, missing);
 		return 0;
 	}
 	result = check_type(load, external, found, err);
@@ -193,9 +201,12 @@ static int find_typed(struct ebpf_load *load, const struct ebpf_extern *external
 	if (result == 0 && external->weak && external->kind == EBPF_EXTERN_KFUNC)
 		return 0;
 	if (result == 0) {
+		char user[256];
+
+		ebpf_load_user(load, external, user, sizeof(user));
 		ebpf_fail(err, EINVAL,
-			  "extern '%s': the kernel's %s of that name has another type than the object's declaration",
-			  external->name, external->kind == EBPF_EXTERN_KFUNC ? "function" : "variable");
+			  "extern '%s'%s: the kernel's %s of that name has another type than the object's declaration",
+			  external->name, user, external->kind == EBPF_EXTERN_KFUNC ? "function" : "variable");
 		ebpf_hint(err,
 			  "declare it as this kernel does (ebpf btf dump vmlinux --format c), or __weak and with a "
 			  "flavour: %s___other",

@@ -230,14 +230,18 @@ static int describe(struct ebpf_load *load, const struct ebpf_extern *external, 
 	return 0;
 }
 
-static int not_set(const struct ebpf_load *load, const char *name, struct ebpf_error *err)
+static int not_set(const struct ebpf_load *load, const struct ebpf_extern *external, struct ebpf_error *err)
 {
+	const char *name = external->name;
+	char user[256];
+
+	ebpf_load_user(load, external, user, sizeof(user));
 	if (ebpf_starts_with(name, "CONFIG_")) {
-		ebpf_fail(err, ESRCH, "__kconfig variable '%s': the option is not set in the %s", name,
+		ebpf_fail(err, ESRCH, "__kconfig variable '%s'%s: the option is not set in the %s", name, user,
 			  load->options.kconfig ? "configuration that was given" : "kernel's configuration");
 		ebpf_hint(err, "declare it __weak to get 0 then");
 	} else {
-		ebpf_fail(err, EINVAL, "__kconfig variable '%s': no such fact is known", name);
+		ebpf_fail(err, EINVAL, "__kconfig variable '%s'%s: no such fact is known", name, user);
 		ebpf_hint(err, "CONFIG_..., LINUX_KERNEL_VERSION, LINUX_HAS_BPF_COOKIE and LINUX_HAS_SYSCALL_WRAPPER "
 			       "are known");
 	}
@@ -273,7 +277,7 @@ int ebpf_load_kconfig(struct ebpf_load *load, uint8_t *data, size_t size, struct
 			return result;
 		}
 		if (result == 0 && !external->weak)
-			return not_set(load, external->name, err);
+			return not_set(load, external, err);
 		load->externs[i].found = result > 0;
 	}
 	return 0;

@@ -126,6 +126,7 @@ static int resolve_references(struct ebpf_load *load, const struct ebpf_function
 		const struct ebpf_spec_reference *reference = &function->references[i];
 		int result = 0;
 
+		load->insn = reference->insn;
 		if (!reference_slots(function, reference))
 			return ebpf_fail(err, EINVAL, "function '%s': instruction %u cannot carry its reference",
 					 function->name, reference->insn);
@@ -167,6 +168,8 @@ static int prepare(struct ebpf_load *load, struct ebpf_load_function *lf, struct
 
 	if (lf->insns)
 		return 0;
+	load->function = function;
+	load->insn = UINT32_MAX;
 	insns = malloc((function->insn_count ? function->insn_count : 1) * sizeof(*insns));
 	if (!insns)
 		return ebpf_fail_memory(err);
@@ -281,11 +284,14 @@ int ebpf_load_link(struct ebpf_load *load, const struct ebpf_program_spec *progr
 	int result;
 
 	*out = (struct ebpf_linked){ 0 };
+	load->function = NULL;
 	result = ebpf_load_walk(load, program, err);
 	for (size_t i = 0; result == 0 && i < load->order_count; i++)
 		result = prepare(load, &load->functions[load->order[i]->mark], err);
 	if (result == 0)
 		result = join_code(load, out, err);
+	for (size_t i = 0; result == 0 && i < load->order_count; i++)
+		result = ebpf_load_jumps(load, &load->functions[load->order[i]->mark], out, err);
 	if (result == 0)
 		result = join_info(load, program->type, out, err);
 	if (result < 0)
@@ -298,6 +304,9 @@ void ebpf_linked_free(struct ebpf_linked *linked)
 	free(linked->insns);
 	free(linked->funcs);
 	free(linked->lines);
+	for (size_t i = 0; i < linked->jump_count; i++)
+		ebpf_map_close(linked->jumps[i].map);
+	free(linked->jumps);
 	*linked = (struct ebpf_linked){ 0 };
 }
 

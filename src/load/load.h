@@ -10,6 +10,7 @@
  *   kconfig.c     the values of __kconfig variables
  *   struct_ops.c  maps of functions that the kernel calls
  *   linker.c      a program's code: its function and all that it reaches, references resolved (core.h: CO-RE)
+ *   jumps.c       jump tables
  *   targets.c     what a tracing program is to be attached to, by BTF id
  *   log.c         names in place of poison in the verifier's log, and where in the source it happened
  * Afterwards variable.c reads and writes globals of the running collection.
@@ -90,13 +91,20 @@ struct ebpf_load {
 	int btf_fd;                           /* 0 = no BTF in the kernel */
 	bool has_func_info;
 	char btf_problem[256];                /* why the kernel refused our BTF; "" = it did not */
+	const struct ebpf_function *function; /* whose code was being made ready last, */
+	uint32_t insn;                        /* and at which instruction; UINT32_MAX = none in particular */
 	const char *advice;                   /* what to try against the poison that the last log shows, or NULL */
+};
+struct ebpf_linked_jumps {
+	const struct ebpf_jump_table *table;
+	struct ebpf_map *map;
 };
 /* The code of one program, ready but for what the program room adds. */
 struct ebpf_linked {
 	struct ebpf_insn *insns; size_t insn_count;
 	struct bpf_func_info *funcs; size_t func_count;
 	struct bpf_line_info *lines; size_t line_count;
+	struct ebpf_linked_jumps *jumps; size_t jump_count, jump_capacity; /* a program keeps its arrays: these need not outlive its load */
 };
 
 /* -- collection.c -- */
@@ -146,6 +154,8 @@ int ebpf_load_kconfig(struct ebpf_load *load, uint8_t *data, size_t size, struct
 
 /* Whether the program loads by itself: instead of autoload. */
 bool ebpf_load_struct_ops_wanted(const struct ebpf_spec *spec, const struct ebpf_program_spec *program);
+/* Whether all its programs are among those to be loaded. */
+bool ebpf_load_struct_ops_complete(const struct ebpf_load *load, const struct ebpf_map_spec *spec);
 int ebpf_load_struct_ops_map(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_load_map *map,
 			     struct ebpf_error *err);
 int ebpf_load_struct_ops_target(struct ebpf_load *load, const struct ebpf_program_spec *program,
@@ -164,6 +174,11 @@ void ebpf_linked_free(struct ebpf_linked *linked);
 /* Replaces bpf_probe_read_kernel and its kin (5.5) by bpf_probe_read; how many there were. */
 size_t ebpf_linked_old_probe_read(struct ebpf_linked *linked, bool replace);
 
+/* -- jumps.c -- */
+
+/* Makes the jump tables of a function of the program that is being linked, whose code is in out->insns. */
+int ebpf_load_jumps(struct ebpf_load *load, const struct ebpf_load_function *lf, struct ebpf_linked *out, struct ebpf_error *err);
+
 /* -- targets.c: fills attach_btf_id and its descriptor where the type of program needs one -- */
 
 int ebpf_load_target(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_program_load *request,
@@ -175,5 +190,9 @@ int ebpf_load_target(struct ebpf_load *load, const struct ebpf_program_spec *pro
 void ebpf_load_annotate(void *context, char **log);
 /* Adds object, section, source line and what to try to the error of a program that was refused. */
 void ebpf_load_explain(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_error *err);
+/* Adds the object to an error that does not name it. */
+void ebpf_load_name_object(const struct ebpf_load *load, struct ebpf_error *err);
+/* Where a wanted program uses an extern first: " (in 'f', f.c:12)"; "" when nothing is known. */
+void ebpf_load_user(const struct ebpf_load *load, const struct ebpf_extern *external, char *text, size_t size);
 
 #endif

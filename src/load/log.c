@@ -120,32 +120,31 @@ static bool last_instruction(const char *log, uint32_t *insn)
 	return found;
 }
 
+/* Of the refused instruction, or of the one that could not be made ready. */
 static const struct ebpf_spec_line *source_line(struct ebpf_load *load, const char *log)
 {
-	const struct ebpf_spec_line *line = NULL;
 	struct ebpf_load_function *lf;
 	uint32_t insn, local;
 
-	if (!log || !last_instruction(log, &insn))
+	if (!log)
+		return load->function && load->insn != UINT32_MAX ? ebpf_function_line(load->function, load->insn) : NULL;
+	if (!last_instruction(log, &insn))
 		return NULL;
 	lf = ebpf_load_function_at(load, insn, &local);
-	for (size_t i = 0; lf && i < lf->function->line_count && lf->function->lines[i].insn <= local; i++)
-		line = &lf->function->lines[i];
-	return line;
+	return lf ? ebpf_function_line(lf->function, local) : NULL;
 }
 
 /* ", f.c:12: x = y", as far as the message does not have it yet. */
 static void add_source(struct ebpf_load *load, const struct ebpf_error *err, struct ebpf_buffer *where)
 {
 	const struct ebpf_spec_line *line = source_line(load, err->log);
-	const char *file, *text;
+	const char *text;
 	char place[128];
 
 	if (!line || !line->file || !*line->file)
 		return;
-	file = strrchr(line->file, '/') ? strrchr(line->file, '/') + 1 : line->file;
 	text = line->line ? line->line + strspn(line->line, " \t") : "";
-	snprintf(place, sizeof(place), "%s:%u", file, line->number);
+	snprintf(place, sizeof(place), "%s:%u", ebpf_spec_line_file(line), line->number);
 	if (!strstr(err->message, place))
 		ebpf_buffer_printf(where, ", %s", place);
 	if (*text && !strstr(err->message, text))
@@ -173,4 +172,34 @@ void ebpf_load_explain(struct ebpf_load *load, const struct ebpf_program_spec *p
 	else if (!err->hint[0] && load->btf_problem[0])
 		ebpf_hint(err, "the kernel refused the object's types, so it knows none of this program's: %s",
 			  load->btf_problem);
+}
+
+void ebpf_load_name_object(const struct ebpf_load *load, struct ebpf_error *err)
+{
+	size_t used;
+
+	if (!err || !load->spec->name || !*load->spec->name || strstr(err->message, "object '"))
+		return;
+	used = strlen(err->message);
+	snprintf(err->message + used, sizeof(err->message) - used, " [object '%.200s']", load->spec->name);
+}
+
+void ebpf_load_user(const struct ebpf_load *load, const struct ebpf_extern *external, char *text, size_t size)
+{
+	*text = '\0';
+	for (size_t i = 0; i < load->function_count; i++) {
+		const struct ebpf_function *function = load->functions[i].function;
+
+		for (size_t k = 0; load->functions[i].wanted && k < function->reference_count; k++) {
+			const struct ebpf_spec_reference *reference = &function->references[k];
+			const struct ebpf_spec_line *line = ebpf_function_line(function, reference->insn);
+
+			if (reference->kind != EBPF_REF_EXTERN || reference->external != external)
+				continue;
+			snprintf(text, size, " (in '%.100s')", function->name);
+			if (line && *line->file)
+				snprintf(text, size, " (in '%.100s', %.100s:%u)", function->name, ebpf_spec_line_file(line), line->number);
+			return;
+		}
+	}
 }

@@ -334,7 +334,9 @@ static int get_map(struct ebpf_load *load, size_t index, struct ebpf_error *err)
 		map->given = true;
 		return 0;
 	}
-	if (!spec->autocreate)
+	/* who names the programs to load may leave out those of a table, and with them the table */
+	if (!spec->autocreate || (load->options.programs && spec->type == BPF_MAP_TYPE_STRUCT_OPS &&
+				  !ebpf_load_struct_ops_complete(load, spec)))
 		return 0;
 	return spec->pin_by_name ? create_pinned(load, spec, map, err) : create(load, spec, map, err);
 }

@@ -159,6 +159,19 @@ static int make_value(struct ebpf_load *load, const struct ebpf_map_spec *spec, 
 
 /* -- the map -- */
 
+bool ebpf_load_struct_ops_complete(const struct ebpf_load *load, const struct ebpf_map_spec *spec)
+{
+	for (size_t i = 0; i < spec->value_count; i++) {
+		size_t k = 0;
+
+		while (k < load->program_count && strcmp(load->programs[k]->name, spec->values[i].name) != 0)
+			k++;
+		if (k == load->program_count)
+			return false;
+	}
+	return true;
+}
+
 int ebpf_load_struct_ops_map(struct ebpf_load *load, const struct ebpf_map_spec *asked, struct ebpf_load_map *map,
 			     struct ebpf_error *err)
 {

@@ -154,7 +154,7 @@ int ebpf_load_target(struct ebpf_load *load, const struct ebpf_program_spec *pro
 		return find_in_program(load, program, request, err);
 	if (program->type == BPF_PROG_TYPE_EXT) {
 		ebpf_fail(err, EINVAL, "the program whose function '%s' it replaces is not known", program->attach_to);
-		ebpf_hint(err, "set attach_target_fd to that program's descriptor before loading");
+		ebpf_hint(err, "set attach_target (in C attach_target_fd) to that program before loading");
 		return -EINVAL;
 	}
 	return find_in_kernel(load, program, kind, request, err);

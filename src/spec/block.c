@@ -46,6 +46,7 @@ static bool resolved(struct ebpf_spec_impl *spec, struct ebpf_spec_reference *re
 		return reference->function;
 	case EBPF_REF_VARIABLE:
 		return resolve_variable(spec, reference);
+	case EBPF_REF_JUMPS:
 	case EBPF_REF_EXTERN:
 		break;
 	}

@@ -102,7 +102,8 @@ static int sort_variables(struct ebpf_object *object, size_t first, struct ebpf_
 
 /* `type`: its VAR, or NULL. */
 static int add_variable(struct ebpf_object *object, const struct ebpf_object_section *section,
-                        const struct ebpf_object_symbol *symbol, uint32_t size, const struct ebpf_type *type, struct ebpf_error *err)
+                        const struct ebpf_object_symbol *symbol, uint32_t size, const struct ebpf_type *type,
+                        struct ebpf_error *err)
 {
 	struct ebpf_variable_spec *variable = ebpf_spec_new_variable(object->spec, symbol->name);
 

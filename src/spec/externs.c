@@ -20,7 +20,8 @@ static int list_datasec(struct ebpf_object *object, const char *section, uint64_
 		    (type.kind != BTF_KIND_VAR && type.kind != BTF_KIND_FUNC) || !*type.name)
 			return ebpf_fail(err, EINVAL, "section '%s': type %u of its DATASEC is neither a variable nor a function",
 			                 section, id);
-		if (ebpf_type_linkage(&type) != BTF_VAR_EXTERN)
+		/* GCC 12 calls them global; what counts is the symbol, which is not defined */
+		if (ebpf_type_linkage(&type) != BTF_VAR_EXTERN && ebpf_type_linkage(&type) != BTF_VAR_GLOBAL)
 			return ebpf_fail(err, EINVAL, "section '%s': '%s' is not declared extern", section, type.name);
 		if (strlen(type.name) > 4095)
 			return ebpf_fail(err, EINVAL, "section '%s': a name is longer than 4095 bytes", section);
@@ -104,13 +105,37 @@ static int read_extern(struct ebpf_object *object, struct ebpf_object_symbol *sy
 	return kind == EBPF_EXTERN_KCONFIG ? read_kconfig(object, symbol->external, &type, err) : 0;
 }
 
-static int fail_unknown(struct ebpf_object *object, const char *name, struct ebpf_error *err)
+/* Where code first refers to the symbol: " (in 'f', f.c:12)"; "" when none does. */
+static void find_user(struct ebpf_object *object, const struct ebpf_object_symbol *symbol, char *text, size_t size)
 {
+	*text = '\0';
+	for (size_t i = 0; i < object->piece_count; i++) {
+		const struct ebpf_object_piece *piece = &object->pieces[i];
+		struct ebpf_relocation *relocations;
+		size_t count;
+
+		/* all pieces of a section share its relocations */
+		if (i && object->pieces[i - 1].section == piece->section)
+			continue;
+		if (ebpf_object_relocations(object, piece->section, &relocations, &count, NULL))
+			return;
+		for (size_t r = 0; r < count; r++)
+			if (relocations[r].symbol == symbol && ebpf_object_describe(object, piece->section, relocations[r].offset, text, size))
+				return;
+	}
+}
+
+static int fail_unknown(struct ebpf_object *object, const struct ebpf_object_symbol *symbol, struct ebpf_error *err)
+{
+	const char *name = symbol->name;
+	char user[256];
+
+	find_user(object, symbol, user, sizeof(user));
 	if (!object->spec->public.btf) {
-		ebpf_fail(err, ENOENT, "extern '%s': the object has no types (BTF) that tell what it is", name);
+		ebpf_fail(err, ENOENT, "extern '%s'%s: the object has no types (BTF) that tell what it is", name, user);
 		ebpf_hint(err, "compile with -g");
 	} else {
-		ebpf_fail(err, ENOENT, "extern '%s': it is neither defined in the object nor declared __ksym or __kconfig", name);
+		ebpf_fail(err, ENOENT, "extern '%s'%s: it is neither defined in the object nor declared __ksym or __kconfig", name, user);
 		ebpf_hint(err, "link the object that defines it (bpftool gen object), or declare it with __ksym or __kconfig");
 	}
 	return -ENOENT;
@@ -171,7 +196,7 @@ int ebpf_object_read_externs(struct ebpf_object *object, struct ebpf_error *err)
 		if (ebpf_table_get(&names, symbol->name, &listed))
 			result = read_extern(object, symbol, listed, err);
 		else
-			result = fail_unknown(object, symbol->name, err);
+			result = fail_unknown(object, symbol, err);
 	}
 	ebpf_table_free(&names);
 	return result ? result : lay_out(object->spec, err);

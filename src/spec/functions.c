@@ -1,4 +1,5 @@
 /* Code: one function per FUNC symbol, programs among them, and the .BTF.ext records that belong to each. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "spec/object.h"
@@ -178,6 +179,26 @@ struct ebpf_object_piece *ebpf_object_find_piece(struct ebpf_object *object, uin
 	    object->pieces[low].offset == offset)
 		return &object->pieces[low];
 	return NULL;
+}
+
+bool ebpf_object_describe(struct ebpf_object *object, uint32_t section, uint64_t offset, char *text, size_t size)
+{
+	const struct ebpf_object_section *in = &object->sections[section];
+
+	for (size_t i = in->first_piece; i < in->first_piece + in->piece_count; i++) {
+		const struct ebpf_object_piece *piece = &object->pieces[i];
+		const struct ebpf_spec_line *line;
+
+		if (offset < piece->offset || offset - piece->offset >= piece->size)
+			continue;
+		line = ebpf_function_line(piece->function, (uint32_t)((offset - piece->offset) / insn_size));
+		if (line && *line->file)
+			snprintf(text, size, " (in '%.100s', %.100s:%u)", piece->function->name, ebpf_spec_line_file(line), line->number);
+		else
+			snprintf(text, size, " (in '%.100s')", piece->function->name);
+		return true;
+	}
+	return false;
 }
 
 /* -- .BTF.ext -- */

@@ -1,5 +1,5 @@
-/* Maps in the old form: a variable in section maps (or maps/...) whose bytes are the definition, a row of 32-bit numbers. libbpf read
- * them until its 1.0; tc of iproute2 has a longer row of its own, and finds tail calls in sections "ID/INDEX". */
+/* Maps in the old form: a variable in section maps (or maps/...) whose bytes are the definition, a row of 32-bit numbers. libbpf
+ * read them until its 1.0; tc of iproute2 has a longer row of its own, and finds tail calls in sections "ID/INDEX". */
 #include <stdio.h>
 #include <stdlib.h>
 

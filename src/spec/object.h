@@ -111,6 +111,8 @@ uint32_t ebpf_object_context_params(struct ebpf_object *object, uint32_t type_id
 /* functions.c */
 int ebpf_object_read_functions(struct ebpf_object *object, struct ebpf_error *err);
 int ebpf_object_read_records(struct ebpf_object *object, struct ebpf_error *err); /* .BTF.ext */
+/* The function and the source line at an offset of a code section, for messages: " (in 'f', f.c:12)". False when no function is there. */
+bool ebpf_object_describe(struct ebpf_object *object, uint32_t section, uint64_t offset, char *text, size_t size);
 /* The function that begins there, or NULL. */
 struct ebpf_object_piece *ebpf_object_find_piece(struct ebpf_object *object, uint32_t section, uint64_t offset);
 

@@ -1,4 +1,6 @@
 /* What instructions refer to: relocations, and calls within a section that have none, become references by name. */
+#include <stdio.h>
+
 #include "spec/object.h"
 
 enum { insn_size = 8 };
@@ -15,12 +17,16 @@ struct walk {
 static int fail(const struct walk *walk, uint32_t insn, int code, const char *what, const struct ebpf_object_symbol *symbol)
 {
 	const char *section = walk->object->sections[walk->piece->section].name;
+	const struct ebpf_spec_line *line = ebpf_function_line(walk->function, insn);
+	char place[128] = "";
 
+	if (line && *line->file)
+		snprintf(place, sizeof(place), " (%.100s:%u)", ebpf_spec_line_file(line), line->number);
 	if (!symbol)
-		return ebpf_fail(walk->err, code, "section '%s': function '%s': instruction %u: %s", section, walk->function->name,
-		                 insn, what);
-	return ebpf_fail(walk->err, code, "section '%s': function '%s': instruction %u: relocation against '%s': %s", section,
-	                 walk->function->name, insn, ebpf_object_symbol_name(walk->object, symbol), what);
+		return ebpf_fail(walk->err, code, "section '%s': function '%s': instruction %u%s: %s", section, walk->function->name,
+		                 insn, place, what);
+	return ebpf_fail(walk->err, code, "section '%s': function '%s': instruction %u%s: relocation against '%s': %s", section,
+	                 walk->function->name, insn, place, ebpf_object_symbol_name(walk->object, symbol), what);
 }
 
 static void set_source(struct ebpf_insn *insn, uint8_t source, int32_t imm)
@@ -99,6 +105,64 @@ static int refer_map(struct walk *walk, uint32_t index, const struct ebpf_object
 	return 0;
 }
 
+/* A table of this function that has been read already, or NULL. */
+static struct ebpf_jump_table *find_jumps(const struct ebpf_function *function, uint64_t offset)
+{
+	for (size_t i = 0; i < function->reference_count; i++)
+		if (function->references[i].kind == EBPF_REF_JUMPS && function->references[i].jumps->offset == offset)
+			return function->references[i].jumps;
+	return NULL;
+}
+
+/* A table has the places to go to as offsets in the section of the code, 8 bytes each. */
+static int read_jumps(struct walk *walk, uint32_t index, const struct ebpf_object_symbol *symbol, struct ebpf_jump_table **out)
+{
+	const struct ebpf_object_section *section = &walk->object->sections[symbol->section];
+	const struct ebpf_object_piece *piece = walk->piece;
+	struct ebpf_jump_table *table;
+	uint64_t target = 0;
+
+	if (symbol->value % 8 || symbol->size % 8 || !symbol->size || symbol->value > section->bytes.size ||
+	    symbol->size > section->bytes.size - symbol->value || symbol->value > UINT32_MAX)
+		return fail(walk, index, EINVAL, "it is not made of whole entries of section '.jumptables'", symbol);
+	table = ebpf_spec_alloc(walk->object->spec, 1, sizeof(*table) + symbol->size / 8 * sizeof(*table->targets));
+	if (!table)
+		return ebpf_spec_fail_memory(walk->object->spec, walk->err);
+	table->offset = (uint32_t)symbol->value;
+	table->count = (uint32_t)(symbol->size / 8);
+	for (uint32_t i = 0; i < table->count; i++) {
+		ebpf_span_u64(section->bytes, symbol->value + (uint64_t)i * 8, &target);
+		if (target % insn_size || target < piece->offset || target - piece->offset >= piece->size)
+			return fail(walk, index, EINVAL, "one of its jumps leads out of the function", symbol);
+		table->targets[i] = (uint32_t)((target - piece->offset) / insn_size);
+	}
+	*out = table;
+	return 0;
+}
+
+static int refer_jumps(struct walk *walk, uint32_t index, const struct ebpf_object_symbol *symbol, struct ebpf_spec_reference *out)
+{
+	struct ebpf_insn *insn = &walk->function->insns[index];
+	int result = 0;
+
+	if (symbol->type == STT_SECTION)
+		return fail(walk, index, EINVAL, "a jump table must have a symbol of its own", symbol);
+	out->jumps = find_jumps(walk->function, symbol->value);
+	if (!out->jumps)
+		result = read_jumps(walk, index, symbol, &out->jumps);
+	out->kind = EBPF_REF_JUMPS;
+	out->name = symbol->name;
+	set_source(insn, EBPF_PSEUDO_MAP_VALUE, 0);
+	return result;
+}
+
+/* Bytes from the symbol to what is called. A function's own symbol says all; beside it clang writes -1 into the instruction, and
+ * binutils up to 2.40 the symbol's place. With the section's symbol it counts from the instruction behind. */
+static int64_t call_addend(const struct ebpf_insn *insn, const struct ebpf_object_symbol *symbol)
+{
+	return symbol->type == STT_FUNC ? 0 : ((int64_t)insn->imm + 1) * insn_size;
+}
+
 static int refer_defined(struct walk *walk, uint32_t index, const struct ebpf_object_symbol *symbol,
                          struct ebpf_spec_reference *out)
 {
@@ -113,7 +177,7 @@ static int refer_defined(struct walk *walk, uint32_t index, const struct ebpf_ob
 		if (symbol->value > INT64_MAX / 2)
 			return fail(walk, index, EINVAL, "it lies outside of its section", symbol);
 		return refer_function(walk, index, EBPF_REF_CALL, symbol->section,
-		                      (int64_t)symbol->value + ((int64_t)insn->imm + 1) * insn_size, symbol, out);
+		                      (int64_t)symbol->value + call_addend(insn, symbol), symbol, out);
 	}
 	switch (role) {
 	case EBPF_ROLE_CODE:
@@ -130,7 +194,7 @@ static int refer_defined(struct walk *walk, uint32_t index, const struct ebpf_ob
 	case EBPF_ROLE_ARENA:
 		return refer_data(walk, index, symbol, out);
 	case EBPF_ROLE_JUMPTABLES:
-		return fail(walk, index, ENOTSUP, "jump tables are not supported", symbol);
+		return refer_jumps(walk, index, symbol, out);
 	case EBPF_ROLE_STRUCT_OPS:
 	case EBPF_ROLE_OTHER:
 		break;

@@ -172,3 +172,23 @@ struct ebpf_extern *ebpf_spec_find_extern(struct ebpf_spec *public, const char *
 			return spec->externs[i];
 	return NULL;
 }
+
+const struct ebpf_spec_line *ebpf_function_line(const struct ebpf_function *function, uint32_t insn)
+{
+	size_t low = 0, high = function->line_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (function->lines[middle].insn <= insn)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low ? &function->lines[low - 1] : NULL;
+}
+
+const char *ebpf_spec_line_file(const struct ebpf_spec_line *line)
+{
+	return strrchr(line->file, '/') ? strrchr(line->file, '/') + 1 : line->file;
+}

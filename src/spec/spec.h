@@ -23,6 +23,12 @@
 #include "base/uapi.h"
 #include "btf/btf.h"
 
+/* Instructions that a gotox may go to: indices within the function that reads the table. */
+struct ebpf_jump_table {
+	uint32_t offset; /* in section .jumptables */
+	uint32_t count;
+	uint32_t targets[];
+};
 struct ebpf_spec_reference {
 	uint32_t insn; /* index of the first slot, within the function */
 	enum ebpf_reference kind;
@@ -30,6 +36,7 @@ struct ebpf_spec_reference {
 		struct ebpf_map_spec *map;      /* MAP, MAP_VALUE */
 		struct ebpf_function *function; /* CALL, FUNCTION */
 		struct ebpf_extern *external;   /* EXTERN */
+		struct ebpf_jump_table *jumps;  /* JUMPS */
 	};
 	int64_t addend;   /* MAP_VALUE, EXTERN: byte offset */
 	const char *name; /* of what it refers to */
@@ -116,6 +123,10 @@ static inline struct ebpf_program_impl *program_impl(struct ebpf_program_spec *p
 {
 	return (struct ebpf_program_impl *)(void *)program;
 }
+/* The source line that an instruction of the function was made from, or NULL. */
+const struct ebpf_spec_line *ebpf_function_line(const struct ebpf_function *function, uint32_t insn);
+/* Its file without the directories. */
+const char *ebpf_spec_line_file(const struct ebpf_spec_line *line);
 struct ebpf_extern *ebpf_spec_find_extern(struct ebpf_spec *spec, const char *name);
 /* Gives names that programs made from blocks refer to their meaning, as far as the Spec has it (add_map and add_program do it too).
  * ENOENT names the first that is left over. To be called before loading. */

@@ -25,7 +25,8 @@ int ebpf_object_read_tags(struct ebpf_object *object, struct ebpf_error *err)
 	return 0;
 }
 
-int ebpf_object_tags(struct ebpf_object *object, uint32_t type_id, const char *const **out, size_t *out_count, struct ebpf_error *err)
+int ebpf_object_tags(struct ebpf_object *object, uint32_t type_id, const char *const **out, size_t *out_count,
+                     struct ebpf_error *err)
 {
 	struct ebpf_btf *btf = object->spec->public.btf;
 	const char **tags;
