@@ -486,7 +486,6 @@ struct ebpf_link_options {
 	uint32_t max_active;   /* kretprobe */
 	uint32_t flags;        /* the kernel's, as they are */
 	bool ret;              /* return probe: kretprobe, uretprobe */
-	bool session;          /* kprobe_multi, uprobe_multi: the program runs at entry and at return */
 	bool first;            /* tc, netkit, cgroup: before all others (6.6; cgroup 6.17) */
 	bool defrag;           /* netfilter: fragments are put together before (6.6) */
 	const char *type;      /* perf_event: "software", "hardware", "cache", "raw", "breakpoint", or a PMU of sysfs */
