@@ -555,8 +555,21 @@ EBPF_API const char *ebpf_link_interface(const struct ebpf_link *link);
 EBPF_API const char *ebpf_link_target(const struct ebpf_link *link);
 struct ebpf_link_info {
 	uint32_t type, id, program_id, attach_type;
+	/* What the kernel tells of some types, as far as it is new enough; else 0 and "". */
+	uint32_t ifindex;      /* xdp, tcx, netkit */
+	uint32_t map_id;       /* iter over a map, sockmap, struct_ops */
+	uint32_t count;        /* kprobe_multi, uprobe_multi: places; of an attachment in parts, how many they are */
+	uint32_t pid, tid;     /* uprobe_multi; iter over tasks */
+	uint32_t target_object_id, target_btf_id; /* tracing: program of freplace, else BTF object; type in it */
+	uint32_t family, hook; /* netfilter */
+	int32_t priority;
+	uint64_t cgroup_id;    /* cgroup; iter over cgroups */
+	uint64_t netns_ino;    /* netns */
+	uint64_t cookie;       /* tracing, raw_tracepoint, perf_event */
+	uint64_t missed;       /* kprobe_multi, perf_event on a kprobe: runs that did not take place */
+	char name[128];        /* raw_tracepoint: the event; iter: what it walks ("task") */
 };
-/* 5.8; of an attachment without a BPF link, only program_id (and attach_type) are known. */
+/* 5.8; of an attachment without a BPF link, only program_id (and attach_type) are known; of one in parts, what they have in common. */
 EBPF_API int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct ebpf_error *err);
 /* Lets the attachment outlive this process, under a name in a BPF file system. ENOTSUP for one without a BPF link. */
 EBPF_API int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *err);

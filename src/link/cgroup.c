@@ -287,7 +287,7 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 		if (ebpf_link_has_anchor(given) && !ebpf_kernel_supports(link->kernel, EBPF_FEATURE_CGROUP_ORDER))
 			return ebpf_fail(err, ENOTSUP, "%s: a place among others needs Linux %s", link->target,
 					 ebpf_feature_since(EBPF_FEATURE_CGROUP_ORDER));
-		if (ebpf_link_has_anchor(given) && result != -EINVAL)
+		if (ebpf_link_has_anchor(given))
 			return ebpf_link_explain_anchor(link, given, ebpf_link_fail(link, result, err), err);
 		if (ebpf_kernel_supports(link->kernel, EBPF_FEATURE_CGROUP_LINK))
 			return explain(link, program, result, err);
