@@ -82,7 +82,7 @@ static void test_sections(void)
 		   "path", NULL);
 	check_auto(sectioned(BPF_PROG_TYPE_SOCKET_FILTER, 0, "socket", NULL), lo, 0, "its socket", NULL);
 	check_auto(sectioned(BPF_PROG_TYPE_SCHED_CLS, 0, "tc", NULL), lo, 0, "in which direction", NULL);
-	check_auto(sectioned(BPF_PROG_TYPE_SYSCALL, 0, "syscall", NULL), lo, 0, "section 'syscall'", NULL);
+	check_auto(sectioned(BPF_PROG_TYPE_SCHED_ACT, 0, "action", NULL), lo, 0, "section 'action'", NULL);
 }
 
 static void test_many(void)

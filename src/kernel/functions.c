@@ -116,7 +116,8 @@ static int read_types(struct ebpf_kernel *kernel, struct wanted *wanted, struct 
 	return result;
 }
 
-int ebpf_kernel_functions(struct ebpf_kernel *kernel, const char *pattern, struct ebpf_functions *out, struct ebpf_error *err)
+int ebpf_kernel_functions(struct ebpf_kernel *kernel, const char *pattern, bool addressed, struct ebpf_functions *out,
+			  struct ebpf_error *err)
 {
 	const char *colon = strchr(pattern, ':');
 	struct wanted wanted = { .pattern = colon ? colon + 1 : pattern,
@@ -125,8 +126,10 @@ int ebpf_kernel_functions(struct ebpf_kernel *kernel, const char *pattern, struc
 	int tracefs = ebpf_kernel_tracefs(kernel, NULL), result = tracefs;
 
 	memset(out, 0, sizeof *out);
-	if (tracefs >= 0)
+	if (tracefs >= 0 && addressed)
 		result = read_list(kernel, tracefs, "available_filter_functions_addrs", &wanted, true, out);
+	else if (tracefs >= 0)
+		result = -ENOENT;
 	if (result < 0 && result != -ENOMEM && tracefs >= 0)
 		result = read_list(kernel, tracefs, "available_filter_functions", &wanted, false, out);
 	if (result < 0 && result != -ENOMEM)

@@ -115,8 +115,10 @@ struct ebpf_functions {
 	bool addressed;
 	size_t count, capacity;
 };
-/* ENOENT when none matches, ENOTSUP when nothing here lists them. On success to be freed. */
-int ebpf_kernel_functions(struct ebpf_kernel *kernel, const char *pattern, struct ebpf_functions *out, struct ebpf_error *err);
+/* With addresses, where they are asked for and known, all functions of one name are in the list, else one of them. ENOENT when none
+ * matches, ENOTSUP when nothing here lists them. On success to be freed. */
+int ebpf_kernel_functions(struct ebpf_kernel *kernel, const char *pattern, bool addressed, struct ebpf_functions *out,
+			  struct ebpf_error *err);
 void ebpf_functions_free(struct ebpf_functions *list);
 
 /* The function that enters a system call: "openat" -> "__x64_sys_openat", or "__se_sys_openat" where calls have no

@@ -205,7 +205,8 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 			multi.names = &given->pattern;
 			multi.count = 1;
 		} else if (!result) {
-			result = ebpf_kernel_functions(link->kernel, given->pattern, &functions, err);
+			/* The kernel finds the cookie by the address of the symbol, which where it is traced need not be (IBT). */
+			result = ebpf_kernel_functions(link->kernel, given->pattern, !given->cookie, &functions, err);
 			if (result)
 				ebpf_wrap(err, result, "%s", word);
 			multi.names = (const char *const *)functions.names;
