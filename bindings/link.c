@@ -65,8 +65,8 @@ static void set_numbers(lua_State *L, struct ebpf_numbers *numbers, const char *
 	*numbers = (struct ebpf_numbers){ items, count };
 }
 
-/* Stores the value at `index`; a string stays borrowed from the Lua value. A handle stands for its descriptor. A list leaves an array
- * on the stack: true. */
+/* Stores the value at `index`; a string stays borrowed from the Lua value. A handle stands for its descriptor. A list leaves an
+ * array on the stack: true. */
 static bool set_option(lua_State *L, struct ebpf_link_options *options, const struct ebpf_option *option, int index)
 {
 	void *field = (char *)options + option->offset;

@@ -187,7 +187,8 @@ static void test_features(struct ebpf_kernel *kernel)
 		if (answer < 0)
 			fprintf(stderr, "%s: %s [%s]\n", name, error.message, error.hint);
 		CHECK(answer >= 0);
-		if (answer == 0 && new_enough && !is_configured_away(kernel, name) && (!may_be_missing(name) || getenv("EBPF_COMPLETE_KERNEL"))) {
+		if (answer == 0 && new_enough && !is_configured_away(kernel, name) &&
+		    (!may_be_missing(name) || getenv("EBPF_COMPLETE_KERNEL"))) {
 			fprintf(stderr, "feature '%s' (%s) is said to be missing\n", name, since);
 			CHECK(answer);
 		}

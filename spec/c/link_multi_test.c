@@ -90,7 +90,8 @@ static void check_process(struct ebpf_program *program)
 	struct ebpf_link *link = NULL;
 	pid_t child;
 
-	CHECK_INT(ebpf_link_attach("uprobe_multi", program, OPTIONS(.path = own, .pattern = "link_multi_*", .pid = -1), &link, &error),
+	CHECK_INT(ebpf_link_attach("uprobe_multi", program, OPTIONS(.path = own, .pattern = "link_multi_*", .pid = -1), &link,
+				   &error),
 		  0);
 	reset();
 	child = fork();
@@ -122,7 +123,8 @@ static void check_cookies(uint32_t attach_type)
 	CHECK_INT(cookie(), 22);
 	ebpf_link_close(link);
 	link = NULL;
-	CHECK_INT(ebpf_link_attach("uprobe_multi", program, OPTIONS(.path = own, .pattern = "link_multi_*", .cookie = 5), &link, &error),
+	CHECK_INT(ebpf_link_attach("uprobe_multi", program, OPTIONS(.path = own, .pattern = "link_multi_*", .cookie = 5), &link,
+				   &error),
 		  0);
 	link_multi_three(1);
 	CHECK_INT(cookie(), 5);
@@ -141,8 +143,8 @@ static void check_counters(struct ebpf_program *program)
 	}
 	CHECK_INT(initialised, 1);
 	CHECK_INT(ebpf_link_attach("uprobe_multi", program,
-				   OPTIONS(.path = own, .offsets = NUMBERS(places), .ref_counter_offsets = NUMBERS(counters)), &link,
-				   &error),
+				   OPTIONS(.path = own, .offsets = NUMBERS(places), .ref_counter_offsets = NUMBERS(counters)),
+				   &link, &error),
 		  0);
 	if (!link)
 		fprintf(stderr, "%s [%s]\n", error.message, error.hint);
@@ -165,17 +167,18 @@ static void check_uprobes(struct ebpf_program *program, const char *interface)
 	check_count("uprobe_multi", program, OPTIONS(.path = own, .offsets = NUMBERS(places)), 2);
 	check_process(program);
 	check_fails("uprobe_multi", program, OPTIONS(.path = own, .pattern = "no_such_*"), ENOENT, "no function matches", "");
-	check_fails("uprobe_multi", program, OPTIONS(.path = own, .pattern = "link_multi_for"), ENOENT, "no function 'link_multi_for'",
-		    "link_multi_");
+	check_fails("uprobe_multi", program, OPTIONS(.path = own, .pattern = "link_multi_for"), ENOENT,
+		    "no function 'link_multi_for'", "link_multi_");
 	check_fails("uprobe_multi", program, OPTIONS(.path = own, .pattern = "x*", .symbols = SYMBOLS(names)), EINVAL,
 		    "one of the three", "");
 	check_fails("uprobe_multi", program, OPTIONS(.path = own, .symbols = SYMBOLS(names), .cookies = NUMBERS(places)), EINVAL,
 		    "2 cookies for 3 places", "");
 	check_fails("uprobe_multi", program, OPTIONS(.path = own, .pattern = "link*", .cookies = NUMBERS(places)), EINVAL,
 		    "for a pattern there is one cookie", "");
-	check_fails("uprobe_session", program, OPTIONS(.path = own, .pattern = "link*"), EINVAL, "was not loaded for it", "session");
-	check_fails("uprobe_multi", program, OPTIONS(.path = own, .symbols = SYMBOLS(names), .pid = 0x7ffffff0), ESRCH, "no process",
-		    "");
+	check_fails("uprobe_session", program, OPTIONS(.path = own, .pattern = "link*"), EINVAL, "was not loaded for it",
+		    "session");
+	check_fails("uprobe_multi", program, OPTIONS(.path = own, .symbols = SYMBOLS(names), .pid = 0x7ffffff0), ESRCH,
+		    "no process", "");
 }
 
 static void test_uprobes(void)

@@ -382,8 +382,8 @@ static void test_sockmap(void)
 	CHECK(sockets >= 0);
 	check_link("sk_msg", message, OPTIONS(.map = sockets), newest, send_message);
 	check_link("sk_skb", stream, OPTIONS(.map = sockets), newest, receive_message);
-	check_link("sockmap", bare, OPTIONS(.map = sockets, .attach_type = "sk_skb_stream_verdict", .attach_mode = "legacy"), "attach",
-		   receive_message);
+	check_link("sockmap", bare,
+		   OPTIONS(.map = sockets, .attach_type = "sk_skb_stream_verdict", .attach_mode = "legacy"), "attach", receive_message);
 	mask("sockmap_link", true);
 	check_link("sockmap", message, OPTIONS(.map = sockets), "attach", send_message);
 	check_fails("sockmap", message, OPTIONS(.map = sockets, .attach_mode = "link"), ENOTSUP, "Linux 6.10", "");

@@ -1,7 +1,7 @@
 /* cgroup.c -- programs of all cgroup types on a cgroup (version 2) and what is below it.
  *
- * Chain: BPF_LINK_CREATE (5.7; at a place among others 6.17) -> BPF_PROG_ATTACH beside others (BPF_F_ALLOW_MULTI, 4.15) -> BPF_PROG_ATTACH that a
- * lower cgroup may override (4.10).
+ * Chain: BPF_LINK_CREATE (5.7; at a place among others 6.17) -> BPF_PROG_ATTACH beside others (BPF_F_ALLOW_MULTI, 4.15)
+ * -> BPF_PROG_ATTACH that a lower cgroup may override (4.10).
  */
 #include <fcntl.h>
 #include <linux/magic.h>

@@ -8,11 +8,10 @@
 
 #include "link/link.h"
 
-extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_iter, ebpf_kind_kprobe, ebpf_kind_kprobe_multi,
-	ebpf_kind_uprobe_multi,
-	ebpf_kind_uprobe, ebpf_kind_perf_event, ebpf_kind_xdp, ebpf_kind_tc, ebpf_kind_netkit,
-	ebpf_kind_cgroup, ebpf_kind_netns, ebpf_kind_netfilter, ebpf_kind_sockmap, ebpf_kind_socket_filter, ebpf_kind_reuseport,
-	ebpf_kind_lirc;
+extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_iter,
+	ebpf_kind_kprobe, ebpf_kind_kprobe_multi, ebpf_kind_uprobe, ebpf_kind_uprobe_multi, ebpf_kind_perf_event, ebpf_kind_xdp,
+	ebpf_kind_tc, ebpf_kind_netkit, ebpf_kind_cgroup, ebpf_kind_netns, ebpf_kind_netfilter, ebpf_kind_sockmap,
+	ebpf_kind_socket_filter, ebpf_kind_reuseport, ebpf_kind_lirc;
 
 const struct ebpf_link_kind *const ebpf_link_kinds[] = {
 	&ebpf_kind_tracepoint,

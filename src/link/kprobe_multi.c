@@ -19,7 +19,8 @@ static const struct ebpf_option options[] = {
 	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
 	{ 0 },
 };
-static const char *const aliases[] = { "kretprobe_multi", "kprobe_session", "kprobe.multi", "kretprobe.multi", "kprobe.session", NULL };
+static const char *const aliases[] = { "kretprobe_multi", "kprobe_session", "kprobe.multi", "kretprobe.multi", "kprobe.session",
+				       NULL };
 
 static int parse(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *out, char *storage,
 		 size_t size, struct ebpf_error *err)
@@ -30,7 +31,8 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 	if (out->pattern || out->symbols.count || out->addresses.count)
 		return 1;
 	ebpf_fail(err, EINVAL, "its section names no functions");
-	ebpf_hint(err, "write SEC(\"%s/pattern*\"), or give the option pattern", program->section ? program->section : "kprobe.multi");
+	ebpf_hint(err, "write SEC(\"%s/pattern*\"), or give the option pattern",
+		  program->section ? program->section : "kprobe.multi");
 	return 0;
 }
 
@@ -101,8 +103,8 @@ static int explain(struct ebpf_link *link, const struct ebpf_multi *multi, int c
 		if (multi->count == 1 && multi->names)
 			ebpf_fail(err, ENOENT, "%s: there is no such function in this kernel that may be traced", link->target);
 		else
-			ebpf_fail(err, ENOENT, "%s: not all of the %zu functions are in this kernel and may be traced", link->target,
-				  multi->count);
+			ebpf_fail(err, ENOENT, "%s: not all of the %zu functions are in this kernel and may be traced",
+				  link->target, multi->count);
 		ebpf_hint(err, "available_filter_functions in tracefs lists them");
 		return -ENOENT;
 	case -EINVAL:
@@ -136,7 +138,8 @@ static int check(const struct ebpf_program *program, const char *alias, const st
 	if ((given->pattern != NULL) + (given->symbols.count != 0) + (given->addresses.count != 0) != 1)
 		return ebpf_fail(err, EINVAL, "kprobe_multi: a pattern, or symbols, or addresses are needed, one of the three");
 	if (given->pattern && given->cookies.count)
-		return ebpf_fail(err, EINVAL, "kprobe_multi: cookies go with symbols or addresses; for a pattern there is one cookie");
+		return ebpf_fail(err, EINVAL, "kprobe_multi: cookies go with symbols or addresses; for a pattern there is one "
+				 "cookie");
 	return 0;
 }
 

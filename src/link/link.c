@@ -72,8 +72,8 @@ int ebpf_link_undo_prog_attach(struct ebpf_link *link, struct ebpf_error *err)
 	return result && result != -ENOENT ? ebpf_link_fail(link, result, err) : 0;
 }
 
-int ebpf_link_replace_kept(struct ebpf_link *link, struct ebpf_program *program, int (*replace)(struct ebpf_link *link, int program_fd),
-			   struct ebpf_error *err)
+int ebpf_link_replace_kept(struct ebpf_link *link, struct ebpf_program *program,
+			   int (*replace)(struct ebpf_link *link, int program_fd), struct ebpf_error *err)
 {
 	int kept = ebpf_link_keep_fd(link, program->fd), result;
 
@@ -131,8 +131,9 @@ struct ebpf_link *ebpf_link_new(struct ebpf_kernel *kernel, const struct ebpf_li
 
 struct ebpf_link *ebpf_link_add_part(struct ebpf_link *link, struct ebpf_error *err)
 {
-	struct ebpf_link **grown = ebpf_grow(link->parts, &link->part_capacity, link->part_count, sizeof(struct ebpf_link *)), *part;
+	struct ebpf_link **grown, *part;
 
+	grown = ebpf_grow(link->parts, &link->part_capacity, link->part_count, sizeof(struct ebpf_link *));
 	if (grown)
 		link->parts = grown;
 	part = grown ? ebpf_link_new(link->kernel, link->kind) : NULL;

@@ -23,7 +23,8 @@ static const struct ebpf_option options[] = {
 	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
 	{ 0 },
 };
-static const char *const aliases[] = { "uretprobe_multi", "uprobe_session", "uprobe.multi", "uretprobe.multi", "uprobe.session", NULL };
+static const char *const aliases[] = { "uretprobe_multi", "uprobe_session", "uprobe.multi", "uretprobe.multi", "uprobe.session",
+				       NULL };
 
 /* "path:pattern"; the path goes up to the first colon */
 static int parse(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *out, char *storage,
@@ -187,7 +188,8 @@ static int explain(struct ebpf_link *link, const struct choice *choice, int code
 		ebpf_fail(err, code, "%s: there is no process %d", link->target, (int)choice->pid);
 		break;
 	case -EINVAL:
-		ebpf_hint(err, "each offset must be that of an instruction, and each reference counter's that of a short in the data");
+		ebpf_hint(err, "each offset must be that of an instruction, and each reference counter's that of a short in the "
+			  "data");
 		break;
 	case -EOPNOTSUPP: case -524:
 		ebpf_hint(err, "an instruction there cannot be probed");
@@ -218,10 +220,11 @@ static int check(const struct ebpf_program *program, const char *alias, const st
 	if (session && ret)
 		return ebpf_fail(err, EINVAL, "uprobe_session: it runs at entry and return alike");
 	if (!given->path || (given->pattern != NULL) + (given->symbols.count != 0) + (given->offsets.count != 0) != 1)
-		return ebpf_fail(err, EINVAL, "uprobe_multi: a path, and a pattern, symbols or offsets are needed, one of the three");
+		return ebpf_fail(err, EINVAL, "uprobe_multi: a path, and a pattern, symbols or offsets are needed, one of the "
+				 "three");
 	if (given->pattern && strpbrk(given->pattern, "*?[") && (given->cookies.count || given->ref_counter_offsets.count))
-		return ebpf_fail(err, EINVAL, "uprobe_multi: cookies and reference counters go with symbols or offsets; for a pattern "
-				 "there is one cookie");
+		return ebpf_fail(err, EINVAL, "uprobe_multi: cookies and reference counters go with symbols or offsets; for a "
+				 "pattern there is one cookie");
 	if (given->pid < -1)
 		return ebpf_fail(err, EINVAL, "uprobe_multi: %d is no process", given->pid);
 	return 0;
