@@ -131,7 +131,8 @@ void binding_set_reference(lua_State *L, enum ebpf_reference kind, const char *n
 struct ebpf_map *binding_check_map(lua_State *L, int index);
 struct ebpf_program *binding_check_program(lua_State *L, int index);
 struct ebpf_link *binding_check_link(lua_State *L, int index);
-/* Methods of links that read an iterator (iterator.c): link:open() -> iterator; link:lines(), for a `for`; link:read() -> all of it. */
+/* Methods of links that read an iterator (iterator.c): link:open() -> iterator; link:lines(), for a `for`; link:read() -> all of
+ * it. */
 int binding_link_open(lua_State *L);
 int binding_link_lines(lua_State *L);
 int binding_link_read(lua_State *L);

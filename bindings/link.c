@@ -65,8 +65,8 @@ static void set_numbers(lua_State *L, struct ebpf_numbers *numbers, const char *
 	*numbers = (struct ebpf_numbers){ items, count };
 }
 
-/* Stores the value at `index`; a string stays borrowed from the Lua value. A handle stands for its descriptor. A list leaves an array
- * on the stack: true. */
+/* Stores the value at `index`; a string stays borrowed from the Lua value. A handle stands for its descriptor. A list leaves an
+ * array on the stack: true. */
 static bool set_option(lua_State *L, struct ebpf_link_options *options, const struct ebpf_option *option, int index)
 {
 	void *field = (char *)options + option->offset;
@@ -320,23 +320,47 @@ static int l_link_unpin(lua_State *L)
 	return binding_result(L, ebpf_link_unpin(binding_check_link(L, 1), binding_error(L)));
 }
 
+/* A field that is there only when the kernel tells it. */
+static void set_known(lua_State *L, const char *name, uint64_t value)
+{
+	if (value)
+		binding_set_integer(L, name, value);
+}
+
+/* link:info() -> { type =, id =, program_id =, attach_type =, and what the type has: ifindex =, count =, cookie =, ... } */
 static int l_link_info(lua_State *L)
 {
 	struct ebpf_link_info info;
 
 	if (ebpf_link_info(binding_check_link(L, 1), &info, binding_error(L)) < 0)
 		return binding_fail(L);
-	lua_createtable(L, 0, 5);
+	lua_createtable(L, 0, 8);
 	binding_push_enum(L, EBPF_LINK_TYPE, info.type);
 	lua_setfield(L, -2, "type");
-	lua_pushinteger(L, info.id);
-	lua_setfield(L, -2, "id");
-	lua_pushinteger(L, info.program_id);
-	lua_setfield(L, -2, "program_id");
-	if (info.map_id)
-		binding_set_integer(L, "map_id", info.map_id);
 	binding_push_enum(L, EBPF_ATTACH_TYPE, info.attach_type);
 	lua_setfield(L, -2, "attach_type");
+	binding_set_integer(L, "id", info.id);
+	binding_set_integer(L, "program_id", info.program_id);
+	set_known(L, "ifindex", info.ifindex);
+	set_known(L, "map_id", info.map_id);
+	set_known(L, "count", info.count);
+	set_known(L, "pid", info.pid);
+	set_known(L, "tid", info.tid);
+	set_known(L, "target_object_id", info.target_object_id);
+	set_known(L, "target_btf_id", info.target_btf_id);
+	set_known(L, "cgroup_id", info.cgroup_id);
+	set_known(L, "netns_ino", info.netns_ino);
+	set_known(L, "cookie", info.cookie);
+	set_known(L, "missed", info.missed);
+	if (info.family) { /* the first hook and priority are 0 */
+		binding_set_integer(L, "family", info.family);
+		binding_set_integer(L, "hook", info.hook);
+		binding_set_integer(L, "priority", (uint64_t)(int64_t)info.priority);
+	}
+	if (info.name[0]) {
+		lua_pushstring(L, info.name);
+		lua_setfield(L, -2, "name");
+	}
 	return 1;
 }
 

@@ -50,6 +50,19 @@ describe("example", function()
     assert.matches("\nudp +7 +994\n", output) -- 100 + 8 UDP + 20 IP + 14 Ethernet, seven times
   end)
 
+  it("tc_talkers sums what is sent and received", function()
+    need { kernel = "6.6", "tcx" } -- older kernels need modules, which the matrix does not have
+    local go = os.tmpname()
+    local done = go .. ".done"
+    finally(function() os.remove(done) end)
+    local output = example("tc_talkers.lua lo 60", ("rm %s; while ! [ -e %s ]; do sleep 0.1; done"):format(go, done), function(line)
+      return ("unshare -n sh -c 'ip link set lo up; "
+        .. "(while [ -e %s ]; do sleep 0.1; done; build/spec/support/send 7 100; touch %s) & exec %s'"):format(go, done, line)
+    end)
+    local sent, received = output:match "\n127%.0%.0%.1 +(%d+) +(%d+)\n"
+    assert.is_true(tonumber(sent) >= 994 and sent == received, output) -- and what ICMP says of the closed port
+  end)
+
   it("cgroup_egress counts what a cgroup sends", function()
     need { kernel = "5.2" }
     local cgroup, remove = process.cgroup "ebpf-example"

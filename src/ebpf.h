@@ -892,26 +892,25 @@ struct ebpf_strings {
  * it takes. Zero means "not given" except where a flag says otherwise. */
 struct ebpf_link_options {
 	size_t size;
-	const char *symbol;    /* kprobe, uprobe: function; freplace: of the target program (others are chosen at load) */
+	const char *symbol;    /* kprobe, uprobe: function; freplace: of the target program (others are chosen at load); breakpoint: kernel symbol */
 	const char *category;  /* tracepoint: "syscalls" */
 	const char *name;      /* tracepoint, raw tracepoint: event */
-	const char *path;      /* uprobe: ELF file, or a library's bare name; cgroup: directory */
-	const char *interface; /* xdp: "lo" */
-	const char *mode;      /* xdp: "generic", "driver", "offload"; NULL = the kernel chooses */
+	const char *path;      /* uprobe: ELF file, or a library's bare name; cgroup, iter: directory; netns, lirc: file */
+	const char *interface; /* xdp, tc, netkit: "lo" */
+	const char *mode;      /* xdp: "generic", "driver", "offload"; NULL = the kernel chooses; a breakpoint: "r", "w", "rw", "x" */
 	const char *attach_mode; /* force one interface: "link", "perf", "legacy" (xdp and cgroup: "link", "legacy"); NULL = newest that works */
-	const char *attach_type; /* cgroup: overrides the program's */
+	const char *attach_type; /* cgroup, sockmap: overrides the program's */
 	uint64_t offset;       /* into the function, or into the file when there is no symbol */
-	uint64_t address;      /* kprobe without a symbol */
+	uint64_t address;      /* kprobe without a symbol; of a breakpoint */
 	uint64_t cookie;       /* bpf_get_attach_cookie, 5.15 */
 	uint64_t ref_counter_offset; /* uprobe: of a USDT semaphore in the file */
-	int32_t pid;           /* uprobe: 0 = every process, -1 = this one */
+	int32_t pid;           /* uprobe, perf_event, iter over tasks: 0 = every process, -1 = this one; netns: whose */
 	int32_t ifindex;       /* instead of `interface` */
 	int32_t cgroup_fd;     /* instead of `path`; 0 = not given */
-	int32_t target_fd;     /* freplace: another program than it was loaded for; 0 = that one */
+	int32_t target_fd;     /* freplace: another program than it was loaded for; 0 = that one; netns, lirc: instead of `path` */
 	uint32_t max_active;   /* kretprobe */
 	uint32_t flags;        /* the kernel's, as they are */
 	bool ret;              /* return probe: kretprobe, uretprobe */
-	bool session;          /* kprobe_multi, uprobe_multi: the program runs at entry and at return */
 	bool first;            /* tc, netkit, cgroup: before all others (6.6; cgroup 6.17) */
 	bool defrag;           /* netfilter: fragments are put together before (6.6) */
 	const char *type;      /* perf_event: "software", "hardware", "cache", "raw", "breakpoint", or a PMU of sysfs */
@@ -951,10 +950,11 @@ struct ebpf_option {
 	uint16_t offset;       /* in struct ebpf_link_options */
 	uint8_t position;      /* 1, 2, ... = may be given by position after the program; 0 = by name alone */
 };
-/* Kinds: "tracepoint", "raw_tracepoint", "tracing", "kprobe", "uprobe", "xdp", "cgroup", "struct_ops". Row `index`; -ENOENT past the end. */
+/* Kinds: "tracepoint", "raw_tracepoint", "tracing", "iter", "kprobe", "kprobe_multi", "uprobe", "uprobe_multi", "perf_event", "xdp", "tc", "netkit",
+ * "cgroup", "netns", "netfilter", "sockmap", "socket_filter", "reuseport", "lirc", "struct_ops". Row `index`; -ENOENT past the end. */
 EBPF_API int ebpf_link_kind(size_t index, const char **name, const char **since);
 /* The options that a kind takes, a list that ends with a NULL name; NULL for an unknown kind. Aliases ("kretprobe",
- * "uretprobe", "fentry", "fexit", "fmod_ret", "tp_btf") resolve to their kind. */
+ * "uretprobe", "fentry", "tcx", "sk_lookup", "kprobe_session", ...) resolve to their kind. */
 EBPF_API const struct ebpf_option *ebpf_link_kind_options(const char *kind);
 EBPF_API int ebpf_link_attach(const char *kind, struct ebpf_program *program, const struct ebpf_link_options *options,
 			      struct ebpf_link **out, struct ebpf_error *err);
@@ -978,20 +978,34 @@ EBPF_API int ebpf_link_detach(struct ebpf_link *link, struct ebpf_error *err);
 EBPF_API int ebpf_link_fd(const struct ebpf_link *link); /* -1 for an attachment without a BPF link, and for one that is detached */
 EBPF_API const char *ebpf_link_kind_name(const struct ebpf_link *link);
 /* Which interface was used: "link" (BPF_LINK_CREATE), "perf" (a perf event's ioctl), "legacy" (an event of its own in tracefs), "raw"
- * (BPF_RAW_TRACEPOINT_OPEN), "netlink" (IFLA_XDP), "attach" (BPF_PROG_ATTACH), "map" (a struct_ops map's element). */
+ * (BPF_RAW_TRACEPOINT_OPEN), "netlink" (IFLA_XDP, a filter of clsact), "attach" (BPF_PROG_ATTACH), "socket" (setsockopt), "map" (a
+ * struct_ops map's element). */
 EBPF_API const char *ebpf_link_interface(const struct ebpf_link *link);
 /* What it is attached to, for people: "tracepoint syscalls:sys_enter_openat". */
 EBPF_API const char *ebpf_link_target(const struct ebpf_link *link);
 struct ebpf_link_info {
 	uint32_t type, id, program_id, attach_type;
-	uint32_t map_id; /* struct_ops; else 0 */
+	/* What the kernel tells of some types, as far as it is new enough; else 0 and "". */
+	uint32_t ifindex;      /* xdp, tcx, netkit */
+	uint32_t map_id;       /* iter over a map, sockmap, struct_ops */
+	uint32_t count;        /* kprobe_multi, uprobe_multi: places; of an attachment in parts, how many they are */
+	uint32_t pid, tid;     /* uprobe_multi; iter over tasks */
+	uint32_t target_object_id, target_btf_id; /* tracing: program of freplace, else BTF object; type in it */
+	uint32_t family, hook; /* netfilter */
+	int32_t priority;
+	uint64_t cgroup_id;    /* cgroup; iter over cgroups */
+	uint64_t netns_ino;    /* netns */
+	uint64_t cookie;       /* tracing, raw_tracepoint, perf_event */
+	uint64_t missed;       /* kprobe_multi, perf_event on a kprobe: runs that did not take place */
+	char name[128];        /* raw_tracepoint: the event; iter: what it walks ("task") */
 };
-/* 5.8; of an attachment without a BPF link, only program_id or map_id (and attach_type) are known. */
+/* 5.8; of an attachment without a BPF link, only program_id or map_id (and attach_type) are known; of one in parts, what they have in common. */
 EBPF_API int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct ebpf_error *err);
 /* Lets the attachment outlive this process, under a name in a BPF file system. ENOTSUP for one without a BPF link. */
 EBPF_API int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *err);
 EBPF_API int ebpf_link_unpin(struct ebpf_link *link, struct ebpf_error *err);
-/* Puts another program in the place of the present one, without a gap: xdp (5.9) and cgroup (5.7), also by their older interfaces. */
+/* Puts another program in the place of the present one, without a gap: xdp (5.9), cgroup (5.7), netns (5.8), iter (5.8), tc (6.6), netkit (6.7), sockmap
+ * (6.10), the first three and tc, sockmaps and sockets also by their older interfaces. */
 EBPF_API int ebpf_link_update(struct ebpf_link *link, struct ebpf_program *program, struct ebpf_error *err);
 /* Puts another struct_ops map, of the same struct, in the place of the present one (6.4; the type must allow it). */
 EBPF_API int ebpf_link_update_map(struct ebpf_link *link, struct ebpf_map *map, struct ebpf_error *err);

@@ -143,11 +143,28 @@ static bool may_be_missing(const char *name)
 {
 	static const char *const names[] = { "kprobe",	     "perf_kprobe", "perf_uprobe", "uprobe_ref_ctr",
 					     "trampoline",   "vmlinux_btf", "module_btf",  "syscall_wrapper",
-					     "tracing_link", "cgroup_link", "cgroup_multi" };
+					     "tracing_link", "cgroup_link", "cgroup_multi", "netkit", "kprobe_multi",
+					     "kprobe_session", "uprobe_multi", "uprobe_multi_pid", "uprobe_session",
+					     "netfilter_link", "sockmap_link" };
 
 	for (size_t i = 0; i < EBPF_COUNT(names); i++)
 		if (!strcmp(names[i], name))
 			return true;
+	return false;
+}
+
+/* Even a distribution's kernel of a version that has them may be built without. */
+static bool is_configured_away(struct ebpf_kernel *kernel, const char *name)
+{
+	static const char *const needs[][2] = {
+		{ "kprobe_multi", "CONFIG_FPROBE" },   { "kprobe_session", "CONFIG_FPROBE" },
+		{ "netkit", "CONFIG_NETKIT" },         { "netfilter_link", "CONFIG_NETFILTER_BPF_LINK" },
+	};
+	char value[16];
+
+	for (size_t i = 0; i < EBPF_COUNT(needs); i++)
+		if (!strcmp(needs[i][0], name))
+			return !ebpf_kernel_config(kernel, needs[i][1], value, sizeof value, NULL) && !value[0];
 	return false;
 }
 
@@ -170,7 +187,8 @@ static void test_features(struct ebpf_kernel *kernel)
 		if (answer < 0)
 			fprintf(stderr, "%s: %s [%s]\n", name, error.message, error.hint);
 		CHECK(answer >= 0);
-		if (answer == 0 && new_enough && (!may_be_missing(name) || getenv("EBPF_COMPLETE_KERNEL"))) {
+		if (answer == 0 && new_enough && !is_configured_away(kernel, name) &&
+		    (!may_be_missing(name) || getenv("EBPF_COMPLETE_KERNEL"))) {
 			fprintf(stderr, "feature '%s' (%s) is said to be missing\n", name, since);
 			CHECK(answer);
 		}

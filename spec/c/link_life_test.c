@@ -82,7 +82,7 @@ static void test_sections(void)
 		   "path", NULL);
 	check_auto(sectioned(BPF_PROG_TYPE_SOCKET_FILTER, 0, "socket", NULL), lo, 0, "its socket", NULL);
 	check_auto(sectioned(BPF_PROG_TYPE_SCHED_CLS, 0, "tc", NULL), lo, 0, "in which direction", NULL);
-	check_auto(sectioned(BPF_PROG_TYPE_SYSCALL, 0, "syscall", NULL), lo, 0, "section 'syscall'", NULL);
+	check_auto(sectioned(BPF_PROG_TYPE_SCHED_ACT, 0, "action", NULL), lo, 0, "section 'action'", NULL);
 }
 
 static void test_many(void)
@@ -221,6 +221,11 @@ static ssize_t fail_send(int fd, const void *data, size_t size, int flags)
 	return fails() ? -ENOBUFS : ebpf_sys_linux.send(fd, data, size, flags);
 }
 
+static int fail_setsockopt(int fd, int level, int name, const void *value, size_t size)
+{
+	return fails() ? -ENOMEM : ebpf_sys_linux.setsockopt(fd, level, name, value, size);
+}
+
 static ssize_t fail_recv(int fd, void *data, size_t size, int flags)
 {
 	return fails() ? -ENOBUFS : ebpf_sys_linux.recv(fd, data, size, flags);
@@ -266,6 +271,33 @@ static void sweep(const char *kind, struct ebpf_program *program, const struct e
 	CHECK(!"the sweep comes to an end");
 }
 
+static void test_broken_calls_of_the_network(void)
+{
+	struct ebpf_program *tc = LOAD(.type = BPF_PROG_TYPE_SCHED_CLS, .result = -1);
+	struct ebpf_program *lookup = LOAD(.type = BPF_PROG_TYPE_SK_LOOKUP, .attach_type = BPF_SK_LOOKUP, .result = 1);
+	struct ebpf_program *dissector = LOAD(.type = BPF_PROG_TYPE_FLOW_DISSECTOR, .attach_type = BPF_FLOW_DISSECTOR);
+	struct ebpf_program *filter = LOAD(.type = BPF_PROG_TYPE_SOCKET_FILTER);
+	const struct ebpf_link_options *place = OPTIONS(.interface = "lo", .direction = "egress");
+	const struct ebpf_link_options *own = OPTIONS(.cookie = 0);
+	struct ebpf_link *link = NULL;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (has("tcx"))
+		sweep("tc", tc, place, NULL);
+	if (ebpf_link_attach("tc", tc, OPTIONS(.interface = "lo", .direction = "egress", .attach_mode = "legacy"), &link, &error) == 0)
+		sweep("tc", tc, place, "tcx");
+	ebpf_link_close(link);
+	ebpf_error_clear(&error);
+	sweep("netns", lookup, own, NULL);
+	sweep("netns", dissector, own, "netns_link");
+	sweep("socket_filter", filter, OPTIONS(.socket_fd = fd), NULL);
+	close(fd);
+	ebpf_program_close(tc);
+	ebpf_program_close(lookup);
+	ebpf_program_close(dissector);
+	ebpf_program_close(filter);
+}
+
 static void test_broken_calls(void)
 {
 	struct ebpf_program *tracepoint = LOAD(.type = BPF_PROG_TYPE_TRACEPOINT),
@@ -275,7 +307,9 @@ static void test_broken_calls(void)
 	struct ebpf_program *egress =
 		LOAD(.type = BPF_PROG_TYPE_CGROUP_SKB, .attach_type = BPF_CGROUP_INET_EGRESS, .result = 1);
 	const struct ebpf_link_options *event = OPTIONS(.category = "syscalls", .name = "sys_enter_getppid");
+	struct ebpf_program *sampler = LOAD(.type = BPF_PROG_TYPE_PERF_EVENT);
 	const struct ebpf_link_options *function = OPTIONS(.path = "/proc/self/exe", .symbol = "link_test_probed");
+	const struct ebpf_link_options *functions = OPTIONS(.path = "/proc/self/exe", .pattern = "link_test_*");
 
 	failing = ebpf_sys_linux;
 	failing.bpf = fail_bpf;
@@ -287,14 +321,21 @@ static void test_broken_calls(void)
 	failing.socket = fail_socket;
 	failing.send = fail_send;
 	failing.recv = fail_recv;
+	failing.setsockopt = fail_setsockopt;
 	sweep("tracepoint", tracepoint, event, NULL);
 	sweep("tracepoint", tracepoint, event, "perf_link");
 	if (has("perf_uprobe")) {
 		sweep("uprobe", probe, function, NULL);
 		sweep("uprobe", probe, function, "perf_link");
 		sweep("uprobe", probe, function, "perf_uprobe");
+		sweep("uprobe_multi", probe, functions, NULL);
+		sweep("uprobe_multi", probe, functions, "perf_uprobe");
 		CHECK_INT(left_events("uprobe_events"), 0);
 	}
+	sweep("perf_event", sampler, OPTIONS(.event = "page-faults"), NULL);
+	sweep("perf_event", sampler, OPTIONS(.event = "page-faults"), "perf_link");
+	ebpf_program_close(sampler);
+	test_broken_calls_of_the_network();
 	sweep("xdp", xdp, OPTIONS(.interface = "lo"), NULL);
 	sweep("xdp", xdp, OPTIONS(.interface = "lo"), "xdp_link");
 	if (cgroup_mount[0]) {

@@ -221,7 +221,7 @@ static void send_frame(const char *device)
 
 static void send_over_netkit(void)
 {
-	send_frame("nk0");
+	send_frame("primary0");
 }
 
 static void test_netkit(void)
@@ -234,12 +234,12 @@ static void test_netkit(void)
 		ebpf_program_close(program);
 		return;
 	}
-	change_device("nk0", true);
-	change_device("nk1", false);
+	change_device("primary0", true);
+	change_device("nk0", false); /* as the kernel calls the peer */
 	primary = load_tc(BPF_NETKIT_PRIMARY, NEXT, 1);
-	check_link("netkit", program, OPTIONS(.interface = "nk0", .direction = "primary"), "link", send_over_netkit);
-	check_link("netkit", primary, OPTIONS(.interface = "nk0", .first = true), "link", send_over_netkit);
-	check_fails("netkit", primary, OPTIONS(.interface = "lo"), EINVAL, "netkit primary lo", "must be a netkit device");
+	check_link("netkit", program, OPTIONS(.interface = "primary0", .direction = "primary"), "link", send_over_netkit);
+	check_link("netkit", primary, OPTIONS(.interface = "primary0", .first = true), "link", send_over_netkit);
+	check_fails("netkit", primary, OPTIONS(.interface = "lo"), ENXIO, "netkit primary lo", "must be a netkit device");
 	ebpf_program_close(program);
 	ebpf_program_close(primary);
 }
@@ -382,8 +382,8 @@ static void test_sockmap(void)
 	CHECK(sockets >= 0);
 	check_link("sk_msg", message, OPTIONS(.map = sockets), newest, send_message);
 	check_link("sk_skb", stream, OPTIONS(.map = sockets), newest, receive_message);
-	check_link("sockmap", bare, OPTIONS(.map = sockets, .attach_type = "sk_skb_stream_verdict", .attach_mode = "legacy"), "attach",
-		   receive_message);
+	check_link("sockmap", bare,
+		   OPTIONS(.map = sockets, .attach_type = "sk_skb_stream_verdict", .attach_mode = "legacy"), "attach", receive_message);
 	mask("sockmap_link", true);
 	check_link("sockmap", message, OPTIONS(.map = sockets), "attach", send_message);
 	check_fails("sockmap", message, OPTIONS(.map = sockets, .attach_mode = "link"), ENOTSUP, "Linux 6.10", "");

@@ -242,7 +242,7 @@ static bool lsm_is_active(void)
 	int fd;
 
 	snprintf(path, sizeof path, "%s/security", scratch);
-	if (mkdir(path, 0755) || mount("none", path, "securityfs", 0, NULL))
+	if (mkdir(path, 0755) == 0 && mount("none", path, "securityfs", 0, NULL))
 		return false;
 	snprintf(path, sizeof path, "%s/security/lsm", scratch);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -531,6 +531,42 @@ static void check_cgroup_update(struct ebpf_program *program, const char *interf
 	ebpf_program_close(other);
 }
 
+static void bind_from_cgroup(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	char path[600];
+	pid_t child = fork();
+	int fd;
+
+	if (child == 0) {
+		snprintf(path, sizeof path, "%s/cgroup.procs", cgroup_path);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0 || write(fd, "0", 1) != 1)
+			perror(path);
+		fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		_exit(bind(fd, (struct sockaddr *)&address, sizeof address) != 0);
+	}
+	waitpid(child, NULL, 0);
+}
+
+/* Security hooks for a cgroup alone (Linux 6.0). */
+static void check_lsm_cgroup(void)
+{
+	struct ebpf_program *program;
+
+	if (ebpf_kernel_version(kernel) < 6 << 16 || !has("trampoline") || !lsm_is_active()) {
+		printf("note: lsm_cgroup: not tried\n");
+		return;
+	}
+	program = LOAD(.type = BPF_PROG_TYPE_LSM, .attach_type = BPF_LSM_CGROUP,
+		       .btf_id = type_id("bpf_lsm_socket_bind", BTF_KIND_FUNC), .result = 1);
+	check_link("cgroup", program, OPTIONS(.path = cgroup_path), "link", bind_from_cgroup);
+	mask("cgroup_link", true);
+	check_link("cgroup", program, OPTIONS(.path = cgroup_path), "attach", bind_from_cgroup);
+	mask("cgroup_link", false);
+	ebpf_program_close(program);
+}
+
 static void test_cgroup(void)
 {
 	struct ebpf_program *program =
@@ -556,6 +592,7 @@ static void test_cgroup(void)
 	check_link("cgroup", program, OPTIONS(.cgroup_fd = fd), newest, send_from_cgroup);
 	close(fd);
 	check_cgroup_update(program, newest);
+	check_lsm_cgroup();
 	mask("cgroup_link", true);
 	check_link("cgroup", program, OPTIONS(.path = cgroup_path), "attach", send_from_cgroup);
 	check_cgroup_update(program, "attach");

@@ -516,6 +516,78 @@ static int probe_perf_link(struct ebpf_kernel *kernel)
 	return try_link(kernel, BPF_PROG_TYPE_TRACEPOINT, 0, BPF_PERF_EVENT);
 }
 
+/* -- links on many places: with arguments that are wrong in a way that only who knows such links complains of -- */
+
+static int try_multi(struct ebpf_kernel *kernel, uint32_t attach_type, void (*fill)(union bpf_attr *attr), int complaint)
+{
+	union bpf_attr attr;
+	int result, program;
+
+	program_attr(&attr, BPF_PROG_TYPE_KPROBE, return_zero, EBPF_COUNT(return_zero));
+	attr.expected_attach_type = attach_type;
+	program = kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr);
+	if (program < 0)
+		return verdict(kernel, program);
+	memset(&attr, 0, sizeof attr);
+	attr.link_create.prog_fd = (uint32_t)program;
+	attr.link_create.attach_type = attach_type;
+	fill(&attr);
+	result = kernel->sys->bpf(BPF_LINK_CREATE, &attr, EBPF_ATTR_SIZE(link_create));
+	kernel->sys->close(program);
+	return result == complaint ? 1 : verdict(kernel, result);
+}
+
+/* Addresses that cannot be read. */
+static void fill_kprobes(union bpf_attr *attr)
+{
+	attr->link_create.kprobe_multi.cnt = 1;
+	attr->link_create.kprobe_multi.addrs = 1;
+}
+
+/* A folder instead of a file. */
+static void fill_uprobes(union bpf_attr *attr)
+{
+	static const uint64_t offset;
+
+	attr->link_create.uprobe_multi.path = ebpf_ptr("/");
+	attr->link_create.uprobe_multi.offsets = ebpf_ptr(&offset);
+	attr->link_create.uprobe_multi.cnt = 1;
+}
+
+static int probe_kprobe_multi(struct ebpf_kernel *kernel)
+{
+	return try_multi(kernel, BPF_TRACE_KPROBE_MULTI, fill_kprobes, -EFAULT);
+}
+
+static int probe_kprobe_session(struct ebpf_kernel *kernel)
+{
+	return try_multi(kernel, BPF_TRACE_KPROBE_SESSION, fill_kprobes, -EFAULT);
+}
+
+static int probe_uprobe_multi(struct ebpf_kernel *kernel)
+{
+	return try_multi(kernel, BPF_TRACE_UPROBE_MULTI, fill_uprobes, -EBADF);
+}
+
+static int probe_uprobe_session(struct ebpf_kernel *kernel)
+{
+	return try_multi(kernel, BPF_TRACE_UPROBE_SESSION, fill_uprobes, -EBADF);
+}
+
+/* The kernel that counts processes refuses a negative one before it looks at the file. */
+static void fill_negative_pid(union bpf_attr *attr)
+{
+	fill_uprobes(attr);
+	attr->link_create.uprobe_multi.pid = (uint32_t)-1;
+}
+
+static int probe_uprobe_multi_pid(struct ebpf_kernel *kernel)
+{
+	int result = probe_uprobe_multi(kernel);
+
+	return result == 1 ? try_multi(kernel, BPF_TRACE_UPROBE_MULTI, fill_negative_pid, -EINVAL) : result;
+}
+
 /* A device that does not exist is looked for only where the kind of attachment is built in; interface indices are
  * positive. */
 static int try_device(struct ebpf_kernel *kernel, uint32_t attach_type)
@@ -722,6 +794,11 @@ static const struct feature {
 	[EBPF_FEATURE_XDP_LINK] = { "xdp_link", "5.9", probe_xdp_link },
 	[EBPF_FEATURE_PERF_LINK] = { "perf_link", "5.15", probe_perf_link },
 	[EBPF_FEATURE_TRACING_LINK] = { "tracing_link", "5.19", probe_tracing_link },
+	[EBPF_FEATURE_KPROBE_MULTI] = { "kprobe_multi", "5.18", probe_kprobe_multi },
+	[EBPF_FEATURE_KPROBE_SESSION] = { "kprobe_session", "6.10", probe_kprobe_session },
+	[EBPF_FEATURE_UPROBE_MULTI] = { "uprobe_multi", "6.6", probe_uprobe_multi },
+	[EBPF_FEATURE_UPROBE_MULTI_PID] = { "uprobe_multi_pid", "6.10", probe_uprobe_multi_pid },
+	[EBPF_FEATURE_UPROBE_SESSION] = { "uprobe_session", "6.13", probe_uprobe_session },
 	[EBPF_FEATURE_TCX] = { "tcx", "6.6", probe_tcx },
 	[EBPF_FEATURE_NETKIT] = { "netkit", "6.7", probe_netkit },
 	[EBPF_FEATURE_ITER] = { "iter", "5.8", probe_iter },

@@ -44,6 +44,11 @@ enum ebpf_feature {
 	EBPF_FEATURE_PERF_LINK, /* 5.15 */
 	EBPF_FEATURE_TRACING_LINK, /* 5.19: BPF_LINK_CREATE for tracing and LSM programs; else BPF_RAW_TRACEPOINT_OPEN
 				    */
+	EBPF_FEATURE_KPROBE_MULTI, /* 5.18, a kernel built with fprobe: one link on many kernel functions */
+	EBPF_FEATURE_KPROBE_SESSION, /* 6.10 */
+	EBPF_FEATURE_UPROBE_MULTI, /* 6.6: one link on many places in a file */
+	EBPF_FEATURE_UPROBE_MULTI_PID, /* 6.10: its `pid` is of a process, not of a thread */
+	EBPF_FEATURE_UPROBE_SESSION, /* 6.13 */
 	EBPF_FEATURE_TCX, /* 6.6: tc programs by link */
 	EBPF_FEATURE_NETKIT, /* 6.7, a kernel built with it */
 	EBPF_FEATURE_ITER, /* 5.8: iterators */
@@ -116,6 +121,18 @@ int ebpf_kernel_symbols(struct ebpf_kernel *kernel, const char *const *names, ui
 /* The names of symbols at exactly these addresses, which are ascending: malloc'ed, NULL where there is none. */
 int ebpf_kernel_symbol_names(struct ebpf_kernel *kernel, const uint64_t *addresses, char **names, size_t count,
 			     struct ebpf_error *err);
+/* Functions that may be traced and match a pattern of the shell, "tcp_*" or "module:*". */
+struct ebpf_functions {
+	char **names;
+	uint64_t *addresses; /* where they are traced, if `addressed` */
+	bool addressed;
+	size_t count, capacity;
+};
+/* With addresses, where they are asked for and known, all functions of one name are in the list, else one of them. ENOENT when none
+ * matches, ENOTSUP when nothing here lists them. On success to be freed. */
+int ebpf_kernel_functions(struct ebpf_kernel *kernel, const char *pattern, bool addressed, struct ebpf_functions *out,
+			  struct ebpf_error *err);
+void ebpf_functions_free(struct ebpf_functions *list);
 
 /* The function that enters a system call: "openat" -> "__x64_sys_openat", or "__se_sys_openat" where calls have no
  * wrapper of the architecture. */

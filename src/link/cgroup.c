@@ -1,7 +1,7 @@
 /* cgroup.c -- programs of all cgroup types on a cgroup (version 2) and what is below it.
  *
- * Chain: BPF_LINK_CREATE (5.7; at a place among others 6.17) -> BPF_PROG_ATTACH beside others (BPF_F_ALLOW_MULTI, 4.15) -> BPF_PROG_ATTACH that a
- * lower cgroup may override (4.10).
+ * Chain: BPF_LINK_CREATE (5.7; at a place among others 6.17) -> BPF_PROG_ATTACH beside others (BPF_F_ALLOW_MULTI, 4.15)
+ * -> BPF_PROG_ATTACH that a lower cgroup may override (4.10).
  */
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -287,7 +287,7 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 		if (ebpf_link_has_anchor(given) && !ebpf_kernel_supports(link->kernel, EBPF_FEATURE_CGROUP_ORDER))
 			return ebpf_fail(err, ENOTSUP, "%s: a place among others needs Linux %s", link->target,
 					 ebpf_feature_since(EBPF_FEATURE_CGROUP_ORDER));
-		if (ebpf_link_has_anchor(given) && result != -EINVAL)
+		if (ebpf_link_has_anchor(given))
 			return ebpf_link_explain_anchor(link, given, ebpf_link_fail(link, result, err), err);
 		if (ebpf_kernel_supports(link->kernel, EBPF_FEATURE_CGROUP_LINK))
 			return explain(link, program, result, err);

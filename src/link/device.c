@@ -101,7 +101,7 @@ int ebpf_link_explain_anchor(struct ebpf_link *link, const struct ebpf_link_opti
 		ebpf_fail(err, code, "%s: others have attached or detached meanwhile: revision %llu is not the present one",
 			  link->target, (unsigned long long)given->expected_revision);
 		break;
-	case -ENOENT: case -ERANGE:
+	case -ENOENT: case -ERANGE: case -EINVAL:
 		if (given->before || given->after || given->before_id || given->after_id)
 			ebpf_fail(err, code, "%s: what it is to be placed beside is not attached here", link->target);
 		break;

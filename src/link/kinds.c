@@ -8,10 +8,10 @@
 
 #include "link/link.h"
 
-extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_iter, ebpf_kind_kprobe,
-	ebpf_kind_uprobe, ebpf_kind_perf_event, ebpf_kind_xdp, ebpf_kind_tc, ebpf_kind_netkit,
-	ebpf_kind_cgroup, ebpf_kind_netns, ebpf_kind_netfilter, ebpf_kind_sockmap, ebpf_kind_socket_filter, ebpf_kind_reuseport,
-	ebpf_kind_lirc, ebpf_kind_struct_ops;
+extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_iter,
+	ebpf_kind_kprobe, ebpf_kind_kprobe_multi, ebpf_kind_uprobe, ebpf_kind_uprobe_multi, ebpf_kind_perf_event, ebpf_kind_xdp,
+	ebpf_kind_tc, ebpf_kind_netkit, ebpf_kind_cgroup, ebpf_kind_netns, ebpf_kind_netfilter, ebpf_kind_sockmap,
+	ebpf_kind_socket_filter, ebpf_kind_reuseport, ebpf_kind_lirc, ebpf_kind_struct_ops;
 
 const struct ebpf_link_kind *const ebpf_link_kinds[] = {
 	&ebpf_kind_tracepoint,
@@ -19,7 +19,9 @@ const struct ebpf_link_kind *const ebpf_link_kinds[] = {
 	&ebpf_kind_tracing,
 	&ebpf_kind_iter,
 	&ebpf_kind_kprobe,
+	&ebpf_kind_kprobe_multi,
 	&ebpf_kind_uprobe,
+	&ebpf_kind_uprobe_multi,
 	&ebpf_kind_perf_event,
 	&ebpf_kind_xdp,
 	&ebpf_kind_tc,
@@ -96,7 +98,6 @@ static const struct ebpf_option every[] = {
 	EBPF_LINK_OPTION(max_active, EBPF_OPTION_U32, 0),
 	EBPF_LINK_OPTION(flags, EBPF_OPTION_U32, 0),
 	EBPF_LINK_OPTION(ret, EBPF_OPTION_BOOL, 0),
-	EBPF_LINK_OPTION(session, EBPF_OPTION_BOOL, 0),
 	EBPF_LINK_OPTION(first, EBPF_OPTION_BOOL, 0),
 	EBPF_LINK_OPTION(defrag, EBPF_OPTION_BOOL, 0),
 	EBPF_LINK_OPTION(type, EBPF_OPTION_STRING, 0),
@@ -304,7 +305,7 @@ static void section_word(const struct ebpf_program *program, char *word, size_t 
 		word[length - 2] = '\0';
 }
 
-static const struct ebpf_link_kind *kind_of_probe(const char *word)
+static const struct ebpf_link_kind *kind_of_probe(uint32_t attach_type, const char *word)
 {
 	static const struct {
 		const char *word;
@@ -313,8 +314,17 @@ static const struct ebpf_link_kind *kind_of_probe(const char *word)
 		{ "kprobe", &ebpf_kind_kprobe },   { "kretprobe", &ebpf_kind_kprobe },
 		{ "ksyscall", &ebpf_kind_kprobe }, { "kretsyscall", &ebpf_kind_kprobe },
 		{ "uprobe", &ebpf_kind_uprobe },   { "uretprobe", &ebpf_kind_uprobe },
+		/* loaded without their attach type, where the kernel has no such links */
+		{ "kprobe.multi", &ebpf_kind_kprobe_multi }, { "kretprobe.multi", &ebpf_kind_kprobe_multi },
+		{ "uprobe.multi", &ebpf_kind_uprobe_multi }, { "uretprobe.multi", &ebpf_kind_uprobe_multi },
 	};
 
+	switch (attach_type) {
+	case BPF_TRACE_KPROBE_MULTI: case BPF_TRACE_KPROBE_SESSION:
+		return &ebpf_kind_kprobe_multi;
+	case BPF_TRACE_UPROBE_MULTI: case BPF_TRACE_UPROBE_SESSION:
+		return ebpf_starts_with(word, "usdt") ? NULL : &ebpf_kind_uprobe_multi;
+	}
 	for (size_t i = 0; i < EBPF_COUNT(words); i++)
 		if (!strcmp(words[i].word, word))
 			return words[i].kind;
@@ -345,7 +355,7 @@ static const struct ebpf_link_kind *kind_of(const struct ebpf_program *program, 
 	case BPF_PROG_TYPE_RAW_TRACEPOINT: case BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE:
 		return &ebpf_kind_raw_tracepoint;
 	case BPF_PROG_TYPE_KPROBE:
-		return program->attach_type ? NULL : kind_of_probe(word);
+		return kind_of_probe(program->attach_type, word);
 	case BPF_PROG_TYPE_TRACING:
 		return kind_of_tracing(program->attach_type);
 	case BPF_PROG_TYPE_LSM:

@@ -72,8 +72,8 @@ int ebpf_link_undo_prog_attach(struct ebpf_link *link, struct ebpf_error *err)
 	return result && result != -ENOENT ? ebpf_link_fail(link, result, err) : 0;
 }
 
-int ebpf_link_replace_kept(struct ebpf_link *link, struct ebpf_program *program, int (*replace)(struct ebpf_link *link, int program_fd),
-			   struct ebpf_error *err)
+int ebpf_link_replace_kept(struct ebpf_link *link, struct ebpf_program *program,
+			   int (*replace)(struct ebpf_link *link, int program_fd), struct ebpf_error *err)
 {
 	int kept = ebpf_link_keep_fd(link, program->fd), result;
 
@@ -131,8 +131,9 @@ struct ebpf_link *ebpf_link_new(struct ebpf_kernel *kernel, const struct ebpf_li
 
 struct ebpf_link *ebpf_link_add_part(struct ebpf_link *link, struct ebpf_error *err)
 {
-	struct ebpf_link **grown = ebpf_grow(link->parts, &link->part_capacity, link->part_count, sizeof(struct ebpf_link *)), *part;
+	struct ebpf_link **grown, *part;
 
+	grown = ebpf_grow(link->parts, &link->part_capacity, link->part_count, sizeof(struct ebpf_link *));
 	if (grown)
 		link->parts = grown;
 	part = grown ? ebpf_link_new(link->kernel, link->kind) : NULL;
@@ -308,9 +309,102 @@ static uint32_t attach_type_of(const struct bpf_link_info *info, uint32_t otherw
 	case BPF_LINK_TYPE_NETNS: return info->netns.attach_type;
 	case BPF_LINK_TYPE_TCX: return info->tcx.attach_type;
 	case BPF_LINK_TYPE_NETKIT: return info->netkit.attach_type;
+	case BPF_LINK_TYPE_SOCKMAP: return info->sockmap.attach_type;
 	case BPF_LINK_TYPE_XDP: return BPF_XDP;
 	case BPF_LINK_TYPE_PERF_EVENT: return BPF_PERF_EVENT;
 	default: return otherwise;
+	}
+}
+
+/* enum bpf_perf_event_type: which member of the union it is */
+static void take_perf_event(const struct bpf_link_info *raw, struct ebpf_link_info *info)
+{
+	switch (raw->perf_event.type) {
+	case 1: case 2:
+		info->cookie = raw->perf_event.uprobe.cookie;
+		break;
+	case 3: case 4:
+		info->cookie = raw->perf_event.kprobe.cookie;
+		info->missed = raw->perf_event.kprobe.missed;
+		break;
+	case 5:
+		info->cookie = raw->perf_event.tracepoint.cookie;
+		break;
+	case 6:
+		info->cookie = raw->perf_event.event.cookie;
+		break;
+	}
+}
+
+/* The kernel writes names where it is told to, in a second call: only then it is known that there is one. */
+static void take_name(struct ebpf_link *link, struct ebpf_link_info *info)
+{
+	struct bpf_link_info raw;
+
+	memset(&raw, 0, sizeof raw);
+	raw.iter.target_name = ebpf_ptr(info->name); /* tp_name and its length are at the same place */
+	raw.iter.target_name_len = sizeof info->name;
+	if (object_info(link, link->fd, &raw, sizeof raw))
+		info->name[0] = '\0';
+	info->name[sizeof info->name - 1] = '\0';
+}
+
+static void take_details(struct ebpf_link *link, const struct bpf_link_info *raw, struct ebpf_link_info *info)
+{
+	switch (raw->type) {
+	case BPF_LINK_TYPE_RAW_TRACEPOINT:
+		info->cookie = raw->raw_tracepoint.cookie;
+		take_name(link, info);
+		break;
+	case BPF_LINK_TYPE_TRACING:
+		info->target_object_id = raw->tracing.target_obj_id;
+		info->target_btf_id = raw->tracing.target_btf_id;
+		info->cookie = raw->tracing.cookie;
+		break;
+	case BPF_LINK_TYPE_CGROUP:
+		info->cgroup_id = raw->cgroup.cgroup_id;
+		break;
+	case BPF_LINK_TYPE_ITER:
+		take_name(link, info);
+		info->map_id = raw->iter.map.map_id;
+		if (!strcmp(info->name, "cgroup"))
+			info->cgroup_id = raw->iter.cgroup.cgroup_id;
+		if (ebpf_starts_with(info->name, "task")) {
+			info->tid = raw->iter.task.tid;
+			info->pid = raw->iter.task.pid;
+		}
+		break;
+	case BPF_LINK_TYPE_NETNS:
+		info->netns_ino = raw->netns.netns_ino;
+		break;
+	case BPF_LINK_TYPE_XDP:
+		info->ifindex = raw->xdp.ifindex;
+		break;
+	case BPF_LINK_TYPE_TCX: case BPF_LINK_TYPE_NETKIT:
+		info->ifindex = raw->tcx.ifindex;
+		break;
+	case BPF_LINK_TYPE_STRUCT_OPS:
+		info->map_id = raw->struct_ops.map_id;
+		break;
+	case BPF_LINK_TYPE_SOCKMAP:
+		info->map_id = raw->sockmap.map_id;
+		break;
+	case BPF_LINK_TYPE_NETFILTER:
+		info->family = raw->netfilter.pf;
+		info->hook = raw->netfilter.hooknum;
+		info->priority = raw->netfilter.priority;
+		break;
+	case BPF_LINK_TYPE_KPROBE_MULTI:
+		info->count = raw->kprobe_multi.count;
+		info->missed = raw->kprobe_multi.missed;
+		break;
+	case BPF_LINK_TYPE_UPROBE_MULTI:
+		info->count = raw->uprobe_multi.count;
+		info->pid = raw->uprobe_multi.pid;
+		break;
+	case BPF_LINK_TYPE_PERF_EVENT:
+		take_perf_event(raw, info);
+		break;
 	}
 }
 
@@ -324,8 +418,10 @@ int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct e
 		return fail_detached(link, "info", err);
 	if (link->part_count) { /* what all of them have in common */
 		result = ebpf_link_info(link->parts[0], info, err);
-		if (!result)
+		if (!result) {
 			info->id = 0;
+			info->count = (uint32_t)link->part_count;
+		}
 		return result;
 	}
 	memset(&raw, 0, sizeof raw);
@@ -335,6 +431,8 @@ int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct e
 		found.id = raw.id;
 		found.program_id = raw.prog_id;
 		found.attach_type = attach_type_of(&raw, link->attach_type);
+		if (!result)
+			take_details(link, &raw, &found);
 	} else if (!link->map) {
 		result = program_of(link, &found.program_id);
 	}

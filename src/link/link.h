@@ -85,16 +85,18 @@ int ebpf_link_set_target(struct ebpf_link *link, struct ebpf_error *err, const c
 int ebpf_link_create(struct ebpf_link *link, union bpf_attr *attr);
 /* The id of a program by its descriptor; 0 when the kernel does not tell. */
 uint32_t ebpf_link_program_id(struct ebpf_link *link, int fd);
-/* BPF_PROG_ATTACH and _DETACH of link->attach_type at link->target_fd (0 when there is none); `replaced_fd` with BPF_F_REPLACE alone. -errno. */
+/* BPF_PROG_ATTACH and _DETACH of link->attach_type at link->target_fd (0 when there is none); `replaced_fd` with
+ * BPF_F_REPLACE alone. -errno. */
 int ebpf_link_prog_attach(struct ebpf_link *link, int program_fd, uint32_t flags, int replaced_fd);
 int ebpf_link_prog_detach(struct ebpf_link *link, int program_fd);
 /* undo() of such an attachment, of the program in link->program_fd_kept; none is there any more is fine. */
 int ebpf_link_undo_prog_attach(struct ebpf_link *link, struct ebpf_error *err);
 /* A close-on-exec duplicate of a descriptor; -errno. */
 int ebpf_link_keep_fd(struct ebpf_link *link, int fd);
-/* update() of an attachment without a BPF link: `replace` puts the program in the place of ours; then its duplicate is kept for detaching. */
-int ebpf_link_replace_kept(struct ebpf_link *link, struct ebpf_program *program, int (*replace)(struct ebpf_link *link, int program_fd),
-			   struct ebpf_error *err);
+/* update() of an attachment without a BPF link: `replace` puts the program in the place of ours; then its duplicate is kept
+ * for detaching. */
+int ebpf_link_replace_kept(struct ebpf_link *link, struct ebpf_program *program,
+			   int (*replace)(struct ebpf_link *link, int program_fd), struct ebpf_error *err);
 /* Fails with "<target>: <text of the errno>" and a hint for the common reasons (EPERM, EACCES). */
 int ebpf_link_fail(struct ebpf_link *link, int code, struct ebpf_error *err);
 

@@ -36,20 +36,20 @@ static bool is_reuseport(const struct ebpf_link *link)
 	return !strcmp(link->kind->name, "reuseport");
 }
 
+static int set_option(struct ebpf_link *link, int name, int value)
+{
+	return ebpf_kernel_sys(link->kernel)->setsockopt(link->socket_fd, SOL_SOCKET, name, &value, sizeof value);
+}
+
 static int set_program(struct ebpf_link *link, int program_fd)
 {
-	return ebpf_kernel_sys(link->kernel)
-		->setsockopt(link->socket_fd, SOL_SOCKET, is_reuseport(link) ? SO_ATTACH_REUSEPORT_EBPF : SO_ATTACH_BPF, &program_fd,
-			     sizeof program_fd);
+	return set_option(link, is_reuseport(link) ? SO_ATTACH_REUSEPORT_EBPF : SO_ATTACH_BPF, program_fd);
 }
 
 static int take_off(struct ebpf_link *link, struct ebpf_error *err)
 {
-	int none = 0, result;
+	int result = set_option(link, is_reuseport(link) ? SO_DETACH_REUSEPORT_BPF : SO_DETACH_BPF, 0);
 
-	result = ebpf_kernel_sys(link->kernel)
-			 ->setsockopt(link->socket_fd, SOL_SOCKET, is_reuseport(link) ? SO_DETACH_REUSEPORT_BPF : SO_DETACH_BPF, &none,
-				      sizeof none);
 	if (result && result != -ENOENT) {
 		ebpf_link_fail(link, result, err);
 		if (result == -ENOPROTOOPT)
@@ -73,8 +73,8 @@ static int explain(struct ebpf_link *link, const struct ebpf_program *program, i
 		break;
 	case -EINVAL:
 		if (is_reuseport(link))
-			ebpf_hint(err, "the socket must have SO_REUSEPORT, and the program be of type sk_reuseport or socket_filter, "
-				  "not %s", ebpf_enum_name(EBPF_PROGRAM_TYPE, program->type));
+			ebpf_hint(err, "the socket must have SO_REUSEPORT, and the program be of type sk_reuseport or "
+				  "socket_filter, not %s", ebpf_enum_name(EBPF_PROGRAM_TYPE, program->type));
 		else
 			ebpf_hint(err, "the program must be of type socket_filter, not %s",
 				  ebpf_enum_name(EBPF_PROGRAM_TYPE, program->type));

@@ -315,8 +315,11 @@ static int check(const struct ebpf_program *program, const struct place *place, 
 static int choose_mode(struct ebpf_link *link, const char *alias, const struct ebpf_link_options *given,
 		       enum ebpf_attach_mode *mode, struct ebpf_error *err)
 {
+	uint32_t flags, relative;
 	int result = ebpf_attach_mode(given->attach_mode, mode, err);
 
+	if (!result)
+		result = ebpf_link_anchor(given, "tc", &flags, &relative, err);
 	if (result)
 		return result;
 	if (given->priority < 0 || given->priority > PRIORITY_MAX)

@@ -244,6 +244,19 @@ static uint32_t stated_version(struct ebpf_spec *spec)
 	return version == 0xfffffffe ? 0 : version;
 }
 
+/* A program for many places by one link is loaded as a plain probe where there are no such links: only so can it be
+ * attached to each by itself. */
+static uint32_t attach_type_of(struct ebpf_load *load, const struct ebpf_program_spec *program)
+{
+	if (program->type != BPF_PROG_TYPE_KPROBE)
+		return program->attach_type;
+	if (program->attach_type == BPF_TRACE_KPROBE_MULTI && !ebpf_kernel_supports(load->kernel, EBPF_FEATURE_KPROBE_MULTI))
+		return 0;
+	if (program->attach_type == BPF_TRACE_UPROBE_MULTI && !ebpf_kernel_supports(load->kernel, EBPF_FEATURE_UPROBE_MULTI))
+		return 0;
+	return program->attach_type;
+}
+
 static void describe(struct ebpf_load *load, const struct ebpf_program_spec *program, const struct ebpf_linked *code,
 		     struct ebpf_program_load *request)
 {
@@ -255,7 +268,7 @@ static void describe(struct ebpf_load *load, const struct ebpf_program_spec *pro
 		.attach_to = program->attach_to,
 		.license = program->license ? program->license : load->spec->license,
 		.type = program->type,
-		.attach_type = program->attach_type,
+		.attach_type = attach_type_of(load, program),
 		.attach_type_optional = section && (section->flags & EBPF_SECTION_ATTACH_OPT),
 		.flags = program->flags,
 		.autoattach = program->autoattach,

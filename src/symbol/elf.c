@@ -10,7 +10,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
-#include "symbol/symbol.h"
+#include "symbol/elf.h"
 
 #define NEAREST_MAX 20000
 
@@ -26,12 +26,6 @@ struct match {
 	bool imported;          /* it is only referred to here */
 	bool other_version;     /* the name is there, the version is not */
 };
-struct table {
-	Elf *elf;
-	Elf_Data *symbols, *versions, *definitions;
-	size_t count, strings, definition_strings;
-};
-
 static Elf_Scn *find_section(Elf *elf, uint32_t type, GElf_Shdr *header)
 {
 	Elf_Scn *section = NULL;
@@ -42,12 +36,12 @@ static Elf_Scn *find_section(Elf *elf, uint32_t type, GElf_Shdr *header)
 	return NULL;
 }
 
-static bool open_table(Elf *elf, uint32_t type, struct table *table)
+bool ebpf_elf_table(Elf *elf, uint32_t type, struct ebpf_elf_table *table)
 {
 	GElf_Shdr header;
 	Elf_Scn *section = find_section(elf, type, &header);
 
-	*table = (struct table){ .elf = elf };
+	*table = (struct ebpf_elf_table){ .elf = elf };
 	if (!section || !header.sh_entsize)
 		return false;
 	table->symbols = elf_getdata(section, NULL);
@@ -68,7 +62,7 @@ static bool open_table(Elf *elf, uint32_t type, struct table *table)
 }
 
 /* The name of version `index` among those that the file defines, or NULL. */
-static const char *version_name(const struct table *table, unsigned index)
+static const char *version_name(const struct ebpf_elf_table *table, unsigned index)
 {
 	GElf_Verdef definition;
 	GElf_Verdaux name;
@@ -91,7 +85,7 @@ static const char *version_name(const struct table *table, unsigned index)
 
 /* In .symtab the version is part of the name ("memcpy@@GLIBC_2.14"); a dynamic symbol has it beside. 0 = no match, -1 =
  * the name but another version than the wanted one, else 2 for the default version (or no versions), 1 for another. */
-static int match_name(const struct table *table, size_t index, const char *name, const struct wanted *wanted)
+static int match_name(const struct ebpf_elf_table *table, size_t index, const char *name, const struct wanted *wanted)
 {
 	GElf_Versym version = 0;
 	const char *own;
@@ -132,7 +126,7 @@ static bool is_function(const GElf_Sym *symbol)
 	return type == STT_FUNC || type == STT_GNU_IFUNC;
 }
 
-static void search_table(const struct table *table, const struct wanted *wanted, struct match *best)
+static void search_table(const struct ebpf_elf_table *table, const struct wanted *wanted, struct match *best)
 {
 	for (size_t i = 0; i < table->count; i++) {
 		const char *name;
@@ -162,8 +156,7 @@ static void search_table(const struct table *table, const struct wanted *wanted,
 	}
 }
 
-/* Addresses to file offsets by the segment that is mapped for execution. */
-static bool to_offset(Elf *elf, uint64_t address, uint64_t *offset)
+bool ebpf_elf_offset(Elf *elf, uint64_t address, uint64_t *offset)
 {
 	size_t count;
 	GElf_Phdr header;
@@ -183,7 +176,7 @@ static bool to_offset(Elf *elf, uint64_t address, uint64_t *offset)
 
 /* -- the error, when there is none -- */
 
-static size_t collect_names(const struct table *table, const char **names, size_t count)
+static size_t collect_names(const struct ebpf_elf_table *table, const char **names, size_t count)
 {
 	for (size_t i = 0; i < table->count && count < NEAREST_MAX; i++) {
 		const char *name;
@@ -200,7 +193,7 @@ static int explain_missing(Elf *elf, const struct wanted *wanted, const struct m
 {
 	static const uint32_t types[] = { SHT_DYNSYM, SHT_SYMTAB };
 	const char **names, *nearest = NULL;
-	struct table table;
+	struct ebpf_elf_table table;
 	GElf_Shdr header;
 	size_t count = 0;
 
@@ -218,7 +211,7 @@ static int explain_missing(Elf *elf, const struct wanted *wanted, const struct m
 		return -ENOENT;
 	names = malloc(NEAREST_MAX * sizeof *names);
 	for (size_t i = 0; names && i < EBPF_COUNT(types); i++)
-		if (open_table(elf, types[i], &table))
+		if (ebpf_elf_table(elf, types[i], &table))
 			count = collect_names(&table, names, count);
 	if (names)
 		nearest = ebpf_nearest(wanted->symbol, names, count);
@@ -235,22 +228,18 @@ static int find_symbol(Elf *elf, const struct wanted *wanted, uint64_t *offset, 
 {
 	static const uint32_t types[] = { SHT_DYNSYM, SHT_SYMTAB };
 	struct match match = { 0 };
-	struct table table;
-	GElf_Ehdr header;
+	struct ebpf_elf_table table;
 	uint64_t other;
 
-	if (elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header) ||
-	    (header.e_type != ET_EXEC && header.e_type != ET_DYN))
-		return ebpf_fail(err, ENOEXEC, "'%s': neither a program nor a shared library in ELF", wanted->path);
 	for (size_t i = 0; i < EBPF_COUNT(types) && !match.rank; i++)
-		if (open_table(elf, types[i], &table))
+		if (ebpf_elf_table(elf, types[i], &table))
 			search_table(&table, wanted, &match);
 	if (!match.rank)
 		return explain_missing(elf, wanted, &match, err);
-	if (!to_offset(elf, match.address, offset))
+	if (!ebpf_elf_offset(elf, match.address, offset))
 		return ebpf_fail(err, EINVAL, "'%s': function '%s' at 0x%llx lies in no segment of code", wanted->path,
 				 wanted->symbol, (unsigned long long)match.address);
-	if (match.ambiguous && to_offset(elf, match.other, &other)) {
+	if (match.ambiguous && ebpf_elf_offset(elf, match.other, &other)) {
 		ebpf_fail(err, EEXIST, "'%s': function '%s' is ambiguous: it is at offset 0x%llx and at 0x%llx",
 			  wanted->path, wanted->symbol, (unsigned long long)*offset, (unsigned long long)other);
 		ebpf_hint(err, "give the offset in the file instead, or a version: name@VERSION");
@@ -259,6 +248,35 @@ static int find_symbol(Elf *elf, const struct wanted *wanted, uint64_t *offset, 
 	if (size)
 		*size = match.size;
 	return 0;
+}
+
+int ebpf_elf_open(const char *path, Elf **elf, struct ebpf_error *err)
+{
+	GElf_Ehdr header;
+	int fd, result;
+
+	if (elf_version(EV_CURRENT) == EV_NONE)
+		return ebpf_fail(err, ENOTSUP, "libelf: %s", elf_errmsg(-1));
+	fd = ebpf_sys_linux.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return ebpf_fail_errno(err, fd, "'%s'", path);
+	/* Not mapped: a file that is cut while it is read must not end the process. */
+	*elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (*elf && elf_kind(*elf) == ELF_K_ELF && gelf_getehdr(*elf, &header) &&
+	    (header.e_type == ET_EXEC || header.e_type == ET_DYN))
+		return fd;
+	if (*elf)
+		result = ebpf_fail(err, ENOEXEC, "'%s': neither a program nor a shared library in ELF", path);
+	else
+		result = ebpf_fail(err, ENOEXEC, "'%s': %s", path, elf_errmsg(-1));
+	ebpf_elf_close(fd, *elf);
+	return result;
+}
+
+void ebpf_elf_close(int fd, Elf *elf)
+{
+	elf_end(elf);
+	ebpf_sys_linux.close(fd);
 }
 
 int ebpf_binary_symbol(const char *path, const char *symbol, uint64_t *offset, uint64_t *size, struct ebpf_error *err)
@@ -272,19 +290,11 @@ int ebpf_binary_symbol(const char *path, const char *symbol, uint64_t *offset, u
 		wanted.version = symbol + wanted.length + strspn(symbol + wanted.length, "@");
 	if (!wanted.length || (wanted.version && !wanted.version[0]))
 		return ebpf_fail(err, EINVAL, "'%s': '%s' is no name of a function", path, symbol);
-	if (elf_version(EV_CURRENT) == EV_NONE)
-		return ebpf_fail(err, ENOTSUP, "libelf: %s", elf_errmsg(-1));
-	fd = ebpf_sys_linux.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	fd = ebpf_elf_open(path, &elf, err);
 	if (fd < 0)
-		return ebpf_fail_errno(err, fd, "'%s'", path);
-	/* Not mapped: a file that is cut while it is read must not end the process. */
-	elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (elf)
-		result = find_symbol(elf, &wanted, &found, size, err);
-	else
-		result = ebpf_fail(err, ENOEXEC, "'%s': %s", path, elf_errmsg(-1));
-	elf_end(elf);
-	ebpf_sys_linux.close(fd);
+		return fd;
+	result = find_symbol(elf, &wanted, &found, size, err);
+	ebpf_elf_close(fd, elf);
 	if (!result)
 		*offset = found;
 	return result;

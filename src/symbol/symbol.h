@@ -14,4 +14,17 @@ int ebpf_binary_find(const char *name, char **path, struct ebpf_error *err);
  * EEXIST when the name is ambiguous at different offsets. `size` (may be NULL) gets the symbol's size. */
 int ebpf_binary_symbol(const char *path, const char *symbol, uint64_t *offset, uint64_t *size, struct ebpf_error *err);
 
+/* All functions that a file defines and whose names match a pattern of the shell, by offset, each place once. ENOENT when
+ * there is none. */
+struct ebpf_binary_function {
+	char *name;
+	uint64_t offset;
+};
+struct ebpf_binary_functions {
+	struct ebpf_binary_function *items;
+	size_t count, capacity;
+};
+int ebpf_binary_functions(const char *path, const char *pattern, struct ebpf_binary_functions *out, struct ebpf_error *err);
+void ebpf_binary_functions_free(struct ebpf_binary_functions *list);
+
 #endif

@@ -1,0 +1,22 @@
+/* elf.h -- what the files of this room share about ELF files. */
+#ifndef EBPF_SYMBOL_ELF_H
+#define EBPF_SYMBOL_ELF_H
+
+#include <gelf.h>
+
+#include "symbol/symbol.h"
+
+struct ebpf_elf_table {
+	Elf *elf;
+	Elf_Data *symbols, *versions, *definitions;
+	size_t count, strings, definition_strings;
+};
+/* The first symbol table of a type (SHT_DYNSYM, SHT_SYMTAB); false when there is none. */
+bool ebpf_elf_table(Elf *elf, uint32_t type, struct ebpf_elf_table *table);
+/* Addresses to file offsets by the segment that is mapped for execution. */
+bool ebpf_elf_offset(Elf *elf, uint64_t address, uint64_t *offset);
+/* A program or shared library: its descriptor, which ebpf_elf_close takes, or -errno. */
+int ebpf_elf_open(const char *path, Elf **elf, struct ebpf_error *err);
+void ebpf_elf_close(int fd, Elf *elf);
+
+#endif
