@@ -270,7 +270,7 @@ static int judge(const char *log)
 		"cannot use helper", /* "program of this type cannot use helper bpf_x#1", 6.9 */
 		"unknown func",      /* before */
 		"invalid func",      /* a number that this kernel does not have */
-		"is not allowed",    /* "calling kernel function x is not allowed" */
+		"calling kernel function", /* "... x is not allowed". (Of a helper, "not allowed in probe" is said for want of the right target.) */
 	};
 	const char *processed = strstr(log, "processed ");
 

@@ -82,6 +82,7 @@ static int fail_unknown(const char *feature, const char *name, const struct prob
 {
 	const char *names[EBPF_GROUP_ROWS], *since, *nearest;
 	size_t count = group ? group->count : EBPF_COUNT(groups);
+	char first[64]; /* what stands before the dot */
 
 	for (size_t i = 0; i < count; i++) {
 		if (group)
@@ -90,7 +91,8 @@ static int fail_unknown(const char *feature, const char *name, const struct prob
 			names[i] = groups[i]->name;
 	}
 	ebpf_fail(err, ENOENT, "feature '%s': there is no such %s", feature, group ? group->name : "group of features");
-	nearest = ebpf_nearest(name, names, count);
+	snprintf(first, sizeof first, "%.*s", (int)strcspn(feature, "."), feature);
+	nearest = ebpf_nearest(group ? name : first, names, count);
 	if (nearest)
 		ebpf_hint(err, "the nearest is '%s%s%s'", group ? group->name : "", group ? "." : "", nearest);
 	return -ENOENT;
