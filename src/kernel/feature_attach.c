@@ -11,6 +11,7 @@
 enum ask {
 	ATTACH,  /* BPF_PROG_ATTACH without a program: EBADF */
 	LOAD,    /* BPF_PROG_LOAD for it: the verifier has its say, as it has not for a place that there is not */
+	LOAD_FREE, /* the same, of programs that are told only later what they are attached to: it loads */
 	DEVICE,  /* BPF_LINK_CREATE on a device that does not exist: ENODEV */
 	SYMBOLS, /* BPF_LINK_CREATE with names that cannot be read: EFAULT */
 	FILE_PATH, /* the same with the path of a file */
@@ -92,9 +93,9 @@ static const struct attach_type types[] = {
 	[BPF_TRACE_KPROBE_SESSION] = { "6.10", BPF_PROG_TYPE_KPROBE, SYMBOLS, NULL },
 	[BPF_TRACE_UPROBE_SESSION] = { "6.13", BPF_PROG_TYPE_KPROBE, FILE_PATH, NULL },
 	[BPF_TRACE_FSESSION] = TRACING("7.0"),
-	[BPF_TRACE_FENTRY_MULTI] = TRACING("7.2"),
-	[BPF_TRACE_FEXIT_MULTI] = TRACING("7.2"),
-	[BPF_TRACE_FSESSION_MULTI] = TRACING("7.2"),
+	[BPF_TRACE_FENTRY_MULTI] = { "7.2", BPF_PROG_TYPE_TRACING, LOAD_FREE, NULL },
+	[BPF_TRACE_FEXIT_MULTI] = { "7.2", BPF_PROG_TYPE_TRACING, LOAD_FREE, NULL },
+	[BPF_TRACE_FSESSION_MULTI] = { "7.2", BPF_PROG_TYPE_TRACING, LOAD_FREE, NULL },
 };
 _Static_assert(EBPF_COUNT(types) == __MAX_BPF_ATTACH_TYPE && EBPF_COUNT(names) == __MAX_BPF_ATTACH_TYPE, "one row per attach type");
 
@@ -148,6 +149,14 @@ static int ask_load(struct ebpf_kernel *kernel, uint32_t program_type, uint32_t 
 	return absurd < 0 ? absurd : !absurd;
 }
 
+static int ask_load_free(struct ebpf_kernel *kernel, uint32_t program_type, uint32_t attach_type)
+{
+	const struct probe_program program = { .type = program_type, .attach_type = attach_type };
+	int result = ebpf_probe_load(kernel, &program);
+
+	return result == -EPERM && ebpf_probe_refuses_trampolines(kernel) ? 0 : ebpf_probe_verdict(kernel, result);
+}
+
 /* BPF_LINK_CREATE of a program that does nothing. */
 static int ask_link(struct ebpf_kernel *kernel, uint32_t attach_type, const struct attach_type *type)
 {
@@ -197,6 +206,8 @@ static int probe(struct ebpf_kernel *kernel, size_t index)
 		return ask_attach(kernel, attach_type);
 	case LOAD:
 		return ask_load(kernel, type->program_type, attach_type);
+	case LOAD_FREE:
+		return ask_load_free(kernel, type->program_type, attach_type);
 	case FEATURE:
 		return ebpf_kernel_has(kernel, type->feature, NULL);
 	default:

@@ -115,6 +115,8 @@ static struct ebpf_insn call_of(const struct kernel_kfunc *kfunc)
 	return (struct ebpf_insn){ .code = 0x85, .src = BPF_PSEUDO_KFUNC_CALL, .off = kfunc->btf_fd ? 1 : 0, .imm = (int32_t)kfunc->id };
 }
 
+/* A call of five parameters is not told from one that may not be made; and the kernel may add one that it passes by itself (7.0). */
+enum { MOST_PARAMETERS = 3 };
 /* The kernel takes at most 256 different kfuncs in a program, and sorts them anew for each: few at a time are faster. */
 enum { BATCH = 48 };
 
@@ -132,7 +134,8 @@ static void batch(struct ebpf_kernel *kernel, struct kernel_calls *known, uint32
 		size_t count = 0;
 
 		for (; at < known->kfunc_count && count < BATCH; at++) {
-			if (known->kfuncs[at].btf_fd || known->kfuncs[at].parameters >= 5 || known->kfuncs[at].answers[type] != CALL_UNKNOWN)
+			if (known->kfuncs[at].btf_fd || known->kfuncs[at].parameters > MOST_PARAMETERS ||
+			    known->kfuncs[at].answers[type] != CALL_UNKNOWN)
 				continue;
 			kfuncs[count] = &known->kfuncs[at];
 			answers[count] = CALL_UNKNOWN;

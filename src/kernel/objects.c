@@ -1,4 +1,4 @@
-/* objects.c -- the objects of the whole kernel, by their ids. */
+/* objects.c -- the objects of the whole kernel: their ids, and whether their runs are counted. */
 #include "kernel/context.h"
 
 int ebpf_kernel_next_id(struct ebpf_kernel *kernel, enum ebpf_object_kind kind, uint32_t after, uint32_t *id, struct ebpf_error *err)
@@ -33,4 +33,25 @@ int ebpf_kernel_next_id(struct ebpf_kernel *kernel, enum ebpf_object_kind kind, 
 		ebpf_hint(err, "this needs Linux %s", rows[kind].since);
 	}
 	return code;
+}
+
+int ebpf_kernel_enable_stats(struct ebpf_kernel *kernel, struct ebpf_error *err)
+{
+	union bpf_attr attr;
+	char why[256];
+	int fd;
+
+	memset(&attr, 0, sizeof attr);
+	attr.enable_stats.type = BPF_STATS_RUN_TIME;
+	fd = kernel->sys->bpf(BPF_ENABLE_STATS, &attr, EBPF_ATTR_SIZE(enable_stats));
+	if (fd >= 0)
+		return fd;
+	ebpf_fail_errno(err, fd, "kernel: count the runs of programs");
+	if (fd == -EPERM) {
+		ebpf_kernel_explain_eperm(kernel, why, sizeof why);
+		ebpf_hint(err, "%s", why);
+	} else if (fd == -EINVAL) {
+		ebpf_hint(err, "this needs Linux 5.8; before that: sysctl kernel.bpf_stats_enabled=1");
+	}
+	return fd;
 }

@@ -165,7 +165,7 @@ static void drop_other_options(const struct ebpf_link_kind *kind, struct ebpf_li
 
 /* -- attaching -- */
 
-static struct ebpf_link *new_link(const struct ebpf_link_kind *kind, struct ebpf_program *program)
+struct ebpf_link *ebpf_link_new(struct ebpf_kernel *kernel, const struct ebpf_link_kind *kind)
 {
 	struct ebpf_link *link = calloc(1, sizeof *link);
 
@@ -173,7 +173,7 @@ static struct ebpf_link *new_link(const struct ebpf_link_kind *kind, struct ebpf
 		return NULL;
 	link->refs = 1;
 	link->fd = link->perf_fd = link->program_fd_kept = link->cgroup_fd = link->socket_fd = -1;
-	link->kernel = ebpf_kernel_ref(program->kernel);
+	link->kernel = ebpf_kernel_ref(kernel);
 	link->kind = kind;
 	return link;
 }
@@ -186,7 +186,7 @@ static const char *name_of(const struct ebpf_program *program)
 static int attach(const struct ebpf_link_kind *kind, const char *alias, struct ebpf_program *program,
 		  const struct ebpf_link_options *options, struct ebpf_link **out, struct ebpf_error *err)
 {
-	struct ebpf_link *link = new_link(kind, program);
+	struct ebpf_link *link = ebpf_link_new(program->kernel, kind);
 	int result;
 
 	if (!link)

@@ -33,6 +33,7 @@ struct ebpf_link {
 	int cgroup_fd, ifindex;       /* of undo */
 	uint32_t attach_type, attach_flags;
 	bool detached;
+	bool opened;                  /* from a pin or by id: others may hold it too */
 };
 struct ebpf_link_kind {
 	const char *name;
@@ -63,6 +64,8 @@ extern const struct ebpf_link_kind *const ebpf_link_kinds[]; /* ends with NULL *
 
 /* -- what kinds share (link.c) -- */
 
+/* A link with nothing in it; NULL when out of memory. */
+struct ebpf_link *ebpf_link_new(struct ebpf_kernel *kernel, const struct ebpf_link_kind *kind);
 /* Sets link->target; -ENOMEM. */
 int ebpf_link_set_target(struct ebpf_link *link, struct ebpf_error *err, const char *format, ...) EBPF_PRINTF(3, 4);
 /* BPF_LINK_CREATE; the descriptor goes to link->fd and `interface` becomes "link". -errno, err not filled. */
