@@ -152,8 +152,10 @@ EBPF_API int ebpf_pin_walk_new(const char *folder, struct ebpf_pin_walk **out, s
  * meanwhile is left out. */
 EBPF_API int ebpf_pin_walk_next(struct ebpf_pin_walk *walk, const char **path, struct ebpf_error *err);
 EBPF_API void ebpf_pin_walk_free(struct ebpf_pin_walk *walk);
-/* Lets the kernel count and time the runs of all programs as long as the descriptor is open (5.8), which the caller closes: it, or -errno. */
-EBPF_API int ebpf_kernel_enable_stats(struct ebpf_kernel *kernel, struct ebpf_error *err);
+/* Lets the kernel count and time the runs of all programs (5.8) until the last who asked for it lets go. */
+struct ebpf_stats;
+EBPF_API int ebpf_stats_enable(struct ebpf_kernel *kernel, struct ebpf_stats **out, struct ebpf_error *err);
+EBPF_API void ebpf_stats_close(struct ebpf_stats *stats);
 
 /* ---- types: BTF ------------------------------------------------------------------------------- */
 

@@ -124,7 +124,7 @@ static const struct ebpf_insn isa_atomics[] = {
 	{ .code = 0xdb, .dst = 10, .src = 0, .off = -8, .imm = 0x01 }, /* r0 = atomic_fetch_add(r10 - 8, r0) */
 	MOV_IMM(0, 0), EXIT,
 };
-static const struct ebpf_insn isa_may_goto[] = { MOV_IMM(0, 0), { .code = 0xe5 } /* may_goto +0 */, EXIT };
+static const struct ebpf_insn isa_may_goto[] = { MOV_IMM(0, 0), { .code = 0xe5, .off = 1 } /* may_goto +1 */, MOV_IMM(0, 0), EXIT };
 static const struct ebpf_insn isa_load_acquire[] = {
 	{ .code = 0x7a, .dst = 10, .off = -8 },
 	{ .code = 0xdb, .dst = 0, .src = 10, .off = -8, .imm = 0x100 }, /* r0 = load_acquire(r10 - 8) */
