@@ -16,11 +16,11 @@ local function new_program(type)
     instructions = { asm.mov(asm.r0, 0), asm.exit() } })
 end
 
--- A folder in a BPF file system of our own, and what takes both away.
+-- A folder in a BPF file system of our own (whose root has files of the kernel's), and what takes both away.
 local function bpffs()
-  local folder = ("/tmp/ebpf-pin-%d"):format(math.random(1 << 30))
-  assert(os.execute("mkdir " .. folder .. " && mount -t bpf bpf " .. folder))
-  return folder, function() os.execute(("umount %s; rmdir %s"):format(folder, folder)) end
+  local root = ("/tmp/ebpf-pin-%d"):format(math.random(1 << 30))
+  assert(os.execute(("mkdir %s && mount -t bpf bpf %s && mkdir %s/pins"):format(root, root, root)))
+  return root .. "/pins", function() os.execute(("umount %s; rmdir %s"):format(root, root)) end
 end
 
 describe("ebpf.pin", function()
@@ -40,6 +40,7 @@ describe("ebpf.pin", function()
       seen[#seen + 1] = path:sub(#folder + 2) .. " " .. kind .. " " .. object.name
     end
     assert.same({ "a_map map pin_spec", "b/deep/again map pin_spec", "b/program program pin_spec" }, seen)
+    for path, object in ebpf.pin.walk(folder:match "^(.*)/pins$") do assert.truthy(object, path) end
     seen = {}
     for path in ebpf.pin.walk(folder .. "/b/") do seen[#seen + 1] = path end
     assert.same({ folder .. "/b/deep/again", folder .. "/b/program" }, seen)

@@ -30,15 +30,21 @@ end
 pin.unpin = core.pin_remove
 
 --- for path, object, kind in pin.walk(folder) do ... end: all that is pinned below a folder, by name, folders within it included. `object` is the
--- caller's, as by pin.load; it is nil, and `kind` the error, for one that cannot be opened. Raises when the folder cannot be read.
+-- caller's, as by pin.load; it is nil, and `kind` the error, for one that cannot be opened. What has gone meanwhile is left out, and so are the
+-- kernel's own files in the root (maps.debug, progs.debug) where they are no objects. Raises when the folder cannot be read.
 function pin.walk(folder)
   local walk, err = core.pin_walk(folder)
   if not walk then error(err, 0) end
-  local function next_pin()
+  local function next_path()
     local path, failure = walk:next()
     if failure then error(failure, 0) end
-    if not path then return nil end
-    return path, pin.load(path)
+    return path
+  end
+  local function next_pin()
+    for path in next_path do
+      local object, kind = pin.load(path)
+      if object or kind.code ~= "ENOENT" then return path, object, kind end
+    end
   end
   return next_pin, nil, nil, walk
 end
