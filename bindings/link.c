@@ -189,7 +189,8 @@ static int l_link_open(lua_State *L)
 	if (!kernel)
 		return binding_fail(L);
 	struct ebpf_link **link = binding_new_link(L, 0);
-	int result = path ? ebpf_link_open_pinned(kernel, path, link, binding_error(L)) : ebpf_link_open_id(kernel, id, link, binding_error(L));
+	int result = path ? ebpf_link_open_pinned(kernel, path, link, binding_error(L))
+			  : ebpf_link_open_id(kernel, id, link, binding_error(L));
 
 	return result < 0 ? binding_fail(L) : 1;
 }
@@ -341,7 +342,8 @@ static const luaL_Reg metamethods[] = {
 	{ "__tostring", l_link_tostring }, { "__close", l_link_close }, { "__gc", l_link_close }, { NULL, NULL }
 };
 static const luaL_Reg functions[] = {
-	{ "link", l_link }, { "link_auto", l_link_auto }, { "link_open", l_link_open }, { "link_kinds", l_link_kinds }, { "link_known", l_link_known },
+	{ "link", l_link }, { "link_auto", l_link_auto }, { "link_open", l_link_open },
+	{ "link_kinds", l_link_kinds }, { "link_known", l_link_known },
 	{ NULL, NULL }
 };
 

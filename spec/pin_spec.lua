@@ -27,7 +27,7 @@ describe("ebpf.pin", function()
   it("walks over all that is pinned, folders included", function()
     need { kernel = "5.10" }
     local folder, remove = bpffs()
-    local guard <close> = setmetatable({}, { __close = remove })
+    local _ <close> = setmetatable({}, { __close = remove })
     assert(os.execute(("mkdir -p %s/b/deep %s/empty && ln -s %s/b %s/round"):format(folder, folder, folder, folder)))
     local map <close> = new_map()
     local program <close> = new_program()
@@ -49,7 +49,7 @@ describe("ebpf.pin", function()
   it("tells what a pin is, opens it, and takes it away", function()
     need { kernel = "5.10" }
     local folder, remove = bpffs()
-    local guard <close> = setmetatable({}, { __close = remove })
+    local _ <close> = setmetatable({}, { __close = remove })
     local map <close> = new_map()
     map[0] = 42
     assert(map:pin(folder .. "/map"))
@@ -87,14 +87,15 @@ describe("ebpf.pin", function()
   it("leaves no descriptor behind, and walks over more pins than descriptors", function()
     need { kernel = "5.10" }
     local folder, remove = bpffs()
-    local guard <close> = setmetatable({}, { __close = remove })
+    local _ <close> = setmetatable({}, { __close = remove })
     for i = 1, 40 do
       local map <close> = new_map()
       assert(map:pin(("%s/map%d"):format(folder, i)))
     end
     assert.equal(0, handles.leaked(function()
       for _, object in ebpf.pin.walk(folder) do object:close() end
-      for _, object in ebpf.pin.walk(folder) do object:close() break end
+      local first = ebpf.pin.walk(folder)
+      first()
       pcall(ebpf.pin.walk, "/no/such/folder")
     end))
     local script = ([[
@@ -119,7 +120,7 @@ describe("links that exist", function()
   it("are opened from their pins, and by id", function()
     need { kernel = "5.10", "xdp_link" }
     local folder, remove = bpffs()
-    local guard <close> = setmetatable({}, { __close = remove })
+    local _ <close> = setmetatable({}, { __close = remove })
     local link, program <close> = attach()
     assert(link:pin(folder .. "/link"))
     local id = link:info().id
@@ -177,7 +178,7 @@ describe("links that exist", function()
   it("are nothing else", function()
     need { kernel = "5.10" }
     local folder, remove = bpffs()
-    local guard <close> = setmetatable({}, { __close = remove })
+    local _ <close> = setmetatable({}, { __close = remove })
     local map <close> = new_map()
     assert(map:pin(folder .. "/map"))
     local none, err = ebpf.link.open { pinned = folder .. "/map" }
@@ -195,8 +196,8 @@ describe("everything in the kernel", function()
     need { kernel = "5.10", "xdp_link" }
     local map <close> = new_map()
     local program <close> = new_program "xdp"
-    local link <close> = assert(ebpf.link.xdp(program, "lo", { mode = "generic" }))
-    for all, mine in pairs { [ebpf.maps] = map:info().id, [ebpf.programs] = program:info().id, [ebpf.links] = link:info().id } do
+    local attached <close> = assert(ebpf.link.xdp(program, "lo", { mode = "generic" }))
+    for all, mine in pairs { [ebpf.maps] = map:info().id, [ebpf.programs] = program:info().id, [ebpf.links] = attached:info().id } do
       local found
       local last = 0
       for id, object in all() do
@@ -230,7 +231,8 @@ describe("everything in the kernel", function()
       assert(not ok and err.code == "EPERM", tostring(err))
       print "refused"
     ]]
-    assert.equal("refused\n", process.run(("/usr/bin/setpriv --reuid 65534 --clear-groups lua5.4 -e '%s'"):format(script)))
+    local command = "/usr/bin/setpriv --reuid 65534 --clear-groups lua5.4 -e '%s'"
+    assert.equal("refused\n", process.run(command:format(script)))
   end)
 end)
 
@@ -249,7 +251,7 @@ describe("ebpf.enable_stats", function()
     assert.is_true(counted == 0 or counted == 10, tostring(counted))
     assert.equal("number", type(program:info().recursion_misses))
     local tracepoint <close> = new_program "raw_tracepoint"
-    local link <close> = assert(ebpf.link.raw_tracepoint(tracepoint, "sys_enter"))
+    local _ <close> = assert(ebpf.link.raw_tracepoint(tracepoint, "sys_enter"))
     local open <close> = assert(ebpf.enable_stats())
     for _ = 1, 50 do assert(io.open "/dev/null"):close() end
     local info = tracepoint:info()

@@ -93,8 +93,8 @@ function ebpf.program(options)
   return coll.programs[name] -- which keeps the collection alive
 end
 
--- Iterates over all objects of a kind in the whole kernel, as of now; what is gone when its turn comes is left out. Each handle is the
--- caller's. When there are too many open ones, those that nobody holds any more are collected.
+-- Iterates over all objects of a kind in the whole kernel, as of now; what is gone when its turn comes is left out. Each handle
+-- is the caller's. When there are too many open ones, those that nobody holds any more are collected.
 local function each(kind, open)
   local kernel = core.kernel()
   local ids, err = kernel:ids(kind)
@@ -114,12 +114,14 @@ local function each(kind, open)
   end
 end
 
---- for id, program in ebpf.programs() do ... end: all programs, maps and links in the kernel (CAP_SYS_ADMIN; links 5.8). Raise what the kernel refuses.
+--- for id, program in ebpf.programs() do ... end: all programs, maps and links in the kernel (CAP_SYS_ADMIN; links 5.8). Raise
+-- what the kernel refuses.
 function ebpf.programs() return each("program", core.program_open) end
 function ebpf.maps() return each("map", core.map_open) end
 function ebpf.links() return each("link", core.link_open) end
 
---- ebpf.enable_stats() -> a handle: as long as it is open (5.8), the kernel counts and times the runs of all programs, which program:info() tells.
+--- ebpf.enable_stats() -> a handle: as long as it is open (5.8), the kernel counts and times the runs of all programs, which
+-- program:info() tells.
 ebpf.enable_stats = core.enable_stats
 
 local submodules = { asm = "ebpf.asm", features = "ebpf.features", link = "ebpf.link", pin = "ebpf.pin", rlimit = "ebpf.rlimit" }

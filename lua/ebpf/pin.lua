@@ -29,9 +29,10 @@ end
 --- pin.unpin(path): takes the name away; also an empty folder. The object goes when nobody holds it any more.
 pin.unpin = core.pin_remove
 
---- for path, object, kind in pin.walk(folder) do ... end: all that is pinned below a folder, by name, folders within it included. `object` is the
--- caller's, as by pin.load; it is nil, and `kind` the error, for one that cannot be opened. What has gone meanwhile is left out, and so are the
--- kernel's own files in the root (maps.debug, progs.debug) where they are no objects. Raises when the folder cannot be read.
+--- for path, object, kind in pin.walk(folder) do ... end: all that is pinned below a folder, by name, folders within it
+-- included. `object` is the caller's, as by pin.load; it is nil, and `kind` the error, for one that cannot be opened. What has
+-- gone meanwhile is left out, and so are the kernel's own files in the root (maps.debug, progs.debug) where they are no
+-- objects. Raises when the folder cannot be read.
 function pin.walk(folder)
   local walk, err = core.pin_walk(folder)
   if not walk then error(err, 0) end

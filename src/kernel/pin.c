@@ -12,11 +12,18 @@
 
 /* -- what it is -- */
 
-/* By what /proc says of the descriptor: the kernel would read a map's info as a program's without a word. -ENOENT when it does not tell. */
+/* By what /proc says of the descriptor: the kernel would read a map's info as a program's without a word. -ENOENT when
+ * it does not tell. */
 static int kind_of(struct ebpf_kernel *kernel, int fd, enum ebpf_object_kind *kind)
 {
-	static const struct { const char *word; enum ebpf_object_kind kind; } words[] = { /* a link has a program's words too */
-		{ "link_type:", EBPF_OBJECT_LINK }, { "map_type:", EBPF_OBJECT_MAP }, { "prog_type:", EBPF_OBJECT_PROGRAM },
+	static const struct {
+		const char *word;
+		enum ebpf_object_kind kind;
+	} words[] = {
+	        /* a link has a program's words too */
+	        {"link_type:", EBPF_OBJECT_LINK},
+	        {"map_type:", EBPF_OBJECT_MAP},
+	        {"prog_type:", EBPF_OBJECT_PROGRAM},
 	};
 	char path[64], text[1024];
 	int result;

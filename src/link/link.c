@@ -136,8 +136,9 @@ static int fail_to_detach(struct ebpf_link *link, int code, struct ebpf_error *e
 	return code;
 }
 
-/* A pinned link lives on when its descriptors are closed, and one that was opened as long as others hold it: BPF_LINK_DETACH (5.9) takes those
- * apart that know it. The others go with their last descriptor and pin, which for one that was opened may be somebody else's. */
+/* A pinned link lives on when its descriptors are closed, and one that was opened as long as others hold it:
+ * BPF_LINK_DETACH (5.9) takes those apart that know it. The others go with their last descriptor and pin, which for one
+ * that was opened may be somebody else's. */
 int ebpf_link_detach(struct ebpf_link *link, struct ebpf_error *err)
 {
 	union bpf_attr attr;

@@ -7,8 +7,8 @@
 #include "link/link.h"
 
 /* Stand in for links of a type that no kind here makes by that name. */
-#define UNMADE(type, text) [type] = { .name = text },
-static const struct ebpf_link_kind unmade[] = { BPF_LINK_TYPES(UNMADE) };
+#define UNMADE(type, text) [type] = {.name = text},
+static const struct ebpf_link_kind unmade[] = {BPF_LINK_TYPES(UNMADE)};
 
 static const struct ebpf_link_kind *kind_named(const char *name)
 {
@@ -21,14 +21,16 @@ static const struct ebpf_link_kind *kind_named(const char *name)
 static const struct ebpf_link_kind *kind_of(const struct bpf_link_info *info)
 {
 	static const char *const by_event[] = {
-		[BPF_PERF_EVENT_UPROBE] = "uprobe", [BPF_PERF_EVENT_URETPROBE] = "uprobe",   [BPF_PERF_EVENT_KPROBE] = "kprobe",
-		[BPF_PERF_EVENT_KRETPROBE] = "kprobe", [BPF_PERF_EVENT_TRACEPOINT] = "tracepoint",
+	        [BPF_PERF_EVENT_UPROBE] = "uprobe",         [BPF_PERF_EVENT_URETPROBE] = "uprobe",
+	        [BPF_PERF_EVENT_KPROBE] = "kprobe",         [BPF_PERF_EVENT_KRETPROBE] = "kprobe",
+	        [BPF_PERF_EVENT_TRACEPOINT] = "tracepoint",
 	};
 	const struct ebpf_link_kind *kind = NULL;
 
 	if (info->type >= EBPF_COUNT(unmade))
 		return &unmade[BPF_LINK_TYPE_UNSPEC];
-	if (info->type == BPF_LINK_TYPE_PERF_EVENT && info->perf_event.type < EBPF_COUNT(by_event) && by_event[info->perf_event.type])
+	if (info->type == BPF_LINK_TYPE_PERF_EVENT && info->perf_event.type < EBPF_COUNT(by_event) &&
+	    by_event[info->perf_event.type])
 		kind = kind_named(by_event[info->perf_event.type]);
 	if (!kind)
 		kind = kind_named(unmade[info->type].name);
@@ -69,17 +71,21 @@ static int describe_device(struct ebpf_link *link, const char *word, uint32_t if
 static int describe_event(struct ebpf_link *link, const struct bpf_link_info *info, const char *name, struct ebpf_error *err)
 {
 	switch (info->perf_event.type) {
-	case BPF_PERF_EVENT_UPROBE: case BPF_PERF_EVENT_URETPROBE:
-		return ebpf_link_set_target(link, err, "%s %s+0x%x", info->perf_event.type == BPF_PERF_EVENT_UPROBE ? "uprobe" : "uretprobe",
-					    name, info->perf_event.uprobe.offset);
-	case BPF_PERF_EVENT_KPROBE: case BPF_PERF_EVENT_KRETPROBE:
-		return ebpf_link_set_target(link, err, "%s %s+0x%x", info->perf_event.type == BPF_PERF_EVENT_KPROBE ? "kprobe" : "kretprobe",
-					    name, info->perf_event.kprobe.offset);
+	case BPF_PERF_EVENT_UPROBE:
+	case BPF_PERF_EVENT_URETPROBE:
+		return ebpf_link_set_target(link, err, "%s %s+0x%x",
+		                            info->perf_event.type == BPF_PERF_EVENT_UPROBE ? "uprobe" : "uretprobe", name,
+		                            info->perf_event.uprobe.offset);
+	case BPF_PERF_EVENT_KPROBE:
+	case BPF_PERF_EVENT_KRETPROBE:
+		return ebpf_link_set_target(link, err, "%s %s+0x%x",
+		                            info->perf_event.type == BPF_PERF_EVENT_KPROBE ? "kprobe" : "kretprobe", name,
+		                            info->perf_event.kprobe.offset);
 	case BPF_PERF_EVENT_TRACEPOINT:
 		return ebpf_link_set_target(link, err, "tracepoint %s", name);
 	case BPF_PERF_EVENT_EVENT:
 		return ebpf_link_set_target(link, err, "perf_event type %u, config 0x%llx", info->perf_event.event.type,
-					    (unsigned long long)info->perf_event.event.config);
+		                            (unsigned long long)info->perf_event.event.config);
 	}
 	return ebpf_link_set_target(link, err, "perf_event"); /* Linux before 6.6 does not tell */
 }
@@ -88,30 +94,39 @@ static int describe_event(struct ebpf_link *link, const struct bpf_link_info *in
 static int describe(struct ebpf_link *link, const struct bpf_link_info *info, const char *name, struct ebpf_error *err)
 {
 	switch (info->type) {
-	case BPF_LINK_TYPE_RAW_TRACEPOINT: return ebpf_link_set_target(link, err, "raw_tracepoint %s", name);
+	case BPF_LINK_TYPE_RAW_TRACEPOINT:
+		return ebpf_link_set_target(link, err, "raw_tracepoint %s", name);
 	case BPF_LINK_TYPE_TRACING:
 		return ebpf_link_set_target(link, err, "%s of type %u in BTF %u", attach_name(info->tracing.attach_type),
-					    info->tracing.target_btf_id, info->tracing.target_obj_id);
+		                            info->tracing.target_btf_id, info->tracing.target_obj_id);
 	case BPF_LINK_TYPE_CGROUP:
 		return ebpf_link_set_target(link, err, "%s of cgroup %llu", attach_name(info->cgroup.attach_type),
-					    (unsigned long long)info->cgroup.cgroup_id);
-	case BPF_LINK_TYPE_ITER: return ebpf_link_set_target(link, err, "iter %s", name);
+		                            (unsigned long long)info->cgroup.cgroup_id);
+	case BPF_LINK_TYPE_ITER:
+		return ebpf_link_set_target(link, err, "iter %s", name);
 	case BPF_LINK_TYPE_NETNS:
 		return ebpf_link_set_target(link, err, "%s of network namespace %u", attach_name(info->netns.attach_type),
-					    info->netns.netns_ino);
-	case BPF_LINK_TYPE_XDP: return describe_device(link, "xdp", info->xdp.ifindex, err);
-	case BPF_LINK_TYPE_TCX: return describe_device(link, attach_name(info->tcx.attach_type), info->tcx.ifindex, err);
-	case BPF_LINK_TYPE_NETKIT: return describe_device(link, attach_name(info->netkit.attach_type), info->netkit.ifindex, err);
-	case BPF_LINK_TYPE_PERF_EVENT: return describe_event(link, info, name, err);
-	case BPF_LINK_TYPE_KPROBE_MULTI: return ebpf_link_set_target(link, err, "kprobe_multi of %u functions", info->kprobe_multi.count);
+		                            info->netns.netns_ino);
+	case BPF_LINK_TYPE_XDP:
+		return describe_device(link, "xdp", info->xdp.ifindex, err);
+	case BPF_LINK_TYPE_TCX:
+		return describe_device(link, attach_name(info->tcx.attach_type), info->tcx.ifindex, err);
+	case BPF_LINK_TYPE_NETKIT:
+		return describe_device(link, attach_name(info->netkit.attach_type), info->netkit.ifindex, err);
+	case BPF_LINK_TYPE_PERF_EVENT:
+		return describe_event(link, info, name, err);
+	case BPF_LINK_TYPE_KPROBE_MULTI:
+		return ebpf_link_set_target(link, err, "kprobe_multi of %u functions", info->kprobe_multi.count);
 	case BPF_LINK_TYPE_UPROBE_MULTI:
 		return ebpf_link_set_target(link, err, "uprobe_multi of %u places in %s", info->uprobe_multi.count, name);
-	case BPF_LINK_TYPE_STRUCT_OPS: return ebpf_link_set_target(link, err, "struct_ops of map %u", info->struct_ops.map_id);
+	case BPF_LINK_TYPE_STRUCT_OPS:
+		return ebpf_link_set_target(link, err, "struct_ops of map %u", info->struct_ops.map_id);
 	case BPF_LINK_TYPE_NETFILTER:
-		return ebpf_link_set_target(link, err, "netfilter family %u, hook %u, priority %d", info->netfilter.pf, info->netfilter.hooknum,
-					    info->netfilter.priority);
+		return ebpf_link_set_target(link, err, "netfilter family %u, hook %u, priority %d", info->netfilter.pf,
+		                            info->netfilter.hooknum, info->netfilter.priority);
 	case BPF_LINK_TYPE_SOCKMAP:
-		return ebpf_link_set_target(link, err, "%s of map %u", attach_name(info->sockmap.attach_type), info->sockmap.map_id);
+		return ebpf_link_set_target(link, err, "%s of map %u", attach_name(info->sockmap.attach_type),
+		                            info->sockmap.map_id);
 	}
 	return ebpf_link_set_target(link, err, "%s", link->kind->name);
 }
@@ -155,7 +170,7 @@ static void ask_name(struct ebpf_kernel *kernel, int fd, struct bpf_link_info *i
 static int open_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_link **out, struct ebpf_error *err)
 {
 	char name[4096] = "";
-	struct bpf_link_info info = { 0 };
+	struct bpf_link_info info = {0};
 	struct ebpf_link *link;
 	int result = get_info(kernel, fd, &info);
 
