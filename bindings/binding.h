@@ -76,10 +76,12 @@ int binding_tostring(lua_State *L, const char *class_name, const char *text);
 #define CLASS_LINK "ebpf.link"
 #define CLASS_LOOP "ebpf.loop"
 #define CLASS_MAP "ebpf.map"
+#define CLASS_PIN_WALK "ebpf.pin_walk"
 #define CLASS_PROGRAM "ebpf.program"
 #define CLASS_RING "ebpf.ring"
 #define CLASS_SOURCE "ebpf.source"
 #define CLASS_SPEC "ebpf.spec"
+#define CLASS_STATS "ebpf.stats"
 
 /* -- lists of children by name (list.c): spec.maps, coll.programs -- */
 
@@ -100,6 +102,7 @@ void binding_open_error(lua_State *L);
 void binding_open_list(lua_State *L);
 void binding_open_kernel(lua_State *L);
 void binding_open_features(lua_State *L);
+void binding_open_pin(lua_State *L);
 void binding_open_spec(lua_State *L);
 void binding_open_fields(lua_State *L);
 void binding_open_collection(lua_State *L);

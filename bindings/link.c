@@ -241,6 +241,27 @@ static int l_link_auto(lua_State *L)
 	return 2;
 }
 
+/* core.link_open({ pinned = path | id = n }) -> link */
+static int l_link_open(lua_State *L)
+{
+	static const char *const names[] = { "pinned", "id", NULL };
+
+	lua_settop(L, 1);
+	luaL_checktype(L, 1, LUA_TTABLE);
+	binding_check_options(L, 1, names);
+	const char *path = binding_option_string(L, 1, "pinned", NULL);
+	uint32_t id = (uint32_t)binding_option_integer(L, 1, "id", UINT32_MAX, 0);
+	struct ebpf_kernel *kernel = binding_kernel(L);
+
+	if (!kernel)
+		return binding_fail(L);
+	struct ebpf_link **link = binding_new_link(L, 0);
+	int result = path ? ebpf_link_open_pinned(kernel, path, link, binding_error(L))
+			  : ebpf_link_open_id(kernel, id, link, binding_error(L));
+
+	return result < 0 ? binding_fail(L) : 1;
+}
+
 /* core.link_kinds() -> { { name =, since =, options = { "symbol", ... } }, ... } */
 static int l_link_kinds(lua_State *L)
 {
@@ -428,7 +449,8 @@ static const luaL_Reg metamethods[] = {
 	{ "__tostring", l_link_tostring }, { "__close", l_link_close }, { "__gc", l_link_close }, { NULL, NULL }
 };
 static const luaL_Reg functions[] = {
-	{ "link", l_link }, { "link_auto", l_link_auto }, { "link_kinds", l_link_kinds }, { "link_known", l_link_known },
+	{ "link", l_link }, { "link_auto", l_link_auto }, { "link_open", l_link_open },
+	{ "link_kinds", l_link_kinds }, { "link_known", l_link_known },
 	{ NULL, NULL }
 };
 

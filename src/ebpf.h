@@ -144,6 +144,21 @@ enum ebpf_object_kind { EBPF_OBJECT_PROGRAM, EBPF_OBJECT_MAP, EBPF_OBJECT_BTF, E
 /* Walks the objects of the whole kernel (programs, maps 4.13; BTF 5.1; links 5.8): the next id above `after` (0 = the first): 1 and *id, 0 after the
  * last; EPERM without CAP_SYS_ADMIN. */
 EBPF_API int ebpf_kernel_next_id(struct ebpf_kernel *kernel, enum ebpf_object_kind kind, uint32_t after, uint32_t *id, struct ebpf_error *err);
+/* What is pinned at a path of a BPF file system: a program, map or link. EACCES, EPERM or EINVAL for what is no pinned object. */
+EBPF_API int ebpf_pin_kind(struct ebpf_kernel *kernel, const char *path, enum ebpf_object_kind *kind, struct ebpf_error *err);
+/* Takes the name away; also an empty folder. EINVAL for a path that is on no BPF file system. The object goes when nobody holds it any more. */
+EBPF_API int ebpf_pin_remove(struct ebpf_kernel *kernel, const char *path, struct ebpf_error *err);
+/* Walks over all that is pinned below a folder, by name, folders within it included. EINVAL for a folder that is on no BPF file system. */
+struct ebpf_pin_walk;
+EBPF_API int ebpf_pin_walk_new(const char *folder, struct ebpf_pin_walk **out, struct ebpf_error *err);
+/* 1 and the next path (memory valid until the next call), 0 = the end, -errno for a folder that cannot be read; then the walk may go on. What vanishes
+ * meanwhile is left out. */
+EBPF_API int ebpf_pin_walk_next(struct ebpf_pin_walk *walk, const char **path, struct ebpf_error *err);
+EBPF_API void ebpf_pin_walk_free(struct ebpf_pin_walk *walk);
+/* Lets the kernel count and time the runs of all programs (5.8) until the last who asked for it lets go. */
+struct ebpf_stats;
+EBPF_API int ebpf_stats_enable(struct ebpf_kernel *kernel, struct ebpf_stats **out, struct ebpf_error *err);
+EBPF_API void ebpf_stats_close(struct ebpf_stats *stats);
 
 /* ---- types: BTF ------------------------------------------------------------------------------- */
 
@@ -983,6 +998,11 @@ EBPF_API const char *ebpf_link_kind_name(const struct ebpf_link *link);
 EBPF_API const char *ebpf_link_interface(const struct ebpf_link *link);
 /* What it is attached to, for people: "tracepoint syscalls:sys_enter_openat". */
 EBPF_API const char *ebpf_link_target(const struct ebpf_link *link);
+/* A link that exists: from a pin, or by id (5.8, CAP_SYS_ADMIN). EINVAL for a pin of something else, ENOENT for none. Its kind is that which would make
+ * such a link, or its type's name ("netns"); the target is told by the kernel, as far as it does. Closing it leaves it attached as long as somebody
+ * else holds it or it is pinned; detaching takes it apart where the kernel can (EOPNOTSUPP: not this type). */
+EBPF_API int ebpf_link_open_pinned(struct ebpf_kernel *kernel, const char *path, struct ebpf_link **out, struct ebpf_error *err);
+EBPF_API int ebpf_link_open_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_link **out, struct ebpf_error *err);
 struct ebpf_link_info {
 	uint32_t type, id, program_id, attach_type;
 	/* What the kernel tells of some types, as far as it is new enough; else 0 and "". */

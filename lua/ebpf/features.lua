@@ -1,5 +1,5 @@
---- ebpf.features: what the running kernel can do. Each answer is true, false, or nil and an error that says why it cannot be known. Nothing is
--- asked before it is wanted, and no question twice.
+--- ebpf.features: what the running kernel can do. Each answer is true, false, or nil and an error that says why it cannot be
+-- known. Nothing is asked before it is wanted, and no question twice.
 local core = require "ebpf.core"
 
 local features = {}
@@ -20,8 +20,8 @@ local function has(feature)
   return kernel:has(feature)
 end
 
---- The rows of a group, which is "program_type", "map_type", "map_flag", "attach_type", "isa" or "limit": { { name =, since = }, ... },
--- `since` the oldest kernel that has it.
+--- The rows of a group, which is "program_type", "map_type", "map_flag", "attach_type", "isa" or "limit": { { name =, since =
+-- }, ... }, `since` the oldest kernel that has it.
 function features.rows(group)
   local rows = rows_of(group)
   if not rows then error(("no group of features '%s'"):format(tostring(group)), 2) end
@@ -44,7 +44,8 @@ end
 features.program_type = in_group "program_type"
 --- features.map_type("percpu_hash"): can such a map be made?
 features.map_type = in_group "map_type"
---- features.map_flag("mmapable"): the kernel's BPF_F_ flags; "devmap_program" and "cpumap_program" are entries that carry a program.
+--- features.map_flag("mmapable"): the kernel's BPF_F_ flags; "devmap_program" and "cpumap_program" are entries that carry a
+-- program.
 features.map_flag = in_group "map_flag"
 --- features.attach_type("tcx_ingress"): does the kernel know the place?
 features.attach_type = in_group "attach_type"
@@ -59,15 +60,16 @@ features.instruction_limit = core.instruction_limit
 
 --- features.helper("xdp", "redirect_map"): may such a program call it?
 features.helper = core.helper
---- features.helpers("xdp" [, all]): the names of all that it may call. Without `all` those are left out for which the kernel writes a warning or
--- switches something on when it is asked: trace_printk, trace_vprintk, probe_write_user.
+--- features.helpers("xdp" [, all]): the names of all that it may call. Without `all` those are left out for which the kernel
+-- writes a warning or switches something on when it is asked: trace_printk, trace_vprintk, probe_write_user.
 features.helpers = core.helpers
 
 --- features.kfunc("bpf_task_acquire" [, "tracing"]): is there such a function; may programs of the type call it?
 features.kfunc = core.kfunc
 --- features.kfuncs(): the names of all, where the kernel tells (6.10, built with pahole 1.26).
 features.kfuncs = core.kfunc_names
---- features.kfunc_types("bpf_task_acquire"): the types of programs that may call it. Types of which no program could be loaded to try are left out.
+--- features.kfunc_types("bpf_task_acquire"): the types of programs that may call it. Types of which no program could be loaded
+-- to try are left out.
 features.kfunc_types = core.kfunc_types
 
 --- features.privileges(): what this process may do, and what to do where it may not.
@@ -132,14 +134,17 @@ local function plain_features(unknown)
   return result
 end
 
---- features.report { full = boolean } -> everything: program_types, map_types, map_flags, attach_types, isa, features (name -> boolean), helpers (program
--- type -> list of names), kfuncs (list of names), limits, privileges; and unknown: what could not be known -> why. With `full` also
--- kfunc_types (kfunc -> program types), and the helpers that cannot be asked for without an effect on the kernel.
+--- features.report { full = boolean } -> everything: program_types, map_types, map_flags, attach_types, isa, features (name ->
+-- boolean), helpers (program type -> list of names), kfuncs (list of names), limits, privileges; and unknown: what could not be
+-- known -> why. With `full` also kfunc_types (kfunc -> program types), and the helpers that cannot be asked for without an
+-- effect on the kernel.
 function features.report(options)
   local full = options ~= nil and options.full or false
   local unknown = {}
   local report = { unknown = unknown }
-  for _, group in ipairs { "program_type", "map_type", "map_flag", "attach_type" } do report[group .. "s"] = answers(group, unknown) end
+  for _, group in ipairs { "program_type", "map_type", "map_flag", "attach_type" } do
+    report[group .. "s"] = answers(group, unknown)
+  end
   report.isa = answers("isa", unknown)
   report.limits = limits(unknown)
   report.helpers = helpers_by_type(report.program_types, full, unknown)

@@ -94,8 +94,40 @@ function ebpf.program(options)
   return coll.programs[name] -- which keeps the collection alive
 end
 
+-- Iterates over all objects of a kind in the whole kernel, as of now; what is gone when its turn comes is left out. Each handle
+-- is the caller's. When there are too many open ones, those that nobody holds any more are collected.
+local function each(kind, open)
+  local kernel = core.kernel()
+  local ids, err = kernel:ids(kind)
+  if not ids then error(err, 0) end
+  local at = 0
+  return function()
+    while at < #ids do
+      at = at + 1
+      local object, why = open { id = ids[at] }
+      if not object and why.code == "EMFILE" then
+        collectgarbage()
+        object, why = open { id = ids[at] }
+      end
+      if object then return ids[at], object end
+      if why.code ~= "ENOENT" then error(why, 0) end
+    end
+  end
+end
+
+--- for id, program in ebpf.programs() do ... end: all programs, maps and links in the kernel (CAP_SYS_ADMIN; links 5.8). Raise
+-- what the kernel refuses.
+function ebpf.programs() return each("program", core.program_open) end
+function ebpf.maps() return each("map", core.map_open) end
+function ebpf.links() return each("link", core.link_open) end
+
+--- ebpf.enable_stats() -> a handle: as long as it is open (5.8), the kernel counts and times the runs of all programs, which
+-- program:info() tells.
+ebpf.enable_stats = core.enable_stats
+
 local submodules = {
-  asm = "ebpf.asm", btf = "ebpf.btf", features = "ebpf.features", gen = "ebpf.gen", link = "ebpf.link", rlimit = "ebpf.rlimit",
+  asm = "ebpf.asm", btf = "ebpf.btf", features = "ebpf.features", gen = "ebpf.gen", link = "ebpf.link", pin = "ebpf.pin",
+  rlimit = "ebpf.rlimit",
 }
 
 return setmetatable(ebpf, {

@@ -7,6 +7,15 @@ local link = {}
 --- All kinds: { { name =, since = "5.9", options = { "interface", ... } }, ... }
 link.kinds = core.link_kinds
 
+--- ebpf.link.open { pinned = path } or { id = n } -> a link that exists. Closing it leaves it attached as long as it is pinned
+-- or held by somebody else; detach() takes it apart.
+function link.open(options)
+  if type(options) ~= "table" or not (options.pinned or options.id) then
+    error("a table { pinned = path } or { id = n } expected", 2)
+  end
+  return core.link_open(options)
+end
+
 --- By the program's section, as collection:attach() does; options fill in what a section cannot say (interface, path, pid, ...).
 function link.auto(program, options)
   local result, err, errno = core.link_auto(program, options)

@@ -286,8 +286,8 @@ int ebpf_kernel_remove_memlock(struct ebpf_kernel *kernel, struct ebpf_error *er
 	if (accounted < 0)
 		return 0; /* a process that may load nothing: whether it would need the memory is not known */
 	ebpf_fail_errno(err, result, "RLIMIT_MEMLOCK: raise from %llu KiB", (unsigned long long)hard >> 10);
-	ebpf_hint(err, "this kernel counts the memory of maps and programs against it: raise it before (ulimit -l unlimited), or run "
-		  "with CAP_SYS_RESOURCE");
+	ebpf_hint(err, "this kernel counts the memory of maps and programs against it: raise it before (ulimit -l "
+		  "unlimited), or run with CAP_SYS_RESOURCE");
 	return result;
 }
 

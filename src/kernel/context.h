@@ -53,7 +53,8 @@ int ebpf_kernel_read_file(const struct ebpf_sys *sys, int dir_fd, const char *pa
 			  size_t *size);
 /* The first bytes of a small file, NUL-terminated, without trailing white space. -errno. */
 int ebpf_kernel_read_text(const struct ebpf_sys *sys, int dir_fd, const char *path, char *text, size_t size);
-/* Linux 5.2: the root of a file system in a mount that has no place in the tree and goes with its last descriptor (tracefs.c). -errno. */
+/* Linux 5.2: the root of a file system in a mount that has no place in the tree and goes with its last descriptor
+ * (tracefs.c). -errno. */
 int ebpf_kernel_mount_detached(const struct ebpf_sys *sys, const char *type);
 /* A descriptor of a loaded BTF object, what the kernel says of it, and its types (btf_object.c, types.c). -errno. */
 int ebpf_kernel_open_btf(struct ebpf_kernel *kernel, uint32_t id);

@@ -1,5 +1,5 @@
-/* feature.c -- what the running kernel can do: a table of rows {name, since, probe}. Types of programs, maps and attachments, of which
- * there are many alike, are in groups of their own (feature_group.c).
+/* feature.c -- what the running kernel can do: a table of rows {name, since, probe}. Types of programs, maps and
+ * attachments, of which there are many alike, are in groups of their own (feature_group.c).
  *
  * A probe asks the kernel by doing the thing on a small scale (or on a descriptor that does not exist, where the error
  * tells) and undoes it at once. It returns 1 (present), 0 (absent), or -errno when it could not tell, as without

@@ -1,8 +1,8 @@
-/* feature_group.c -- the features that come in groups: "program_type.xdp", "map_type.arena". One table of rows for each group, asked,
- * kept and masked alike.
+/* feature_group.c -- the features that come in groups: "program_type.xdp", "map_type.arena". One table of rows for each
+ * group, asked, kept and masked alike.
  *
- * To add a feature to a group: a row in its file. To add a group: a struct probe_group, declared in probe.h, and its place in `groups`.
- */
+ * To add a feature to a group: a row in its file. To add a group: a struct probe_group, declared in probe.h, and its
+ * place in `groups`. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,15 +10,15 @@
 #include "kernel/probe.h"
 
 static const struct probe_group *const groups[EBPF_GROUP_COUNT] = {
-	&ebpf_program_type_group, &ebpf_map_type_group, &ebpf_map_flag_group,
-	&ebpf_attach_type_group,  &ebpf_isa_group,      &ebpf_limit_group,
+        &ebpf_program_type_group, &ebpf_map_type_group, &ebpf_map_flag_group,
+        &ebpf_attach_type_group,  &ebpf_isa_group,      &ebpf_limit_group,
 };
 
 /* -- the pieces that probes are made of -- */
 
 int ebpf_probe_load(struct ebpf_kernel *kernel, const struct probe_program *program)
 {
-	static const struct ebpf_insn return_zero[] = { MOV_IMM(0, 0), EXIT };
+	static const struct ebpf_insn return_zero[] = {MOV_IMM(0, 0), EXIT};
 	union bpf_attr attr;
 
 	memset(&attr, 0, sizeof attr);
@@ -44,7 +44,14 @@ int ebpf_probe_load(struct ebpf_kernel *kernel, const struct probe_program *prog
 bool ebpf_probe_is_inconclusive(int code)
 {
 	switch (code) {
-	case -EPERM: case -ENOMEM: case -EAGAIN: case -EINTR: case -EMFILE: case -ENFILE: case -ENOSYS: case -EBUSY:
+	case -EPERM:
+	case -ENOMEM:
+	case -EAGAIN:
+	case -EINTR:
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOSYS:
+	case -EBUSY:
 		return true;
 	}
 	return false;
@@ -82,6 +89,7 @@ static int fail_unknown(const char *feature, const char *name, const struct prob
 {
 	const char *names[EBPF_GROUP_ROWS], *since, *nearest;
 	size_t count = group ? group->count : EBPF_COUNT(groups);
+	char first[64]; /* what stands before the dot */
 
 	for (size_t i = 0; i < count; i++) {
 		if (group)
@@ -90,7 +98,8 @@ static int fail_unknown(const char *feature, const char *name, const struct prob
 			names[i] = groups[i]->name;
 	}
 	ebpf_fail(err, ENOENT, "feature '%s': there is no such %s", feature, group ? group->name : "group of features");
-	nearest = ebpf_nearest(name, names, count);
+	snprintf(first, sizeof first, "%.*s", (int)strcspn(feature, "."), feature);
+	nearest = ebpf_nearest(group ? name : first, names, count);
 	if (nearest)
 		ebpf_hint(err, "the nearest is '%s%s%s'", group ? group->name : "", group ? "." : "", nearest);
 	return -ENOENT;

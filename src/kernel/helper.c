@@ -4,7 +4,8 @@
 #include "kernel/call.h"
 #include "kernel/context.h"
 
-/* Asking for these writes a warning into the kernel's log, or switches a trace event on: only when somebody asks for one by name. */
+/* Asking for these writes a warning into the kernel's log, or switches a trace event on: only when somebody asks for
+ * one by name. */
 static bool has_side_effects(uint32_t helper)
 {
 	return helper == BPF_FUNC_trace_printk || helper == BPF_FUNC_trace_vprintk || helper == BPF_FUNC_probe_write_user;
@@ -14,7 +15,7 @@ static bool has_side_effects(uint32_t helper)
 static bool has_five_parameters(uint32_t helper)
 {
 	switch (helper) {
-	BPF_HELPERS_OF_FIVE(FIVE)
+		BPF_HELPERS_OF_FIVE(FIVE)
 		return true;
 	}
 	return false;
@@ -24,7 +25,7 @@ static bool has_five_parameters(uint32_t helper)
 static void batch(struct ebpf_kernel *kernel, struct kernel_calls *known, uint32_t type)
 {
 	struct ebpf_insn calls[HELPER_COUNT];
-	uint8_t answers[HELPER_COUNT] = { 0 };
+	uint8_t answers[HELPER_COUNT] = {0};
 	uint32_t numbers[HELPER_COUNT];
 	size_t count = 0;
 
@@ -50,7 +51,7 @@ static int ask(struct ebpf_kernel *kernel, struct kernel_calls *known, uint32_t 
 	int result;
 
 	if (*answer == CALL_UNKNOWN) {
-		result = ebpf_call_alone(kernel, type, (struct call){ .insn = HELPER((int32_t)helper) });
+		result = ebpf_call_alone(kernel, type, (struct call){.insn = HELPER((int32_t)helper)});
 		if (result < 0)
 			return result;
 		*answer = result ? CALL_PRESENT : CALL_ABSENT;
@@ -108,7 +109,8 @@ int ebpf_kernel_helper(struct ebpf_kernel *kernel, uint32_t program_type, uint32
 	return conclude(kernel, program_type, helper, ask(kernel, known, program_type, helper), err);
 }
 
-int ebpf_kernel_helpers(struct ebpf_kernel *kernel, uint32_t program_type, bool all, uint32_t *helpers, size_t capacity, struct ebpf_error *err)
+int ebpf_kernel_helpers(struct ebpf_kernel *kernel, uint32_t program_type, bool all, uint32_t *helpers, size_t capacity,
+                        struct ebpf_error *err)
 {
 	struct kernel_calls *known;
 	int result = check(kernel, program_type, &known, err), count = 0;

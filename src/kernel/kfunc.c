@@ -1,8 +1,7 @@
 /* kfunc.c -- which of the kernel's own functions a type of program may call.
  *
- * Their list is in the kernel's types, where each has the tag "bpf_kfunc" (Linux 6.10, built with pahole 1.26): older kernels have kfuncs
- * (5.13), but do not say which functions are. One that is asked for by name is tried either way.
- */
+ * Their list is in the kernel's types, where each has the tag "bpf_kfunc" (Linux 6.10, built with pahole 1.26): older
+ * kernels have kfuncs (5.13), but do not say which functions are. One that is asked for by name is tried either way. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,8 +10,8 @@
 
 struct kernel_kfunc {
 	char *name;
-	uint32_t id;            /* of its FUNC */
-	int btf_fd;             /* 0 = vmlinux */
+	uint32_t id; /* of its FUNC */
+	int btf_fd;  /* 0 = vmlinux */
 	uint32_t parameters;
 	bool tagged;
 	uint8_t answers[__MAX_BPF_PROG_TYPE]; /* enum call_answer */
@@ -34,7 +33,7 @@ static int add(struct kernel_calls *known, const struct ebpf_btf *btf, uint32_t 
 	name = ebpf_strdup(func.name);
 	if (!name)
 		return -ENOMEM;
-	kfuncs[known->kfunc_count] = (struct kernel_kfunc){ .name = name, .id = id, .btf_fd = btf_fd, .parameters = prototype.vlen };
+	kfuncs[known->kfunc_count] = (struct kernel_kfunc){.name = name, .id = id, .btf_fd = btf_fd, .parameters = prototype.vlen};
 	*out = &kfuncs[known->kfunc_count++];
 	return 0;
 }
@@ -112,9 +111,13 @@ static bool any_tagged(const struct kernel_calls *known)
 
 static struct ebpf_insn call_of(const struct kernel_kfunc *kfunc)
 {
-	return (struct ebpf_insn){ .code = 0x85, .src = BPF_PSEUDO_KFUNC_CALL, .off = kfunc->btf_fd ? 1 : 0, .imm = (int32_t)kfunc->id };
+	return (struct ebpf_insn){
+	        .code = 0x85, .src = BPF_PSEUDO_KFUNC_CALL, .off = kfunc->btf_fd ? 1 : 0, .imm = (int32_t)kfunc->id};
 }
 
+/* A call of five parameters is not told from one that may not be made; and the kernel may add one that it passes by
+ * itself (7.0). */
+enum { MOST_PARAMETERS = 3 };
 /* The kernel takes at most 256 different kfuncs in a program, and sorts them anew for each: few at a time are faster. */
 enum { BATCH = 48 };
 
@@ -132,7 +135,8 @@ static void batch(struct ebpf_kernel *kernel, struct kernel_calls *known, uint32
 		size_t count = 0;
 
 		for (; at < known->kfunc_count && count < BATCH; at++) {
-			if (known->kfuncs[at].btf_fd || known->kfuncs[at].parameters >= 5 || known->kfuncs[at].answers[type] != CALL_UNKNOWN)
+			if (known->kfuncs[at].btf_fd || known->kfuncs[at].parameters > MOST_PARAMETERS ||
+			    known->kfuncs[at].answers[type] != CALL_UNKNOWN)
 				continue;
 			kfuncs[count] = &known->kfuncs[at];
 			answers[count] = CALL_UNKNOWN;
@@ -153,7 +157,7 @@ static int ask(struct ebpf_kernel *kernel, struct kernel_kfunc *kfunc, uint32_t 
 	if (result != 1)
 		return result;
 	if (*answer == CALL_UNKNOWN) {
-		result = ebpf_call_alone(kernel, type, (struct call){ .insn = call_of(kfunc), .btf_fd = kfunc->btf_fd });
+		result = ebpf_call_alone(kernel, type, (struct call){.insn = call_of(kfunc), .btf_fd = kfunc->btf_fd});
 		if (result < 0)
 			return result;
 		*answer = result ? CALL_PRESENT : CALL_ABSENT;
@@ -161,8 +165,8 @@ static int ask(struct ebpf_kernel *kernel, struct kernel_kfunc *kfunc, uint32_t 
 	return *answer == CALL_PRESENT;
 }
 
-/* A tag says that it is one. Without tags it is one when any type of program may call it: 1; 0 when none may, or the first reason why
- * one could not be asked. */
+/* A tag says that it is one. Without tags it is one when any type of program may call it: 1; 0 when none may, or the
+ * first reason why one could not be asked. */
 static int exists(struct ebpf_kernel *kernel, struct kernel_calls *known, struct kernel_kfunc *kfunc)
 {
 	int outcome = 0;
@@ -211,7 +215,8 @@ static int fail(struct ebpf_kernel *kernel, const char *name, uint32_t type, int
 
 	snprintf(text, sizeof text, type ? "kfunc.%s of %s" : "kfunc.%s", name, ebpf_enum_name(EBPF_PROGRAM_TYPE, type));
 	if (result == -ENOTSUP)
-		return ebpf_fail(err, ENOTSUP, "feature '%s': could not find out: no program of this type could be loaded to try", text);
+		return ebpf_fail(err, ENOTSUP, "feature '%s': could not find out: no program of this type could be loaded to try",
+		                 text);
 	return ebpf_feature_fail(kernel, text, result, err);
 }
 
@@ -260,8 +265,9 @@ int ebpf_kernel_kfunc_name(struct ebpf_kernel *kernel, size_t index, const char 
 		*name = known->kfuncs[i].name;
 		return 0;
 	}
-	return any_tagged(known) ? -ENOENT
-				 : ebpf_fail(err, ENOTSUP, "kfuncs: this kernel's types do not say which functions are (6.10, pahole 1.26)");
+	return any_tagged(known)
+	               ? -ENOENT
+	               : ebpf_fail(err, ENOTSUP, "kfuncs: this kernel's types do not say which functions are (6.10, pahole 1.26)");
 }
 
 int ebpf_kernel_kfunc_types(struct ebpf_kernel *kernel, const char *name, uint32_t *types, size_t capacity, struct ebpf_error *err)

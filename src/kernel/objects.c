@@ -1,4 +1,6 @@
-/* objects.c -- the objects of the whole kernel, by their ids. */
+/* objects.c -- the objects of the whole kernel: their ids, and whether their runs are counted. */
+#include <stdlib.h>
+
 #include "kernel/context.h"
 
 int ebpf_kernel_next_id(struct ebpf_kernel *kernel, enum ebpf_object_kind kind, uint32_t after, uint32_t *id, struct ebpf_error *err)
@@ -35,4 +37,47 @@ int ebpf_kernel_next_id(struct ebpf_kernel *kernel, enum ebpf_object_kind kind, 
 		ebpf_hint(err, "this needs Linux %s", rows[kind].since);
 	}
 	return code;
+}
+
+struct ebpf_stats {
+	struct ebpf_kernel *kernel;
+	int fd;
+};
+
+int ebpf_stats_enable(struct ebpf_kernel *kernel, struct ebpf_stats **out, struct ebpf_error *err)
+{
+	struct ebpf_stats *stats = calloc(1, sizeof *stats);
+	union bpf_attr attr;
+	char why[256];
+	int code;
+
+	if (!stats)
+		return ebpf_fail_memory(err);
+	memset(&attr, 0, sizeof attr);
+	attr.enable_stats.type = BPF_STATS_RUN_TIME;
+	stats->fd = kernel->sys->bpf(BPF_ENABLE_STATS, &attr, EBPF_ATTR_SIZE(enable_stats));
+	code = stats->fd;
+	if (code >= 0) {
+		stats->kernel = ebpf_kernel_ref(kernel);
+		*out = stats;
+		return 0;
+	}
+	free(stats);
+	ebpf_fail_errno(err, code, "kernel: count the runs of programs");
+	if (code == -EPERM) {
+		ebpf_kernel_explain_eperm(kernel, why, sizeof why);
+		ebpf_hint(err, "%s", why);
+	} else if (code == -EINVAL) {
+		ebpf_hint(err, "this needs Linux 5.8; before that: sysctl kernel.bpf_stats_enabled=1");
+	}
+	return code;
+}
+
+void ebpf_stats_close(struct ebpf_stats *stats)
+{
+	if (!stats)
+		return;
+	stats->kernel->sys->close(stats->fd);
+	ebpf_kernel_free(stats->kernel);
+	free(stats);
 }

@@ -1,4 +1,5 @@
-/* privilege.c -- what this process may do: capabilities, user namespace, sysctls, lockdown, locked memory, tokens; and why it may not. */
+/* privilege.c -- what this process may do: capabilities, user namespace, sysctls, lockdown, locked memory, tokens; and
+ * why it may not. */
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -208,8 +209,13 @@ static void add_part(char *text, size_t size, const char *part)
 
 static void explain_capabilities(const struct ebpf_sys *sys, char *text, size_t size)
 {
-	static const struct { int bit; const char *name; } wanted[] = {
-		{ CAP_BIT_BPF, "CAP_BPF" }, { CAP_BIT_PERFMON, "CAP_PERFMON" }, { CAP_BIT_NET_ADMIN, "CAP_NET_ADMIN" },
+	static const struct {
+		int bit;
+		const char *name;
+	} wanted[] = {
+	        {CAP_BIT_BPF, "CAP_BPF"},
+	        {CAP_BIT_PERFMON, "CAP_PERFMON"},
+	        {CAP_BIT_NET_ADMIN, "CAP_NET_ADMIN"},
 	};
 	char part[160] = "this process lacks CAP_SYS_ADMIN";
 	uint64_t caps;
@@ -253,8 +259,8 @@ static void explain_memlock(struct ebpf_kernel *kernel, char *text, size_t size)
 	uint64_t soft, hard;
 	char part[96];
 
-	if (ebpf_kernel_has(kernel, "memcg_account", NULL) != 0 ||
-	    kernel->sys->getrlimit(RLIMIT_MEMLOCK, &soft, &hard) || soft == RLIM_INFINITY)
+	if (ebpf_kernel_has(kernel, "memcg_account", NULL) != 0 || kernel->sys->getrlimit(RLIMIT_MEMLOCK, &soft, &hard) ||
+	    soft == RLIM_INFINITY)
 		return;
 	snprintf(part, sizeof part, "RLIMIT_MEMLOCK is %llu KiB (ulimit -l)", (unsigned long long)soft >> 10);
 	add_part(text, size, part);
@@ -277,6 +283,7 @@ void ebpf_kernel_explain_eperm(struct ebpf_kernel *kernel, char *text, size_t si
 	explain_lockdown(kernel->sys, text, size);
 	explain_memlock(kernel, text, size);
 	if (!text[0])
-		snprintf(text, size, "this process has the capabilities; a security module, seccomp or the kernel's "
-			 "configuration refuses it");
+		snprintf(text, size,
+		         "this process has the capabilities; a security module, seccomp or the kernel's "
+		         "configuration refuses it");
 }

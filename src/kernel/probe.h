@@ -9,13 +9,34 @@
 #include "kernel/kernel.h"
 
 /* The few instructions by number: this room stands beside asm, not on it. */
-#define MOV_IMM(reg, value) { .code = 0xb7, .dst = (reg), .imm = (value) }
-#define MOV_REG(to, from) { .code = 0xbf, .dst = (to), .src = (from) }
-#define ADD_IMM(reg, value) { .code = 0x07, .dst = (reg), .imm = (value) }
-#define STORE_IMM64(to, value) { .code = 0x7a, .dst = (to), .imm = (value) }
-#define LOAD_WIDE(reg, from, value) { .code = 0x18, .dst = (reg), .src = (from), .imm = (value) }
-#define HELPER(number) { .code = 0x85, .imm = (number) }
-#define EXIT { .code = 0x95 }
+#define MOV_IMM(reg, value)                                                                                                        \
+	{                                                                                                                          \
+		.code = 0xb7, .dst = (reg), .imm = (value)                                                                         \
+	}
+#define MOV_REG(to, from)                                                                                                          \
+	{                                                                                                                          \
+		.code = 0xbf, .dst = (to), .src = (from)                                                                           \
+	}
+#define ADD_IMM(reg, value)                                                                                                        \
+	{                                                                                                                          \
+		.code = 0x07, .dst = (reg), .imm = (value)                                                                         \
+	}
+#define STORE_IMM64(to, value)                                                                                                     \
+	{                                                                                                                          \
+		.code = 0x7a, .dst = (to), .imm = (value)                                                                          \
+	}
+#define LOAD_WIDE(reg, from, value)                                                                                                \
+	{                                                                                                                          \
+		.code = 0x18, .dst = (reg), .src = (from), .imm = (value)                                                          \
+	}
+#define HELPER(number)                                                                                                             \
+	{                                                                                                                          \
+		.code = 0x85, .imm = (number)                                                                                      \
+	}
+#define EXIT                                                                                                                       \
+	{                                                                                                                          \
+		.code = 0x95                                                                                                       \
+	}
 
 /* ENOTSUPP: the kernel's own number, which bpf(2) lets out. */
 enum { KERNEL_ENOTSUPP = 524 };
@@ -25,7 +46,7 @@ struct probe_program {
 	const struct ebpf_insn *insns; /* NULL: r0 = 0; exit */
 	size_t count;
 	const int *fd_array;
-	char *log;                     /* or NULL; becomes "" where the verifier says nothing */
+	char *log; /* or NULL; becomes "" where the verifier says nothing */
 	uint32_t log_size, log_level;
 };
 /* BPF_PROG_LOAD: the descriptor, or -errno. */
@@ -40,7 +61,7 @@ bool ebpf_probe_is_inconclusive(int code);
 /* -- groups of features (feature_group.c): one table of rows each, asked for as "group.name" -- */
 
 struct probe_group {
-	const char *name;              /* "map_type" */
+	const char *name; /* "map_type" */
 	size_t count;
 	void (*row)(size_t index, const char **name, const char **since);
 	int (*probe)(struct ebpf_kernel *kernel, size_t index);
@@ -61,8 +82,8 @@ bool ebpf_probe_refuses_trampolines(struct ebpf_kernel *kernel);
 /* What a program of a type needs besides its instructions so that the verifier looks at them; an attach_btf_id of 1 stands for any
  * type that is wrong. False for a type that is not known. */
 bool ebpf_probe_program_form(uint32_t type, struct probe_program *out);
-/* Whether this process has what it takes to be shown all that the kernel can do: CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN. True when that is not
- * known. (privilege.c) */
+/* Whether this process has what it takes to be shown all that the kernel can do: CAP_BPF and CAP_PERFMON, or
+ * CAP_SYS_ADMIN. True when that is not known. (privilege.c) */
 bool ebpf_kernel_is_capable(struct ebpf_kernel *kernel);
 /* CAP_SYS_ADMIN in the first user namespace, which stands for all that bpf(2) asks for. False when that is not known. */
 bool ebpf_kernel_has_every_capability(struct ebpf_kernel *kernel);

@@ -207,20 +207,32 @@ void ebpf_link_close(struct ebpf_link *link)
 	free(link);
 }
 
-/* A pinned link lives on when its descriptors are closed: BPF_LINK_DETACH (5.9) takes those apart that know it, and
- * without its pin the others go with their last descriptor. */
+static int fail_to_detach(struct ebpf_link *link, int code, struct ebpf_error *err)
+{
+	ebpf_fail_errno(err, code, "link '%s': detach", link->target);
+	if (code == -EOPNOTSUPP)
+		ebpf_hint(err, "links of this type end when nobody holds them any more: their process, and their pins");
+	return code;
+}
+
+/* A pinned link lives on when its descriptors are closed, and one that was opened as long as others hold it:
+ * BPF_LINK_DETACH (5.9) takes those apart that know it. The others go with their last descriptor and pin, which for one
+ * that was opened may be somebody else's. */
 int ebpf_link_detach(struct ebpf_link *link, struct ebpf_error *err)
 {
 	union bpf_attr attr;
-	int result = 0, released;
+	int result = 0, released, detached;
 
 	if (link->detached)
 		return 0;
-	if (link->pin_path) {
+	if (link->pin_path || link->opened) {
 		memset(&attr, 0, sizeof attr);
 		attr.link_detach.link_fd = (uint32_t)link->fd;
-		ebpf_kernel_sys(link->kernel)->bpf(BPF_LINK_DETACH, &attr, EBPF_ATTR_SIZE(link_detach));
-		result = ebpf_link_unpin(link, err);
+		detached = ebpf_kernel_sys(link->kernel)->bpf(BPF_LINK_DETACH, &attr, EBPF_ATTR_SIZE(link_detach));
+		if (link->pin_path)
+			result = ebpf_link_unpin(link, err);
+		else if (detached)
+			return fail_to_detach(link, detached, err);
 	}
 	released = release(link, result ? NULL : err);
 	return result ? result : released;

@@ -40,6 +40,7 @@ struct ebpf_link {
 	 * own descriptors are -1. */
 	struct ebpf_link **parts;
 	size_t part_count, part_capacity;
+	bool opened;                  /* from a pin or by id: others may hold it too */
 };
 struct ebpf_link_kind {
 	const char *name;

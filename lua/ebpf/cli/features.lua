@@ -4,8 +4,10 @@ local report = require "ebpf.cli.report"
 local features = {}
 
 function features.describe(parser)
-  local command = parser:command("features", "Tell what the running kernel can do: types of programs and maps, helpers, kfuncs; and what this process may do.")
-  command:flag("--full", "Ask also for what leaves a trace in the kernel's log (trace_printk, probe_write_user), and for the program types of each kfunc.")
+  local command = parser:command("features",
+    "Tell what the running kernel can do: types of programs and maps, helpers, kfuncs; and what this process may do.")
+  command:flag("--full",
+    "Ask also for what leaves a trace in the kernel's log (trace_printk, probe_write_user), and who may call each kfunc.")
   command:flag("--json", "Print one JSON document.")
 end
 
@@ -19,12 +21,12 @@ end
 -- -- as JSON --
 
 local document_keys = {
-  "program_types", "map_types", "map_flags", "attach_types", "helpers", "kfuncs", "kfunc_types", "isa", "limits", "features", "privileges",
-  "unknown",
+  "program_types", "map_types", "map_flags", "attach_types", "helpers", "kfuncs", "kfunc_types", "isa", "limits", "features",
+  "privileges", "unknown",
 }
 local privilege_keys = {
-  "uid", "capabilities", "user_namespace", "unprivileged_bpf_disabled", "perf_event_paranoid", "kptr_restrict", "jit_enable", "jit_harden",
-  "lockdown", "memlock", "bpffs", "token", "kinds",
+  "uid", "capabilities", "user_namespace", "unprivileged_bpf_disabled", "perf_event_paranoid", "kptr_restrict", "jit_enable",
+  "jit_harden", "lockdown", "memlock", "bpffs", "token", "kinds",
 }
 local kind_keys = { "name", "what", "allowed", "missing", "why", "advice" }
 
@@ -57,7 +59,9 @@ local function privileges(have)
 end
 
 local function document(found)
-  for _, group in ipairs { "program_type", "map_type", "map_flag", "attach_type" } do found[group .. "s"] = answers(found[group .. "s"], group) end
+  for _, group in ipairs { "program_type", "map_type", "map_flag", "attach_type" } do
+    found[group .. "s"] = answers(found[group .. "s"], group)
+  end
   found.isa = answers(found.isa, "isa")
   found.helpers = lists(found.helpers)
   found.kfuncs = report.list(found.kfuncs)
@@ -91,7 +95,8 @@ local function split(found, group)
   local present, absent = {}, {}
   for _, row in ipairs(require "ebpf".features.rows(group)) do
     local value = found[row.name]
-    if value then present[#present + 1] = row.name elseif value == false then absent[#absent + 1] = ("%s (%s)"):format(row.name, row.since) end
+    if value then present[#present + 1] = row.name end
+    if value == false then absent[#absent + 1] = ("%s (%s)"):format(row.name, row.since) end
   end
   return present, absent
 end
@@ -105,7 +110,9 @@ end
 
 local function memory_text(memlock)
   local limit = memlock.hard and ("%d KiB"):format(memlock.hard // 1024) or "no limit"
-  local accounting = { cgroup = "memory counts for the cgroup, not against it", rlimit = "the memory of maps and programs counts against it" }
+  local accounting = {
+    cgroup = "memory counts for the cgroup, not against it", rlimit = "the memory of maps and programs counts against it",
+  }
   return ("%s (%s)"):format(limit, accounting[memlock.accounting] or "whether memory counts against it is not known")
 end
 
