@@ -45,9 +45,8 @@ local function new_types(btf, taken) return setmetatable({ btf = btf, list = {},
 -- What generated files call the parts themselves.
 local function own_names(spec)
   local names = {}
-  for _, name in ipairs { "Maps", "Programs", "Variables", "MapSpecs", "ProgramSpecs", "Values", "Collection", "Spec", "Options" } do
-    names[name] = true
-  end
+  local own = "Maps Programs Variables MapSpecs ProgramSpecs Values Collection Spec Options"
+  for name in own:gmatch "%a+" do names[name] = true end
   for name in pairs(spec.maps) do names["map." .. name] = true end
   for name in pairs(spec.variables) do names["variable." .. name] = true end
   return names
@@ -87,8 +86,8 @@ function Types:enum(layout, place)
   return row
 end
 
---- A layout -> { kind =, c = "__u32", element =, named = row of the list }. `type` is the same in the BTF, for what a layout does not
---- keep, or nil.
+--- A layout -> { kind =, c = "__u32", element =, named = row of the list }. `type` is the same in the BTF, for what a layout does
+-- not keep, or nil.
 function Types:describe(layout, type, place)
   local kind = layout.kind
   local value = { kind = kind, c = layout.name, size = layout.size, signed = layout.signed, count = layout.count }
@@ -195,7 +194,8 @@ local function set_records(spec, records)
   return true
 end
 
---- The model of a Spec. options: name, types (C names of more types than those of maps and variables), records (types by maps' names).
+--- The model of a Spec. options: name, types (C names of more types than those of maps and variables), records (types by maps'
+-- names).
 function model.new(spec, options)
   local ok, err, errno = set_records(spec, options.records)
   if not ok then return nil, err, errno end
