@@ -885,6 +885,15 @@ static int l_btf_get_bytes(lua_State *L)
 	return 1;
 }
 
+/* btf:dedup() -> a BTF that has each type once */
+static int l_btf_dedup(lua_State *L)
+{
+	binding_check_btf(L, 1);
+	struct ebpf_btf **handle = binding_new_btf(L);
+
+	return ebpf_btf_dedup(binding_check_btf(L, 1), handle, binding_error(L)) < 0 ? binding_fail(L) : 1;
+}
+
 /* -- what the handle tells -- */
 
 static int l_btf_base(lua_State *L)
@@ -930,7 +939,7 @@ static int l_btf_eq(lua_State *L)
 static const luaL_Reg methods[] = {
 	{ "find", l_btf_find }, { "all", l_btf_all }, { "type", l_btf_type }, { "sizeof", l_btf_sizeof },
 	{ "offsetof", l_btf_offsetof }, { "layout", l_btf_layout }, { "decode", l_btf_decode }, { "encode", l_btf_encode },
-	{ "string", l_btf_string }, { "strings", l_btf_strings }, { "bytes", l_btf_get_bytes }, { "close", l_btf_close }, { NULL, NULL }
+	{ "string", l_btf_string }, { "strings", l_btf_strings }, { "bytes", l_btf_get_bytes }, { "dedup", l_btf_dedup }, { "close", l_btf_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = {
 	{ "base", l_btf_base }, { "first_id", l_btf_first_id }, { "byteorder", l_btf_byteorder },

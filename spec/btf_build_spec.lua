@@ -1,5 +1,7 @@
 -- ebpf.btf.new(): types made by hand, copied, split on a base, and written for others.
 local ebpf = require "ebpf"
+local need = require "spec.support.need"
+local process = require "spec.support.process"
 
 -- One of each kind.
 local function every_kind()
@@ -34,8 +36,8 @@ describe("ebpf.btf.new", function()
     local kinds = {}
     for _, type in pairs(btf) do kinds[type.kind] = true end
     for _, kind in ipairs {
-      "int", "ptr", "array", "struct", "union", "enum", "fwd", "typedef", "volatile", "const", "restrict", "func", "func_proto", "var",
-      "datasec", "float", "decl_tag", "type_tag", "enum64",
+      "int", "ptr", "array", "struct", "union", "enum", "fwd", "typedef", "volatile", "const", "restrict", "func", "func_proto",
+      "var", "datasec", "float", "decl_tag", "type_tag", "enum64",
     } do assert.is_true(kinds[kind], kind) end
     local event = btf:find "struct event"
     assert.equal(80, event.size)
@@ -43,7 +45,7 @@ describe("ebpf.btf.new", function()
     assert.same({ 40, 3, 5 }, { btf:offsetof(event, "high"), select(3, btf:offsetof(event, "high")) })
     assert.equal(64 + 2 * 5, btf:offsetof(event, "grid[1][2]"))
     assert.equal(event, event.members[3].type.type)
-    assert.equal("fwd", btf:find "struct other" and btf:find "struct other".kind or event.members[4].type.type.kind)
+    assert.equal("fwd", event.members[4].type.type.kind)
     assert.equal(7, btf:find "enum color".enumerators[3].value)
     assert.is_true(btf:find "enum sign".signed)
     assert.equal(-1, btf:find "enum sign".enumerators[1].value)
@@ -111,5 +113,68 @@ describe("ebpf.btf.new", function()
     assert.equal(80, old:sizeof "struct event")
     assert.equal(56, old:offsetof("struct event", "weight"))
     assert.has_error(function() btf:bytes { without = { "int" } } end)
+  end)
+end)
+
+describe("btf:dedup", function()
+  local function objects(folder)
+    local list = {}
+    for path in io.popen("ls build/spec/bpf/" .. folder .. "*.bpf.o"):lines() do list[#list + 1] = path end
+    return list
+  end
+
+  local function join(paths, base)
+    local b = ebpf.btf.new { base = base }
+    for _, path in ipairs(paths) do b:add_all(assert(ebpf.btf(path))) end
+    return assert(b:finish())
+  end
+
+  local function save(btf)
+    local path = os.tmpname()
+    local file = assert(io.open(path, "wb"))
+    file:write(btf:bytes())
+    file:close()
+    return path
+  end
+
+  it("gives each type once, keeps every layout, and changes nothing the second time", function()
+    for _, folder in ipairs { "", "big/" } do
+      local joined = join(objects(folder))
+      local once = assert(joined:dedup())
+      assert.is_true(#once < #joined * 0.7)
+      assert.equal(#once, #assert(once:dedup()))
+      assert.equal(once:bytes(), once:dedup():bytes())
+      for _, type in pairs(joined) do
+        if type.kind == "struct" and type.name ~= "" then
+          local same
+          for _, other in ipairs(once:all(type.name, "struct")) do
+            same = same or other.size == type.size and #other.members == #type.members
+          end
+          assert.is_true(same, type.name)
+        end
+      end
+    end
+  end)
+
+  it("leaves as many types as libbpf does", function()
+    need.command "cc"
+    need.file "/usr/include/bpf/btf.h"
+    local oracle = os.tmpname()
+    local built, status = process.run(("cc -o %s spec/support/dedup_libbpf.c -lbpf"):format(oracle))
+    assert.equal(0, status, built)
+    local joined = join(objects "")
+    local path = save(joined)
+    assert.equal(#assert(joined:dedup()), tonumber((process.run(oracle .. " " .. path))))
+    os.remove(path)
+    if ebpf.kernel():has "vmlinux_btf" then
+      local vmlinux = assert(ebpf.btf.vmlinux())
+      assert.equal(#vmlinux, #assert(vmlinux:dedup()))
+      local split = join(objects "", vmlinux)
+      path = save(split)
+      local count = tonumber((process.run(("%s %s /sys/kernel/btf/vmlinux"):format(oracle, path))))
+      assert.equal(count, #assert(split:dedup()))
+      os.remove(path)
+    end
+    os.remove(oracle)
   end)
 end)

@@ -239,6 +239,34 @@ EBPF_API int ebpf_btf_builder_read(struct ebpf_btf_builder *builder, struct ebpf
 /* The bytes of a BTF, malloc'ed, in this byte order and without what somebody lacks. Types keep their ids. */
 EBPF_API int ebpf_btf_write(const struct ebpf_btf *btf, uint32_t lacks, bool big_endian, void **data, size_t *size, struct ebpf_error *err);
 
+/* Each type once: the types of several compilation units or joined objects without what they say alike, forward declarations replaced by the struct that
+ * they declare. Split BTF is compared with its base too. Variables and sections stay. ELOOP for a type that leads back to itself without a struct,
+ * E2BIG where telling types apart would take for ever. */
+EBPF_API int ebpf_btf_dedup(const struct ebpf_btf *btf, struct ebpf_btf **out, struct ebpf_error *err);
+
+/* Takes `size` bytes of text (no NUL behind); a negative result ends the printing, which returns it. */
+typedef int (*ebpf_write_fn)(void *context, const char *text, size_t size);
+struct ebpf_print_options {
+	size_t size;
+	const uint32_t *types; /* these and what they need; without any (type_count 0): all, those of a base too */
+	size_t type_count;
+	bool header;    /* with an include guard, and the pragma by which clang records accesses for CO-RE */
+	bool sort;      /* all types by name, not by id, as bpftool does since 7.5 */
+	bool functions; /* after all types the prototypes of kernel functions for BPF programs (of types by pahole 1.26), as bpftool does since 7.5 */
+};
+/* Types as C that compiles, each after what it needs, laid out as they are: what `bpftool btf dump format c` prints. Names that occur twice get
+ * "___2" and so on. `options` may be NULL. ELOOP for a type that contains itself; E2BIG for types that unfold beyond all proportion. What was
+ * printed before a failure has been handed to `write`. */
+EBPF_API int ebpf_btf_print_c(const struct ebpf_btf *btf, const struct ebpf_print_options *options, ebpf_write_fn write, void *context,
+			      struct ebpf_error *err);
+/* One declaration, without those that it needs: "int (*name)(void *)"; of a function type its prototype. `name` may be "". */
+EBPF_API int ebpf_btf_print_declaration(const struct ebpf_btf *btf, uint32_t id, const char *name, ebpf_write_fn write, void *context,
+					struct ebpf_error *err);
+/* One line for each type (of `ids`, or all of its own for a count of 0) and each of its parts, as `bpftool btf dump format raw`; or as its
+ * --json: one object { "types": [...] }. */
+EBPF_API int ebpf_btf_print_raw(const struct ebpf_btf *btf, const uint32_t *ids, size_t count, bool json, ebpf_write_fn write,
+				void *context, struct ebpf_error *err);
+
 /* How bytes of a type are laid out: a tree, made once per type and walked for each value. It holds copies of
  * all names, so it outlives the BTF that it was made from. Nodes belong to the root; a type that occurs twice may be one node that
  * is referred to twice. All that a node covers lies inside of its parent, no node contains itself, the depth is at most 33, and
@@ -294,6 +322,27 @@ EBPF_API int64_t ebpf_layout_get_int(const struct ebpf_layout *layout, const str
 /* The reverse; ERANGE when the value does not fit, EINVAL for a layout that is no integer. `field` is NULL for a value that is not a member;
  * otherwise `data` is the start of the enclosing struct. */
 EBPF_API int ebpf_layout_set_int(const struct ebpf_layout *layout, const struct ebpf_field *field, void *data, int64_t value);
+
+/* How a value is written. All zero: over several lines, with the names of members, without members that are zero. */
+struct ebpf_value_options {
+	size_t size;
+	bool compact;        /* on one line */
+	bool skip_names;     /* no names of members (and, typed, no types): by position */
+	bool emit_zeroes;    /* members that are zero as well */
+	bool emit_strings;   /* arrays of char as "text" */
+	bool typed;          /* "(struct event){.pid = (int)1,}", arrays in [ ]: as libbpf and the kernel (bpf_snprintf_btf) write it, with their
+				omissions; otherwise a C initializer, "{ .pid = 1 }", which keeps every bit but padding */
+	uint32_t indent_level; /* what each line begins with: so many indents, and one more for each level */
+	const char *indent;  /* NULL = a tab */
+};
+/* Writes the value that `data` (host byte order) holds, of any type with a size, of a variable or of a data section. Data beyond the type is
+ * ignored; of data that ends before, what is there is written, whole values only, and the result is -E2BIG. */
+EBPF_API int ebpf_value_print(const struct ebpf_btf *btf, uint32_t id, const void *data, size_t data_size,
+			      const struct ebpf_value_options *options, ebpf_write_fn write, void *context, struct ebpf_error *err);
+/* Reads what ebpf_value_print writes (but for typed variables and sections), and what C has as initializers: designators (".a.b[2] =", "[0 ... 3] ="), positions, numbers of all bases,
+ * characters, strings, enumerators, "A | B", true, false, NULL; casts are passed over. `data` (of the type's size) is zeroed and filled, in host byte
+ * order. EINVAL and ERANGE name line and column; ENOENT an unknown member or enumerator; then `data` holds nothing of use. */
+EBPF_API int ebpf_value_parse(const struct ebpf_btf *btf, uint32_t id, const char *text, void *data, size_t data_size, struct ebpf_error *err);
 
 /* ---- instructions ------------------------------------------------------------------------------- */
 
