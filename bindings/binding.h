@@ -104,6 +104,7 @@ void binding_open_ring(lua_State *L);
 void binding_open_loop(lua_State *L);
 void binding_open_asm(lua_State *L);
 void binding_open_btf(lua_State *L);
+void binding_open_btf_text(lua_State *L);
 void binding_open_btf_build(lua_State *L);
 
 /* A handle of CLASS_BLOCK (asm.c) holds a finished block; who consumes the block stores NULL in the handle. */
@@ -136,6 +137,12 @@ int binding_spec_load(lua_State *L);
 void binding_link_options(lua_State *L, struct ebpf_link_options *options, int index, const char *except);
 /* The descriptor of a map, program or link, or -1 when the value is none. */
 int binding_object_fd(lua_State *L, int index);
+
+/* Methods of a BTF's handle that make text (btf_text.c). */
+int binding_btf_dump(lua_State *L);
+int binding_btf_declare(lua_State *L);
+int binding_btf_format(lua_State *L);
+int binding_btf_parse(lua_State *L);
 
 /* -- arguments (option.c) -- */
 

@@ -939,7 +939,9 @@ static int l_btf_eq(lua_State *L)
 static const luaL_Reg methods[] = {
 	{ "find", l_btf_find }, { "all", l_btf_all }, { "type", l_btf_type }, { "sizeof", l_btf_sizeof },
 	{ "offsetof", l_btf_offsetof }, { "layout", l_btf_layout }, { "decode", l_btf_decode }, { "encode", l_btf_encode },
-	{ "string", l_btf_string }, { "strings", l_btf_strings }, { "bytes", l_btf_get_bytes }, { "dedup", l_btf_dedup }, { "close", l_btf_close }, { NULL, NULL }
+	{ "string", l_btf_string }, { "strings", l_btf_strings }, { "bytes", l_btf_get_bytes }, { "dedup", l_btf_dedup }, { "close", l_btf_close },
+	{ "dump", binding_btf_dump }, { "declare", binding_btf_declare }, { "format", binding_btf_format }, { "parse", binding_btf_parse },
+	{ NULL, NULL }
 };
 static const luaL_Reg properties[] = {
 	{ "base", l_btf_base }, { "first_id", l_btf_first_id }, { "byteorder", l_btf_byteorder },

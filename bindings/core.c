@@ -215,6 +215,7 @@ int luaopen_ebpf_core(lua_State *L)
 	binding_open_loop(L);
 	binding_open_asm(L);
 	binding_open_btf(L);
+	binding_open_btf_text(L);
 	binding_open_btf_build(L);
 	return 1;
 }

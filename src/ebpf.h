@@ -259,7 +259,8 @@ struct ebpf_print_options {
  * printed before a failure has been handed to `write`. */
 EBPF_API int ebpf_btf_print_c(const struct ebpf_btf *btf, const struct ebpf_print_options *options, ebpf_write_fn write, void *context,
 			      struct ebpf_error *err);
-/* One declaration, without those that it needs: "int (*name)(void *)"; of a function type its prototype. `name` may be "". */
+/* One declaration, without those that it needs: "int (*name)(void *)"; of a function its prototype, of a variable its type. `name` may
+ * be "". */
 EBPF_API int ebpf_btf_print_declaration(const struct ebpf_btf *btf, uint32_t id, const char *name, ebpf_write_fn write, void *context,
 					struct ebpf_error *err);
 /* One line for each type (of `ids`, or all of its own for a count of 0) and each of its parts, as `bpftool btf dump format raw`; or as its

@@ -66,10 +66,15 @@ static void mark_parts(struct print_state *states, const struct ebpf_type *type)
 	}
 }
 
-int print_init(struct printer *printer, const struct ebpf_btf *btf, struct btf_text *text, struct ebpf_error *err)
+void print_start(struct printer *printer, const struct ebpf_btf *btf, struct btf_text *text, struct ebpf_error *err)
 {
 	*printer = (struct printer){.btf = btf, .text = text, .err = err, .pointer_size = ebpf_btf_pointer_size(btf)};
 	printer->steps = btf_text_limit(btf);
+}
+
+static int print_init(struct printer *printer, const struct ebpf_btf *btf, struct btf_text *text, struct ebpf_error *err)
+{
+	print_start(printer, btf, text, err);
 	printer->states = calloc(btf->count, sizeof(*printer->states));
 	printer->versions = calloc(btf->count, sizeof(*printer->versions));
 	if (!printer->states || !printer->versions)
@@ -83,7 +88,7 @@ int print_init(struct printer *printer, const struct ebpf_btf *btf, struct btf_t
 	return 0;
 }
 
-void print_free(struct printer *printer)
+static void print_free(struct printer *printer)
 {
 	free(printer->states);
 	free(printer->versions);
@@ -92,7 +97,7 @@ void print_free(struct printer *printer)
 	ebpf_table_free(&printer->idents);
 }
 
-int print_type(struct printer *printer, uint32_t id)
+static int print_type(struct printer *printer, uint32_t id)
 {
 	int result = print_order(printer, id);
 	if (result)
@@ -174,14 +179,16 @@ int ebpf_btf_print_declaration(const struct ebpf_btf *btf, uint32_t id, const ch
 {
 	struct printer printer;
 	struct btf_text text;
+	struct ebpf_type type;
 	int result, finished;
 
-	if (id >= btf->count)
+	if (!ebpf_btf_type(btf, id, &type))
 		return ebpf_fail(err, EINVAL, "BTF: print: there is no type %u", id);
+	if (type.kind == BTF_KIND_FUNC || type.kind == BTF_KIND_VAR)
+		id = type.type;
 	btf_text_init(&text, btf_text_limit(btf), write, context);
-	result = print_init(&printer, btf, &text, err);
-	if (!result)
-		print_declaration(&printer, id, name, 0);
+	print_start(&printer, btf, &text, err);
+	print_declaration(&printer, id, name, 0);
 	result = printer.code;
 	print_free(&printer);
 	finished = btf_text_finish(&text, result ? NULL : err);

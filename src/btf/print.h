@@ -48,10 +48,8 @@ struct printer {
 	int code; /* of the first failure */
 };
 
-int print_init(struct printer *printer, const struct ebpf_btf *btf, struct btf_text *text, struct ebpf_error *err);
-void print_free(struct printer *printer);
-/* Writes the definition of a type after those that it needs, as far as they are not there yet. */
-int print_type(struct printer *printer, uint32_t id);
+/* For declarations alone: without `states`, which are made when a struct is written out, and with names as they are. */
+void print_start(struct printer *printer, const struct ebpf_btf *btf, struct btf_text *text, struct ebpf_error *err);
 
 /* -- print_order.c -- */
 int print_order(struct printer *printer, uint32_t id);

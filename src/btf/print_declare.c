@@ -344,10 +344,12 @@ static void write_base(struct printer *printer, const struct ebpf_type *type, si
 		return;
 	case BTF_KIND_ENUM:
 	case BTF_KIND_ENUM64:
-		if (body)
+		if (body) {
 			print_enum(printer, type, level);
-		else
-			write_tagged(printer, "enum", type);
+		} else { /* of a nameless one as well "(enum )": what libbpf makes of it */
+			btf_text_string(printer->text, "enum ");
+			write_name(printer, type, &printer->tags);
+		}
 		return;
 	case BTF_KIND_FWD:
 		print_forward(printer, type);

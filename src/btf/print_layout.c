@@ -1,4 +1,6 @@
 /* print_layout.c -- where a compiler would put members, and how to make it put them where they are. */
+#include <stdlib.h>
+
 #include "btf/print.h"
 
 /* -- alignment -- */
@@ -23,6 +25,10 @@ static int struct_alignment(struct printer *printer, const struct ebpf_type *typ
 
 static int remember_alignment(struct printer *printer, const struct ebpf_type *type, int depth)
 {
+	if (!printer->states && !(printer->states = calloc(printer->btf->count, sizeof(*printer->states)))) {
+		printer->code = ebpf_fail_memory(printer->err);
+		return 0;
+	}
 	struct print_state *state = &printer->states[type->id];
 	if (state->aligned || state->aligning)
 		return state->alignment;

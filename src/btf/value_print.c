@@ -621,8 +621,8 @@ int ebpf_value_print(const struct ebpf_btf *btf, uint32_t id, const void *data, 
 		return ebpf_fail(err, EINVAL, "value: there is no type %u", id);
 	if (btf_text_init(&p.text, limit, write, context))
 		return btf_text_finish(&p.text, err);
-	p.types = (struct printer){.btf = btf, .text = &p.text, .err = err, .steps = limit, .plain = true};
-	p.types.pointer_size = ebpf_btf_pointer_size(btf);
+	print_start(&p.types, btf, &p.text, err);
+	p.types.plain = true;
 	p.values = (1u << 20) + 16 * (uint64_t)data_size;
 	p.on_one_line = p.options->compact;
 	int result = print_value(&p, id, "", (struct place){0}, &first);

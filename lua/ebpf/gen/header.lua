@@ -26,7 +26,7 @@ local function passing(model, value, type, own)
     if is_anonymous({ kind = element:unqualified().kind }, element) then
       return { by = "pointer", get = "void *value", set = "const void *value" }
     end
-    local array = declare(model, element, ("value[%d]"):format(value.count))
+    local array = declare(model, element, ("value[%d]"):format(value.count or value.size))
     return { by = "pointer", get = array, set = "const " .. array }
   end
   if is_anonymous(value, type) then
