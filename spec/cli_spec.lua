@@ -39,8 +39,8 @@ describe("ebpf", function()
     assert.equal(0, status)
     out, _, status = ebpf "--help"
     assert.equal(0, status)
-    for _, word in ipairs { "run", "inspect", "load", "%-e" } do assert.matches(word, out) end
-    for _, command in ipairs { "run", "inspect", "load" } do
+    for _, word in ipairs { "run", "inspect", "load", "gen", "%-e" } do assert.matches(word, out) end
+    for _, command in ipairs { "run", "inspect", "load", "gen" } do
       out, _, status = ebpf(command .. " --help")
       assert.matches("Usage: ebpf " .. command, out)
       assert.equal(0, status)

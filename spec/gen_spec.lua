@@ -55,11 +55,13 @@ describe("a generated module", function()
     local probe = module(types)
     assert.same({ run = "run", other = "other" }, probe.programs)
     assert.same({ runs = "runs", events = "events", plain = "plain", totals = "totals", waiting = "waiting" }, probe.maps)
-    assert.same({ step = "step", label = "label", sum = "sum", origin = "origin", table = "table", last_kind = "last_kind" }, probe.variables)
+    assert.same({ step = "step", label = "label", sum = "sum", origin = "origin", table = "table", last_kind = "last_kind" },
+      probe.variables)
     assert.equal("struct event", probe.types.event)
     assert.equal("range_t", probe.types.range_t)
     assert.same({ OPEN = 1, CLOSE = 2, LAST = 0x7fffffff }, probe.enums.kind)
-    assert.error_matches(function() return probe.maps.evenst end, "gen_types: there is no 'evenst' among its maps %(events, plain, ")
+    assert.error_matches(function() return probe.maps.evenst end,
+      "gen_types: there is no 'evenst' among its maps %(events, plain, ")
   end)
 
   it("gives the object's Spec, to be edited", function()
@@ -99,10 +101,10 @@ describe("a generated module", function()
     assert.matches("\n%-%-%- ringbuf of struct point, 4096 bytes\n", text)
     local coll <close> = assert(probe.load())
     coll.programs.run:run { data = ("\0"):rep(64) }
-    for e in ebpf.ringbuf(coll.maps.plain):records { timeout = 1 } do
-      assert.same({ x = 1, y = -2 }, e)
-      break
-    end
+    local ring <close> = assert(ebpf.ringbuf(coll.maps.plain))
+    local record
+    ring:consume(function(e) record = e end)
+    assert.same({ x = 1, y = -2 }, record)
   end)
 
   it("is loaded by a fresh interpreter, without a compiler and without files, and a record arrives", function()
@@ -124,7 +126,8 @@ describe("a generated module", function()
       loop:run()
     ]])
     local lua = process.run "command -v lua5.4":gsub("\n", "")
-    assert.equal("sh\t/bin/sh -c : mark-of-gen\ttrue\n", process.run(("cd / && PATH=/nowhere %s %s/main.lua %s"):format(lua, path, path)))
+    assert.equal("sh\t/bin/sh -c : mark-of-gen\ttrue\n",
+      process.run(("cd / && PATH=/nowhere %s %s/main.lua %s"):format(lua, path, path)))
   end)
 
   it("carries an object without debug information, or with it when asked to", function()
@@ -265,7 +268,9 @@ char LICENSE[] SEC("license") = "GPL";
 local function project(path)
   assert(os.execute("mkdir -p " .. path .. "/include"))
   write(path .. "/look.bpf.c", source)
-  write(path .. "/include/own.h", "static inline __attribute__((always_inline)) int own(int x) { bpf_printk(\"%s\", __FILE__); return x; }\n")
+  write(path .. "/include/own.h", [[
+    static inline __attribute__((always_inline)) int own(int x) { bpf_printk("%s", __FILE__); return x; }
+  ]])
 end
 
 describe("ebpf gen of a source", function()
@@ -345,7 +350,7 @@ describe("ebpf gen of a source", function()
   it("compiles for both byte orders and for machines", function()
     local path = folder()
     project(path)
-    local out, err = gen(("%s/look.bpf.c -I %s/include -o %s/look.lua --json --target bpfel,bpfeb,x86,arm64,s390"):format(path, path, path))
+    local out, err = gen("look.bpf.c -I include -o look.lua --json --target bpfel,bpfeb,x86,arm64,s390", path)
     assert.equal("", err)
     local list = {}
     for i, object in ipairs(json.decode(out).objects) do
@@ -387,9 +392,161 @@ describe("ebpf gen of a source", function()
     assert.equal("old\n", read(path .. "/bad.lua"))
     assert.equal("bad.bpf.c\nbad.lua\n", process.run("ls " .. path))
     write(path .. "/warn.bpf.c", "#warning be careful\nint x;\n")
-    _, err, status = gen(path .. "/warn.bpf.c -o " .. path .. "/warn.lua")
+    out, err, status = gen(path .. "/warn.bpf.c -o " .. path .. "/warn.lua")
+    assert.equal("", out)
     assert.equal(0, status)
     assert.matches("be careful", err)
+  end)
+end)
+
+describe("a generated C header", function()
+  -- Compiles a program with the header of an object, and runs it: what it printed.
+  local function run(object, name, text, flags)
+    need.command "cc"
+    need.file "build/libebpf.a"
+    local path = folder()
+    local _, err, status = gen(("%s --c %s/%s.h %s"):format(object, path, name, flags or ""))
+    assert.equal("", err)
+    assert.equal(0, status)
+    write(path .. "/main.c", text)
+    local warnings = "-std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Werror"
+    local said, failed = process.run(("unset LD_PRELOAD; cc %s -g -Isrc -I%s -o %s/main %s/main.c build/libebpf.a -lelf -lz")
+      :format(warnings, path, path, path))
+    assert.equal(0, failed, said)
+    local output
+    output, status = process.run("env -u LD_PRELOAD " .. path .. "/main")
+    assert.equal(0, status, output)
+    return output, read(("%s/%s.h"):format(path, name))
+  end
+
+  it("opens an object, and has its variables before it is loaded", function()
+    local output = run(types, "gen_types", [[
+      #include "gen_types.h"
+      int main(void)
+      {
+        struct ebpf_error err = {0};
+        struct gen_types *skel = gen_types_open(&err);
+        struct point origin;
+        u16 table[4];
+        char label[8];
+        u32 step;
+
+        if (!skel || gen_types_get_step(skel, &step, &err) || gen_types_get_origin(skel, &origin, &err) ||
+            gen_types_get_table(skel, table, &err) || gen_types_get_label(skel, label, &err))
+          return puts(err.message), 1;
+        printf("%u %d %d %u %s %zu\n", step, origin.x, origin.y, table[3], label, skel->spec->program_count);
+        if (gen_types_set_step(skel, 9, &err) || gen_types_get_step(skel, &step, &err))
+          return puts(err.message), 1;
+        printf("%u %s\n", step, gen_types_attach(skel, NULL, &err) == -EINVAL ? err.message : "?");
+        gen_types_destroy(skel);
+        gen_types_destroy(NULL);
+      }
+    ]])
+    assert.equal("3 1 -2 4 start 2\n9 gen_types: it is not loaded\n", output)
+  end)
+
+  it("loads it, and has maps and variables by name and type", function()
+    need { kernel = "5.8", "ringbuf" }
+    local output = run(types, "gen_types", [[
+      #include "gen_types.h"
+      static int print_event(void *context, const void *data, size_t size)
+      {
+        const struct event *event = data;
+        printf("%zu: %llu %d %s %d\n", size, event->number, event->kind == OPEN, event->name, event->points[0].y);
+        return *(int *)context += 1, 0;
+      }
+      int main(void)
+      {
+        struct ebpf_error err = {0};
+        struct gen_types *skel = gen_types_open(&err);
+        char data[64] = {0};
+        struct ebpf_run_options options = { .size = sizeof(options), .data = data, .data_size = sizeof(data) };
+        struct gen_types_totals_value total = {7};
+        struct ebpf_ring *ring = NULL;
+        range_t range = {1, 2};
+        int records = 0;
+        u64 sum;
+
+        if (!skel || gen_types_set_step(skel, 5, &err) || gen_types_set_last_kind(skel, OPEN, &err) ||
+            gen_types_load(skel, NULL, &err) || ebpf_program_run(skel->programs.run, &options, &err) < 0 ||
+            gen_types_get_sum(skel, &sum, &err))
+          return puts(err.message), 1;
+        printf("%u %llu %p\n", options.retval, sum, (void *)skel->programs.other);
+        if (gen_types_set_sum(skel, 100, &err) || ebpf_program_run(skel->programs.run, &options, &err) < 0 ||
+            ebpf_ring_open(skel->maps.events, &ring, &err) < 0 || ebpf_ring_consume(ring, print_event, &records, 0) < 0)
+          return puts(err.message), 1;
+        printf("%d %d\n", records, gen_types_totals_lookup(skel, &range, &total, &err) == -ENOENT);
+        if (gen_types_totals_update(skel, &range, &total, 0, &err) || (total.total = 0, 0) ||
+            gen_types_totals_lookup(skel, &range, &total, &err) || gen_types_totals_delete(skel, &range, &err))
+          return puts(err.message), 1;
+        printf("%llu %d\n", total.total, gen_types_set_step(skel, 1, &err) == -EPERM);
+        printf("%d\n", gen_types_attach(skel, NULL, &err)); /* a socket filter attaches nothing by itself */
+        ebpf_ring_close(ring);
+        gen_types_destroy(skel);
+        ebpf_error_clear(&err);
+      }
+    ]])
+    assert.matches("^5 5 %(nil%)\n64: 0 1 run %-2\n64: 100 1 run %-2\n2 1\n7 1\n0\n$", output)
+  end)
+
+  it("attaches, and a record arrives", function()
+    need { kernel = "5.8", "ringbuf" }
+    local output = run("build/examples/killsnoop.bpf.o", "killsnoop", [[
+      #include <signal.h>
+      #include <unistd.h>
+      #include "killsnoop.h"
+      static int print_event(void *context, const void *data, size_t size)
+      {
+        const struct event *event = data;
+        (void)context, (void)size;
+        if (event->pid == (__u32)getpid())
+          printf("%d %u %s\n", event->target == getpid(), event->signal, event->call == KILL ? "kill" : "?");
+        return 0;
+      }
+      int main(void)
+      {
+        struct ebpf_error err = {0};
+        struct killsnoop *skel = killsnoop_open_and_load(&err);
+        struct ebpf_ring *ring = NULL;
+
+        if (!skel || killsnoop_attach(skel, NULL, &err) || ebpf_ring_open(skel->maps.events, &ring, &err) < 0)
+          return puts(err.message), 1;
+        kill(getpid(), 0);
+        if (ebpf_ring_wait(ring, 5000, &err) < 0 || ebpf_ring_consume(ring, print_event, NULL, 0) < 0)
+          return puts(err.message), 1;
+        printf("%s\n", ebpf_link_kind_name(skel->links.enter_kill));
+        killsnoop_detach(skel);
+        ebpf_ring_close(ring);
+        killsnoop_destroy(skel);
+      }
+    ]])
+    assert.equal("1 0 kill\ntracepoint\n", output)
+  end)
+
+  it("compiles for every object of the specs and examples, as C and as C++", function()
+    need.command "cc"
+    local path = folder()
+    for object in process.run "ls build/spec/bpf/*.bpf.o build/examples/*.bpf.o":gmatch "[^\n]+" do
+      assert(ebpf.gen.generate({ object }, { c = path .. "/x.h", name = "x" }))
+      write(path .. "/x.c", '#include "x.h"\nint main(void) { struct x *x = x_open_and_load(NULL); x_destroy(x); return !x; }\n')
+      local said, status = process.run(("unset LD_PRELOAD; cc -std=c11 -Wall -Wextra -Werror -fsyntax-only -Isrc %s/x.c"):format(path))
+      assert.equal(0, status, object .. "\n" .. said)
+      if os.execute "command -v c++ >/dev/null" then
+        said, status = process.run(("unset LD_PRELOAD; c++ -x c++ -Wall -fsyntax-only -Isrc %s/x.c"):format(path))
+        assert.equal(0, status, object .. "\n" .. said)
+      end
+    end
+  end)
+
+  it("has an object for each machine, and the types of a ring's records", function()
+    local path = folder()
+    local _, err = gen(("%s %s --c %s/x.h --record 'plain=struct point'"):format(types, foreign, path))
+    assert.equal("", err)
+    local text = read(path .. "/x.h")
+    assert.matches("#if __BYTE_ORDER__ == __ORDER_%u+_ENDIAN__\n.*#elif __BYTE_ORDER__ == __ORDER_%u+_ENDIAN__\n.*#else\n#error", text)
+    assert.matches('ebpf_map_spec_set_value_type(ebpf_spec_find_map(skel->spec, "plain")', text, 1, true)
+    gen(("%s %s --c %s/y.h --record 'plain=struct point'"):format(types, foreign, path))
+    assert.equal(text, read(path .. "/y.h"))
   end)
 end)
 
@@ -427,9 +584,9 @@ describe("ebpf gen says what is wrong", function()
     refuses(types .. " -o DIR/x.lua --name end", "name 'end': it cannot be a module's")
     refuses(types .. " -o DIR/x.lua --name a-b", "name 'a%-b'")
     refuses(types .. " -o DIR/x.lua --name ebpf", "name 'ebpf'")
-    refuses(types .. " -o DIR/x.lua --type 'struct nothing'", "there is no 'struct nothing'")
+    refuses(types .. " -o DIR/x.lua --type 'struct nothing'", "type 'struct nothing': it is not in the object's BTF %(is it of local")
     refuses(types .. " -o DIR/x.lua --record 'runs=struct event'", "there is no ring or perf buffer 'runs'")
-    refuses(types .. " -o DIR/x.lua --record 'plain=struct nothing'", "there is no 'struct nothing'")
+    refuses(types .. " -o DIR/x.lua --record 'plain=struct nothing'", "type 'struct nothing': it is not in the object's BTF")
     refuses(types .. " -o DIR/x.lua --record plain", "MAP=TYPE expected")
   end)
 
@@ -457,8 +614,9 @@ describe("ebpf gen of objects that bpftool linked", function()
       __attribute__((noinline)) int twice(int x) { return x * 2 + shared - shared; }
       __attribute__((section("socket"), used)) int two(void *c) { return shared; }
     ]])
-    local said, status = process.run(([[cd %s && for f in one two; do env -u LD_PRELOAD clang -O2 -g -target bpf -c $f.bpf.c -o $f.o; done &&
-      env -u LD_PRELOAD bpftool gen object all.o one.o two.o]]):format(path))
+    local said, status = process.run(([[unset LD_PRELOAD; cd %s &&
+      for f in one two; do clang -O2 -g -target bpf -c $f.bpf.c -o $f.o; done &&
+      bpftool gen object all.o one.o two.o]]):format(path))
     assert.equal(0, status, said)
     local all = module(path .. "/all.o", "all")
     assert.same({ one = "one", two = "two" }, all.programs)

@@ -8,8 +8,8 @@ local embedded = {}
 local byteorder = string.pack("=I2", 1) == "\1\0" and "little" or "big"
 
 local machines = { -- e_machine of the running interpreter -> the name in __TARGET_ARCH_x
-  [2] = "sparc", [3] = "x86", [8] = "mips", [20] = "powerpc", [21] = "powerpc", [22] = "s390", [40] = "arm", [43] = "sparc", [62] = "x86",
-  [93] = "arc", [183] = "arm64", [195] = "arc", [243] = "riscv", [258] = "loongarch",
+  [2] = "sparc", [3] = "x86", [8] = "mips", [20] = "powerpc", [21] = "powerpc", [22] = "s390", [40] = "arm", [43] = "sparc",
+  [62] = "x86", [93] = "arc", [183] = "arm64", [195] = "arc", [243] = "riscv", [258] = "loongarch",
 }
 
 local function machine()
@@ -30,8 +30,8 @@ local function choose(name, objects)
     known = (known and known .. ", " or "") .. object.target
   end
   if general then return general end
-  return core.fail(95, ("module '%s': it has no object for this machine (%s, %s-endian), only for %s"):format(name, arch or "unknown",
-    byteorder, known), "generate it once more with --target")
+  return core.fail(95, ("module '%s': it has no object for this machine (%s, %s-endian), only for %s")
+    :format(name, arch or "unknown", byteorder, known), "generate it once more with --target")
 end
 
 --- The Spec of a module's object. `records`: the types of rings whose definitions leave them open, by the names of the maps.

@@ -7,8 +7,8 @@ local file = require "ebpf.gen.file"
 local gen = {}
 
 local known = {
-  output = true, c = true, name = true, cc = true, mcpu = true, targets = true, include = true, flags = true, deps = true, types = true, records = true,
-  strip = true,
+  output = true, c = true, name = true, cc = true, mcpu = true, targets = true, include = true, flags = true, deps = true,
+  types = true, records = true, strip = true,
 }
 
 local function is_object(path) return path:match "%.o$" ~= nil end
@@ -131,9 +131,10 @@ local function write_all(outputs)
   return true
 end
 
---- ebpf.gen.generate({ path, ... }, options) -> { model =, objects =, warnings = }; or nil, err, errno, and nothing is written. options:
--- output (path of the module), c (path of a header), at least one of them; name; targets ({ "bpfel", "bpfeb", "x86", ... }); cc, mcpu,
--- include (folders), flags (words) for clang; deps (path of a make rule); types (C names); records (C names, by maps); strip (false keeps debug information).
+--- ebpf.gen.generate({ path, ... }, options) -> { model =, objects =, warnings = }; or nil, err, errno, and nothing is written.
+-- options: output (path of the module), c (path of a header), at least one of them; name; targets ({ "bpfel", "bpfeb", "x86", ...
+-- }); cc, mcpu, include (folders), flags (words) for clang; deps (path of a make rule); types (C names); records (C names, by
+-- maps); strip (false keeps debug information).
 function gen.generate(paths, options)
   for name in pairs(options) do
     if not known[name] then error(("unknown option '%s'"):format(name), 2) end
@@ -155,7 +156,9 @@ function gen.generate(paths, options)
     outputs[1] = { path = options.output, text = require("ebpf.gen.module").text(model, objects, source) }
   end
   if options.c then outputs[#outputs + 1] = { path = options.c, text = require("ebpf.gen.header").text(model, objects, source) } end
-  if options.deps then outputs[#outputs + 1] = { path = options.deps, text = dependencies(options.output or options.c, objects) } end
+  if options.deps then
+    outputs[#outputs + 1] = { path = options.deps, text = dependencies(options.output or options.c, objects) }
+  end
   local ok
   ok, err, errno = write_all(outputs)
   if not ok then return nil, err, errno end

@@ -1,5 +1,5 @@
---- Reads LuaCATS annotations, as far as the generator writes them: classes with their fields, enums. A line that it does not understand is an
---- error, as is a type that nobody defines.
+--- Reads LuaCATS annotations, as far as the generator writes them: classes with their fields, enums. A line that it does not
+-- understand is an error, as is a type that nobody defines.
 local annotations = {}
 
 local builtin = {}
@@ -74,7 +74,8 @@ local function parse_field(line, class, used)
   end
 end
 
---- { classes = { name -> { parent =, doc =, fields = { { name =, type =, doc = } }, by_name = } }, enums = { name -> true }, used = { name -> true } }
+--- { classes = { name -> { parent =, doc =, fields = { { name =, type =, doc = } }, by_name = } }, enums = { name -> true }, used =
+-- { name -> true } }
 function annotations.read(text)
   local found = { classes = {}, enums = {}, used = {} }
   local class, doc

@@ -5,7 +5,7 @@ local gen = {}
 
 function gen.describe(parser)
   local command = parser:command("gen",
-    "Make a Lua module (or a C header) that carries a compiled object, with its names and types. Flags for clang may follow after --.")
+    "Make a Lua module (or a C header) that carries a compiled object, with its names and types. Flags for clang may follow --.")
   command:argument("file", "A C source, or a compiled object (two, for both byte orders)."):args "+"
   command:option("-o --output", "The module to write."):argname "MODULE.lua"
   command:option("--c", "A C header to write: a skeleton on <ebpf.h>."):argname "HEADER.h"
@@ -63,8 +63,8 @@ local function options_of(arguments)
   for _, flag in ipairs(arguments.flags or {}) do flags[#flags + 1] = flag end
   return {
     output = arguments.output, c = arguments.c, name = arguments.name, targets = targets(arguments.target), cc = arguments.cc,
-    mcpu = arguments.mcpu, include = arguments.include, flags = flags, deps = arguments.deps, types = arguments.type, records = types,
-    strip = not arguments.no_strip,
+    mcpu = arguments.mcpu, include = arguments.include, flags = flags, deps = arguments.deps, types = arguments.type,
+    records = types, strip = not arguments.no_strip,
   }
 end
 
@@ -83,7 +83,8 @@ local function document(arguments, result)
   end
   local model = result.model
   return report.object({ "name", "output", "header", "objects", "programs", "maps", "variables", "types", "warnings" }, {
-    name = model.name, output = arguments.output or report.null, header = arguments.c or report.null, objects = report.list(objects),
+    name = model.name, output = arguments.output or report.null, header = arguments.c or report.null,
+    objects = report.list(objects),
     programs = names(model.programs), maps = names(model.maps), variables = names(model.variables), types = names(model.types),
     warnings = result.warnings or report.null,
   })

@@ -1,7 +1,7 @@
 --- C sources -> BPF objects, by clang. Only here a compiler is run; what is generated needs none.
 --
--- The same source gives the same bytes in any folder: paths are mapped to what they are as seen from the source, and clang's version
--- is left out. A compiler may still write other code than the one before it.
+-- The same source gives the same bytes in any folder: paths are mapped to what they are as seen from the source, and clang's
+-- version is left out. A compiler may still write other code than the one before it.
 local core = require "ebpf.core"
 local file = require "ebpf.gen.file"
 
@@ -9,11 +9,14 @@ local compile = {}
 
 -- What a target says: bytes in which order, and for which machine's registers and system calls (__TARGET_ARCH_x of bpf_tracing.h).
 local machines = {
-  x86 = { "x86", "x86_64", "amd64", "386", "i386" }, arm64 = { "arm64", "aarch64" }, arm = { "arm" }, riscv = { "riscv", "riscv64" },
+  x86 = { "x86", "x86_64", "amd64", "386", "i386" }, arm64 = { "arm64", "aarch64" }, arm = { "arm" },
+  riscv = { "riscv", "riscv64" },
   s390 = { "s390", "s390x" }, powerpc = { "powerpc", "ppc64", "ppc64le", "ppc" }, mips = { "mips", "mips64", "mips64le", "mipsle" },
   loongarch = { "loongarch", "loong64", "loongarch64" }, sparc = { "sparc", "sparc64" }, arc = { "arc" },
 }
-local big_machines = { s390 = true, s390x = true, sparc = true, sparc64 = true, ppc64 = true, ppc = true, mips = true, mips64 = true }
+local big_machines = {
+  s390 = true, s390x = true, sparc = true, sparc64 = true, ppc64 = true, ppc = true, mips = true, mips64 = true,
+}
 
 local function machine_of(name)
   for machine, names in pairs(machines) do
@@ -32,8 +35,8 @@ local function host_machine()
   return pipe and machine_of((pipe:read "l" or ""):gsub("^i.86$", "i386"))
 end
 
---- "bpf" (this machine), "bpfel", "bpfeb" (no machine: sources that look at registers say so), or a machine ("x86", "arm64", Go's and
--- uname's names too) -> { name =, byteorder =, arch = or nil }
+--- "bpf" (this machine), "bpfel", "bpfeb" (no machine: sources that look at registers say so), or a machine ("x86", "arm64", Go's
+-- and uname's names too) -> { name =, byteorder =, arch = or nil }
 function compile.target(name)
   if name == "bpf" then return { name = name, byteorder = host_order(), define = host_machine() } end
   if name == "bpfel" then return { name = name, byteorder = "little" } end
@@ -73,7 +76,8 @@ function compile.split(text)
   return words
 end
 
--- Where the system's headers are: clang looks for <asm/types.h> among a machine's own headers only when it compiles for that machine.
+-- Where the system's headers are: clang looks for <asm/types.h> among a machine's own headers only when it compiles for that
+-- machine.
 local function system_folders(compiler)
   local output = file.run(compiler .. " -E -v -x c /dev/null")
   local folders = {}
@@ -103,8 +107,8 @@ local missing = [["GCC error \"this source needs a machine: ask for --target x86
 local function command(compiler, source, options, target, object, dependencies)
   local folder = file.folder(file.absolute(source))
   local words = {
-    compiler, "-target", target.byteorder == "big" and "bpfeb" or "bpfel", "-O2", "-g", "-gdwarf-5 -gembed-source", "-mcpu=" .. (options.mcpu or "v1"),
-    "-fno-ident", path_maps(options, folder), "-fdebug-compilation-dir .",
+    compiler, "-target", target.byteorder == "big" and "bpfeb" or "bpfel", "-O2 -g -gdwarf-5 -gembed-source",
+    file.quote("-mcpu=" .. (options.mcpu or "v1")), "-fno-ident", path_maps(options, folder), "-fdebug-compilation-dir .",
   }
   if target.define then
     words[#words + 1] = "-D__TARGET_ARCH_" .. target.define
@@ -134,7 +138,8 @@ local function explain(status, source, compiler, output)
       "install clang, name another with --cc, or give a compiled object (.o) instead")
   end
   local hint = output:match "unknown target triple" and "this compiler has no BPF target: clang has one" or nil
-  return core.fail(22, ("source '%s': %s ended with status %d:\n%s"):format(source, compiler, status, (output:gsub("\n+$", ""))), hint)
+  output = output:gsub("\n+$", "")
+  return core.fail(22, ("source '%s': %s ended with status %d:\n%s"):format(source, compiler, status, output), hint)
 end
 
 -- The files that a source was made of, as the user would call them, out of what clang wrote for make.

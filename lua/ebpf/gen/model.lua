@@ -45,9 +45,8 @@ local function new_types(btf, taken) return setmetatable({ btf = btf, list = {},
 -- What generated files call the parts themselves.
 local function own_names(spec)
   local names = {}
-  for _, name in ipairs { "Maps", "Programs", "Variables", "MapSpecs", "ProgramSpecs", "Values", "Collection", "Spec", "Options" } do
-    names[name] = true
-  end
+  local own = "Maps Programs Variables MapSpecs ProgramSpecs Values Collection Spec Options"
+  for name in own:gmatch "%a+" do names[name] = true end
   for name in pairs(spec.maps) do names["map." .. name] = true end
   for name in pairs(spec.variables) do names["variable." .. name] = true end
   return names
@@ -87,8 +86,8 @@ function Types:enum(layout, place)
   return row
 end
 
---- A layout -> { kind =, c = "__u32", element =, named = row of the list }. `type` is the same in the BTF, for what a layout does not
---- keep, or nil.
+--- A layout -> { kind =, c = "__u32", element =, named = row of the list }. `type` is the same in the BTF, for what a layout does
+-- not keep, or nil.
 function Types:describe(layout, type, place)
   local kind = layout.kind
   local value = { kind = kind, c = layout.name, size = layout.size, signed = layout.signed, count = layout.count }
@@ -164,15 +163,22 @@ local function variable_row(name, variable, types)
   return row
 end
 
+-- A type of the object that was asked for by name. Compilers describe what maps, global variables and functions' parameters have, not
+-- what is only used within a function.
+local function find(btf, name)
+  if not btf then
+    return core.fail(2, ("type '%s': the object has no BTF"):format(name), "compile it with clang -g")
+  end
+  local type = btf:find(name)
+  if type then return type end
+  return core.fail(2, ("type '%s': it is not in the object's BTF"):format(name),
+    ("is it of local variables alone? Then say in the source: %s *unused __attribute__((unused));"):format(name))
+end
+
 -- The types that were asked for by name.
 local function add_types(types, names)
   for _, name in ipairs(names or {}) do
-    local type, err, errno
-    if types.btf then
-      type, err, errno = types.btf:find(name)
-    else
-      type, err, errno = core.fail(2, ("type '%s': the object has no BTF"):format(name), "compile it with clang -g")
-    end
+    local type, err, errno = find(types.btf, name)
     if not type then return nil, err, errno end
     local layout
     layout, err, errno = types.btf:layout(type)
@@ -189,13 +195,16 @@ local function set_records(spec, records)
     if not (map and streams[map.type]) then
       return core.fail(2, ("record '%s=%s': there is no ring or perf buffer '%s'"):format(name, type, name))
     end
-    local ok, err = pcall(function() map.value = type end)
-    if not ok then return core.fail(22, ("record '%s=%s': %s"):format(name, type, tostring(err))) end
+    local found, err, errno = find(spec.btf, type)
+    if not found then return nil, err, errno end
+    local ok, reason = pcall(function() map.value = type end)
+    if not ok then return core.fail(22, ("record '%s=%s': %s"):format(name, type, tostring(reason))) end
   end
   return true
 end
 
---- The model of a Spec. options: name, types (C names of more types than those of maps and variables), records (types by maps' names).
+--- The model of a Spec. options: name, types (C names of more types than those of maps and variables), records (types by maps'
+-- names).
 function model.new(spec, options)
   local ok, err, errno = set_records(spec, options.records)
   if not ok then return nil, err, errno end

@@ -1,5 +1,5 @@
---- A model -> the text of a Lua module: LuaCATS annotations that an editor understands, names, and the object's bytes. The same model
--- gives the same text.
+--- A model -> the text of a Lua module: LuaCATS annotations that an editor understands, names, and the object's bytes. The same
+-- model gives the same text.
 local module = {}
 
 local keywords = {}
@@ -43,8 +43,8 @@ end
 
 local escapes = { ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t", ['"'] = '\\"', ["\\"] = "\\\\" }
 
--- Bytes as a string of lines: what is text stays readable. A digit behind a numeric escape would be taken for a part of it, and a space at
--- the start of a line for indentation.
+-- Bytes as a string of lines: what is text stays readable. A digit behind a numeric escape would be taken for a part of it, and a
+-- space at the start of a line for indentation.
 local function literal(bytes)
   local lines, line, width = {}, {}, 0
   for i = 1, #bytes do
@@ -108,7 +108,9 @@ local function add_map_class(out, prefix, map)
   out("---@class %s: ebpf.Map", class)
   if not map.value then return end
   local value, input = lua_type(prefix, map.value), lua_input(prefix, map.value)
-  if map.is_percpu then value, input = value .. "[]", ("%s|%s[]"):format(input, input:match "|" and "(" .. input .. ")" or input) end
+  if map.is_percpu then
+    value, input = value .. "[]", ("%s|%s[]"):format(input, input:match "|" and "(" .. input .. ")" or input)
+  end
   if handles[map.type] then input = input .. "|" .. handles[map.type] end
   if not map.key then
     out("---@field pop fun(self: %s): %s?, ebpf.Error?, integer?", class, value)
@@ -128,7 +130,8 @@ local function add_variable_class(out, prefix, variable)
   local class = ("%s.variable.%s"):format(prefix, variable.name)
   local c = variable.value.c ~= "" and variable.value.c or variable.value.kind
   out("")
-  out("--- %s", sentence(("%s in %s%s"):format(c, variable.section, variable.initial and " = " .. variable.initial or ""), variable.doc))
+  local initial = variable.initial and " = " .. variable.initial or ""
+  out("--- %s", sentence(("%s in %s%s"):format(c, variable.section, initial), variable.doc))
   out("---@class %s: ebpf.Variable", class)
   out("---@field get fun(self: %s): %s?, ebpf.Error?, integer?", class, lua_type(prefix, variable.value))
   out("---@field set fun(self: %s, value: %s): true?, ebpf.Error?, integer?", class, lua_input(prefix, variable.value))
@@ -153,7 +156,9 @@ local function add_handles(out, model)
   for _, row in ipairs(model.variables) do
     if row.section ~= ".kconfig" then out("---@field %s? %s", key(row.name), lua_input(prefix, row.value)) end
   end
-  for _, class in ipairs { { "Collection", "Maps", "Programs", "Variables" }, { "Spec", "MapSpecs", "ProgramSpecs", "Variables" } } do
+  for _, class in ipairs {
+    { "Collection", "Maps", "Programs", "Variables" }, { "Spec", "MapSpecs", "ProgramSpecs", "Variables" },
+  } do
     out("")
     out("---@class %s.%s: ebpf.%s", prefix, class[1], class[1])
     out("---@field maps %s.%s", prefix, class[2])
@@ -178,8 +183,8 @@ local function add_records(out, model)
         out("---@class ebpf.Loop")
         first = false
       end
-      out("---@field on fun(self: ebpf.Loop, map: %s.map.%s, fn: fun(record: %s), options?: table): ebpf.Source?, ebpf.Error?, integer?",
-        prefix, map.name, lua_type(prefix, map.record))
+      out("---@field on fun(self: ebpf.Loop, map: %s.map.%s, fn: fun(record: %s), options?: table): %s", prefix, map.name,
+        lua_type(prefix, map.record), "ebpf.Source?, ebpf.Error?, integer?")
     end
   end
 end
