@@ -150,6 +150,10 @@ local function compare(object, theirs, ours, report)
   local before = totals.different + totals.known
   if not ours then
     differ(object, "not read at all")
+  elseif (theirs.error or ""):match "^it ended with" then
+    differ(object, "libbpf's side: %s", theirs.error)
+  elseif (ours.error or ""):match "^it ended with" then
+    differ(object, "our side: %s", ours.error)
   elseif theirs.error and ours.error then
     totals.refused = totals.refused + 1
     if os.getenv "VERBOSE" then print(("both refuse %s\n  libbpf: %s\n  ours: %s"):format(object, theirs.error, ours.error)) end
