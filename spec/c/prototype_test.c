@@ -50,7 +50,7 @@ static const struct row rows[] = {
 /* struct known { int a; char b; }; typedef struct known known_t; */
 static struct ebpf_btf *known_types(void)
 {
-	struct ebpf_btf_builder *builder = ebpf_btf_builder_new(0);
+	struct ebpf_btf_builder *builder = ebpf_btf_builder_new(NULL, EBPF_BTF_FOR_KERNEL);
 	struct ebpf_btf_declarations *declarations = builder ? ebpf_btf_declarations_new(builder, NULL) : NULL;
 	static const char names[] = "\0int\0known\0known_t\0a";
 	const uint32_t types[] = {
@@ -78,7 +78,7 @@ static struct ebpf_btf *known_types(void)
 /* The declaration that comes out of the finished types, or "!..." */
 static void declare(const char *text, const struct ebpf_btf *known, char *result, size_t size, struct ebpf_btf **out)
 {
-	struct ebpf_btf_builder *builder = ebpf_btf_builder_new(0);
+	struct ebpf_btf_builder *builder = ebpf_btf_builder_new(NULL, EBPF_BTF_FOR_KERNEL);
 	struct ebpf_btf_declarations *declarations = builder ? ebpf_btf_declarations_new(builder, known) : NULL;
 	struct ebpf_buffer buffer = { 0 };
 	struct ebpf_error err = { 0 };

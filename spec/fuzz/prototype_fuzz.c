@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* malloc'ed, or NULL */
 static char *declare(const char *text)
 {
-	struct ebpf_btf_builder *builder = ebpf_btf_builder_new(0);
+	struct ebpf_btf_builder *builder = ebpf_btf_builder_new(NULL, EBPF_BTF_FOR_KERNEL);
 	struct ebpf_btf_declarations *declarations = builder ? ebpf_btf_declarations_new(builder, NULL) : NULL;
 	struct ebpf_buffer out = { 0 };
 	struct ebpf_btf *btf = NULL;
