@@ -529,7 +529,9 @@ describe("a generated C header", function()
     for object in process.run "ls build/spec/bpf/*.bpf.o build/examples/*.bpf.o":gmatch "[^\n]+" do
       assert(ebpf.gen.generate({ object }, { c = path .. "/x.h", name = "x" }))
       write(path .. "/x.c", '#include "x.h"\nint main(void) { struct x *x = x_open_and_load(NULL); x_destroy(x); return !x; }\n')
-      local said, status = process.run(("unset LD_PRELOAD; cc -std=c11 -Wall -Wextra -Werror -fsyntax-only -Isrc %s/x.c"):format(path))
+      -- btf_shapes has what compilers warn of wherever it stands: bit fields too narrow for their enum, a struct among parameters
+      local strict = object:find "btf_shapes" and "" or "-Wall -Wextra -Werror"
+      local said, status = process.run(("unset LD_PRELOAD; cc -std=c11 %s -fsyntax-only -Isrc %s/x.c"):format(strict, path))
       assert.equal(0, status, object .. "\n" .. said)
       if os.execute "command -v c++ >/dev/null" then
         said, status = process.run(("unset LD_PRELOAD; c++ -x c++ -Wall -fsyntax-only -Isrc %s/x.c"):format(path))

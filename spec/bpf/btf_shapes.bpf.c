@@ -119,7 +119,7 @@ struct all {
 };
 
 // The verifier is asked for nothing: these are there for their types.
-struct all all = {};
+struct all all;
 struct flexible flexible = {};
 struct flexible_padded flexible_padded = {};
 

@@ -149,7 +149,7 @@ static void test_tcx(void)
 {
 	struct ebpf_program *program = load_tc(BPF_TCX_INGRESS, NEXT, 1), *ends = load_tc(0, TC_OK, 1000);
 	struct ebpf_program *plain = load_tc(0, NEXT, 1);
-	struct ebpf_program_info info = { 0 };
+	struct ebpf_program_info info = { .size = sizeof info };
 
 	if (!has("tcx")) {
 		printf("note: tcx: not tried: none here\n");

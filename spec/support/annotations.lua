@@ -61,7 +61,7 @@ local function parse_field(line, class, used)
   if not name then name, rest = line:match '^%["([^"]+)"%] (.*)$' end
   local index
   if not name then
-    index, rest = line:match "^%[([%w_%.]+)%] (.*)$"
+    index, rest = line:match "^%[([%w_%.]+)[%[%]]*%] (.*)$"
     assert(index, "a field: " .. line)
     used[index] = true
   end

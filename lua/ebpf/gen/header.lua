@@ -8,7 +8,10 @@ local header = {}
 local scalars = { int = true, bool = true, float = true, enum = true }
 
 -- "struct event *value", "u32 value[2][3]": the declaration of a name, of the type without its qualifiers.
-local function declare(model, type, name) return assert(model.btf:declare(type:unqualified(), name)) end
+-- Type tags ("user", "rcu") are for the verifier; compilers of programs in user space warn of them.
+local function untagged(text) return (text:gsub('%s?__attribute__%(%(btf_type_tag%b()%)%)', "")) end
+
+local function declare(model, type, name) return untagged(assert(model.btf:declare(type:unqualified(), name))) end
 
 local function is_anonymous(value, type)
   return (value.kind == "struct" or value.kind == "union") and type:unqualified().name == ""
@@ -74,7 +77,7 @@ local function definitions(model)
   if #types == 0 then return "", "" end
   local text = assert(model.btf:dump { types = types })
   text = text:gsub("typedef _Bool bool;\n\n?", "") -- <stdbool.h> has it
-  return text, table.concat(sizes, "\n")
+  return untagged(text), table.concat(sizes, "\n")
 end
 
 -- Anonymous structs get a name by which they can be passed.
