@@ -1,8 +1,7 @@
 /* btf_print_fuzz.c -- libFuzzer: types printed as C, raw, as JSON; values of them printed, and read back.
  *
  * An input is two bytes, so many times 16 bytes of a value (the second), and BTF. The first chooses the options, and 0x80 in it whether the
- * value's bytes are a text instead. Whatever comes of it, the texts are bounded, and what was printed as an initializer is read back
- * without complaint, but where a name is none of C's. */
+ * value's bytes are also read as a text. Whatever comes of it, the texts are bounded. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -57,6 +57,14 @@ local function text_of(btf, types, arguments, format)
   return btf:dump(options)
 end
 
+-- A full disk shows when the rest is written at last.
+local function finish_output(text)
+  local ok, err = io.write(text)
+  if ok then ok, err = io.stdout:flush() end
+  if not ok then return nil, "standard output: " .. err end
+  return {}
+end
+
 function dump.run(arguments)
   local format = arguments.format or (arguments.json and "raw" or "c")
   if format == "raw" and arguments.json then format = "json" end
@@ -70,13 +78,11 @@ function dump.run(arguments)
   text, err = text_of(btf, types, arguments, format)
   if not text then return nil, err end
   if not arguments.json then
-    if text ~= true then io.write(text) end
-    return {}
+    return finish_output(text ~= true and text or "")
   end
   if format ~= "json" then return report.object({ "format", "text" }, { format = format, text = text }) end
-  io.write(text) -- the whole document; encoding such a list once more would take its time
-  arguments.json = nil
-  return {}
+  arguments.json = nil -- this is the whole document; encoding such a list once more would take its time
+  return finish_output(text)
 end
 
 return dump
