@@ -17,6 +17,14 @@ static int count(void *context, const char *text, size_t size)
 	return 0;
 }
 
+/* As many declarations may be long, each is cut off. */
+static int count_some(void *context, const char *text, size_t size)
+{
+	uint64_t *total = context;
+	count(context, text, size);
+	return *total > 100000 ? -EFBIG : 0;
+}
+
 static void print_types(const struct ebpf_btf *btf, uint8_t flags, uint64_t limit)
 {
 	struct ebpf_print_options options = {
@@ -49,7 +57,7 @@ static void print_values(const struct ebpf_btf *btf, uint8_t flags, const uint8_
 			free(text);
 		}
 		total = 0;
-		ebpf_btf_print_declaration(btf, id, "name", count, &total, NULL);
+		ebpf_btf_print_declaration(btf, id, "name", count_some, &total, NULL);
 	}
 }
 

@@ -6,8 +6,8 @@ local dump = {}
 function dump.describe(command)
   command:description "Print types: those of a file, of the kernel, of one of its modules, or of a BTF object by its id."
   command:argument("source", "A BTF or ELF file, 'vmlinux', a module's name, or an id.")
-  command:option("--format", "c: a header that compiles; raw: a line for each type and each of its parts; lua: annotations (LuaCATS).")
-    :choices { "c", "raw", "lua" }
+  command:option("--format", "c: a header that compiles (default); raw: a line for each type and each of its parts; "
+    .. "lua: annotations for an editor (LuaCATS)."):choices { "c", "raw", "lua" }
   command:option("--type", "Only these ('struct event', a bare name, or an id); as C and Lua with what they need.")
     :argname "NAME":args "+":count "*"
   command:option("--base", "What a split BTF stands on: a file (for a module's: the kernel's types)."):argname "FILE"
@@ -22,7 +22,8 @@ local function is_file(path)
 end
 
 local function open(arguments)
-  local btf, source, base, err = require "ebpf".btf, arguments.source, nil, nil
+  local btf, source = require "ebpf".btf, arguments.source
+  local base, err
   if arguments.base then
     base, err = btf.read(arguments.base)
     if not base then return nil, err end
