@@ -28,11 +28,11 @@ local function open(arguments)
     base, err = btf.read(arguments.base)
     if not base then return nil, err end
   end
-  if source == "vmlinux" then return btf.vmlinux() end
-  if math.tointeger(source) then return btf.open(math.tointeger(source)) end
   local module = source:match "^/sys/kernel/btf/([^/]+)$"
-  if module == "vmlinux" or (not module and is_file(source)) or base then return btf.read(source, base) end
-  if source:find("/", 1, true) and not module then return btf.read(source) end
+  if base then return btf.read(source, base) end
+  if source == "vmlinux" or module == "vmlinux" then return btf.vmlinux() end
+  if math.tointeger(source) then return btf.open(math.tointeger(source)) end
+  if not module and (source:find("/", 1, true) or is_file(source)) then return btf.read(source) end
   return btf.module(module or source)
 end
 
