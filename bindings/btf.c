@@ -459,6 +459,26 @@ static int l_btf_dedup(lua_State *L)
 	return ebpf_btf_dedup(binding_check_btf(L, 1), handle, binding_error(L)) < 0 ? binding_fail(L) : 1;
 }
 
+/* btf:distill() -> a base with names and sizes alone, and split BTF on it */
+static int l_btf_distill(lua_State *L)
+{
+	binding_check_btf(L, 1);
+	struct ebpf_btf **base = binding_new_btf(L), **split = binding_new_btf(L);
+
+	return ebpf_btf_distill(binding_check_btf(L, 1), base, split, binding_error(L)) < 0 ? binding_fail(L) : 2;
+}
+
+/* btf:relocate(base) -> what stood on a distilled base, on this one */
+static int l_btf_relocate(lua_State *L)
+{
+	binding_check_btf(L, 1);
+	binding_check_btf(L, 2);
+	struct ebpf_btf **handle = binding_new_btf(L);
+	struct ebpf_btf *btf = binding_check_btf(L, 1);
+
+	return ebpf_btf_relocate(btf, binding_check_btf(L, 2), handle, binding_error(L)) < 0 ? binding_fail(L) : 1;
+}
+
 /* core.btf_minimize(target, { spec, ... }) -> the types of the target that these objects' relocations need */
 static int l_btf_minimize(lua_State *L)
 {
@@ -529,7 +549,7 @@ static const luaL_Reg methods[] = {
 	{ "offsetof", l_btf_offsetof }, { "layout", l_btf_layout }, { "decode", l_btf_decode }, { "encode", l_btf_encode },
 	{ "string", l_btf_string }, { "strings", l_btf_strings }, { "bytes", l_btf_get_bytes }, { "dedup", l_btf_dedup },
 	{ "dump", binding_btf_dump }, { "declare", binding_btf_declare }, { "format", binding_btf_format }, { "parse", binding_btf_parse },
-	{ "load", binding_btf_load }, { "close", l_btf_close }, { NULL, NULL }
+	{ "distill", l_btf_distill }, { "relocate", l_btf_relocate }, { "load", binding_btf_load }, { "close", l_btf_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = {
 	{ "base", l_btf_base }, { "first_id", l_btf_first_id }, { "byteorder", l_btf_byteorder },

@@ -87,7 +87,7 @@ EBPF_API void ebpf_btf_free(struct ebpf_btf *btf);
 /* Copies `data`. `base` may be NULL; it is referenced. */
 EBPF_API int ebpf_btf_read(const void *data, size_t size, struct ebpf_btf *base, struct ebpf_btf **out,
 			   struct ebpf_error *err);
-/* A raw BTF file or an ELF file with a .BTF section. */
+/* A raw BTF file or an ELF file with a .BTF section; one that has .BTF.base as well (a module built apart from its kernel, 6.11) is put on `base`. */
 EBPF_API int ebpf_btf_read_file(const char *path, struct ebpf_btf *base, struct ebpf_btf **out, struct ebpf_error *err);
 /* The running kernel's vmlinux types, borrowed from the context. NULL (ENOTSUP) on a kernel without BTF. */
 EBPF_API struct ebpf_btf *ebpf_kernel_btf(struct ebpf_kernel *kernel, struct ebpf_error *err);
@@ -244,6 +244,30 @@ EBPF_API int ebpf_btf_write(const struct ebpf_btf *btf, uint32_t lacks, bool big
  * E2BIG where telling types apart would take for ever. */
 EBPF_API int ebpf_btf_dedup(const struct ebpf_btf *btf, struct ebpf_btf **out, struct ebpf_error *err);
 
+/* Split BTF for kernels whose base is not known yet, as of modules that are built apart from them (6.11). Distilling gives a small base, which has of
+ * each type that is referred to its name, kind and size alone, and split BTF on it; relocating puts such split BTF onto a whole base again. ENOENT names
+ * a type that the base does not have, or not with that size; EEXIST one that it has several times. Host byte order (ENOTSUP). */
+EBPF_API int ebpf_btf_distill(const struct ebpf_btf *split, struct ebpf_btf **base, struct ebpf_btf **distilled, struct ebpf_error *err);
+EBPF_API int ebpf_btf_relocate(const struct ebpf_btf *distilled, struct ebpf_btf *base, struct ebpf_btf **out, struct ebpf_error *err);
+
+/* BTF objects in the kernel: vmlinux, its modules, and what programs and maps were loaded with. 4.18; listing needs CAP_SYS_ADMIN. */
+struct ebpf_btf_info {
+	uint32_t id, size;     /* bytes */
+	bool is_kernel;        /* vmlinux or a module; 5.11 */
+	char name[64];         /* "vmlinux", the module's, or "" */
+};
+/* The one with the least id above `after`: 1, or 0 when there is none. */
+EBPF_API int ebpf_kernel_btf_next(struct ebpf_kernel *kernel, uint32_t after, struct ebpf_btf_info *info, struct ebpf_error *err);
+/* The types of one by its id: a new reference. Those of a module are split on vmlinux. */
+EBPF_API int ebpf_kernel_btf_by_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_btf **out, struct ebpf_error *err);
+/* Loads types into the kernel, which checks them; kinds that it lacks are replaced. EINVAL comes with the kernel's log. They stay as long as the
+ * object, or a program or map that was made with it. */
+struct ebpf_btf_object;
+EBPF_API int ebpf_btf_load(struct ebpf_kernel *kernel, const struct ebpf_btf *btf, struct ebpf_btf_object **out, struct ebpf_error *err);
+EBPF_API void ebpf_btf_object_close(struct ebpf_btf_object *object);
+EBPF_API int ebpf_btf_object_fd(const struct ebpf_btf_object *object);
+EBPF_API int ebpf_btf_object_info(const struct ebpf_btf_object *object, struct ebpf_btf_info *info, struct ebpf_error *err);
+
 /* Takes `size` bytes of text (no NUL behind); a negative result ends the printing, which returns it. */
 typedef int (*ebpf_write_fn)(void *context, const char *text, size_t size);
 struct ebpf_print_options {
@@ -267,24 +291,6 @@ EBPF_API int ebpf_btf_print_declaration(const struct ebpf_btf *btf, uint32_t id,
  * --json: one object { "types": [...] }. */
 EBPF_API int ebpf_btf_print_raw(const struct ebpf_btf *btf, const uint32_t *ids, size_t count, bool json, ebpf_write_fn write,
 				void *context, struct ebpf_error *err);
-
-/* BTF objects in the kernel: vmlinux, its modules, and what programs and maps were loaded with. 4.18; listing needs CAP_SYS_ADMIN. */
-struct ebpf_btf_info {
-	uint32_t id, size;     /* bytes */
-	bool is_kernel;        /* vmlinux or a module; 5.11 */
-	char name[64];         /* "vmlinux", the module's, or "" */
-};
-/* The one with the least id above `after`: 1, or 0 when there is none. */
-EBPF_API int ebpf_kernel_btf_next(struct ebpf_kernel *kernel, uint32_t after, struct ebpf_btf_info *info, struct ebpf_error *err);
-/* The types of one by its id: a new reference. Those of a module are split on vmlinux. */
-EBPF_API int ebpf_kernel_btf_by_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_btf **out, struct ebpf_error *err);
-/* Loads types into the kernel, which checks them; kinds that it lacks are replaced. EINVAL comes with the kernel's log. They stay as long as the
- * object, or a program or map that was made with it. */
-struct ebpf_btf_object;
-EBPF_API int ebpf_btf_load(struct ebpf_kernel *kernel, const struct ebpf_btf *btf, struct ebpf_btf_object **out, struct ebpf_error *err);
-EBPF_API void ebpf_btf_object_close(struct ebpf_btf_object *object);
-EBPF_API int ebpf_btf_object_fd(const struct ebpf_btf_object *object);
-EBPF_API int ebpf_btf_object_info(const struct ebpf_btf_object *object, struct ebpf_btf_info *info, struct ebpf_error *err);
 
 /* How bytes of a type are laid out: a tree, made once per type and walked for each value. It holds copies of
  * all names, so it outlives the BTF that it was made from. Nodes belong to the root; a type that occurs twice may be one node that

@@ -242,7 +242,7 @@ uint32_t btf_mention(struct ebpf_btf_builder *builder, const struct ebpf_btf *bt
 		btf_builder_fail(builder, -ENOMEM);
 		return 0;
 	}
-	if (!*slot && !builder->subset)
+	if (!*slot && !builder->closed)
 		*slot = enqueue(builder, btf_owner(btf, id), id);
 	return *slot;
 }

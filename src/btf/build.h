@@ -36,7 +36,8 @@ struct ebpf_btf_builder {
 	struct reserved *reserved;
 	size_t reserved_count, reserved_capacity;
 	struct ebpf_buffer late; /* types with reserved ids */
-	const struct ebpf_btf_subset *subset; /* the only types and members that are copied; NULL = all */
+	bool closed;             /* only what has been enqueued is copied; references to other types become void */
+	const struct ebpf_btf_subset *subset; /* the only members that are copied; NULL = all */
 	struct {
 		uint32_t from, to;
 	} farthest;           /* the greatest id that a type added by hand refers to, and which one that was */
