@@ -107,7 +107,6 @@ static int l_btf_find(lua_State *L)
 /* btf:all(name [, kind]) -> all of this exact name, the base's too, own ones first */
 static int l_btf_all(lua_State *L)
 {
-	const struct ebpf_btf *btf = binding_check_btf(L, 1);
 	const char *name = binding_to_string(L, 2, "name");
 	uint32_t kind = lua_isnoneornil(L, 3) ? 0 : binding_to_enum(L, 3, EBPF_BTF_KIND, "kind");
 	lua_Integer count = 0;
@@ -116,7 +115,7 @@ static int l_btf_all(lua_State *L)
 	lua_newtable(L);
 	for (unsigned depth = 0;; depth++) {
 		for (uint32_t id = 0;;) {
-			btf = binding_check_btf(L, 1); /* collecting garbage may have closed it */
+			const struct ebpf_btf *btf = binding_check_btf(L, 1); /* collecting garbage may have closed it */
 			for (unsigned i = 0; i < depth && btf; i++)
 				btf = ebpf_btf_base(btf);
 			if (!btf)

@@ -179,9 +179,15 @@ static void free_source(struct source *source)
 
 static struct source *get_source(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf)
 {
-	for (size_t i = 0; i < builder->source_count; i++)
-		if (builder->sources[i].btf == btf)
+	/* Most often the last one, however many are joined. */
+	if (builder->recent_source < builder->source_count && builder->sources[builder->recent_source].btf == btf)
+		return &builder->sources[builder->recent_source];
+	for (size_t i = 0; i < builder->source_count; i++) {
+		if (builder->sources[i].btf == btf) {
+			builder->recent_source = i;
 			return &builder->sources[i];
+		}
+	}
 	struct source *sources = ebpf_grow(builder->sources, &builder->source_capacity, builder->source_count, sizeof(*sources));
 	if (!sources)
 		return NULL;
@@ -193,6 +199,7 @@ static struct source *get_source(struct ebpf_btf_builder *builder, const struct 
 		free_source(&source);
 		return NULL;
 	}
+	builder->recent_source = builder->source_count;
 	sources[builder->source_count] = source;
 	return &sources[builder->source_count++];
 }
