@@ -14,17 +14,30 @@ struct ebpf_btf **binding_new_btf(lua_State *L)
 	return binding_new(L, sizeof(struct ebpf_btf *), 1, CLASS_BTF);
 }
 
+/* The handle of the reference that is given as a light userdata. */
+static int make_handle(lua_State *L)
+{
+	struct ebpf_btf **handle = binding_new_btf(L);
+
+	*handle = lua_touserdata(L, 1);
+	return 1;
+}
+
+/* Who has the types may be closed by a finalizer, so they are referenced before there is a handle to own the reference: hence
+ * the protected call. */
 void binding_push_btf(lua_State *L, struct ebpf_btf *btf)
 {
+	luaL_checkstack(L, 4, NULL);
 	if (!btf) {
 		lua_pushnil(L);
 		return;
 	}
-	ebpf_btf_ref(btf); /* a finalizer may close the one who has it */
-	struct ebpf_btf **handle = lua_newuserdatauv(L, sizeof(*handle), 1);
-
-	*handle = btf;
-	luaL_setmetatable(L, CLASS_BTF);
+	lua_pushcfunction(L, make_handle);
+	lua_pushlightuserdata(L, ebpf_btf_ref(btf));
+	if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+		ebpf_btf_free(btf);
+		lua_error(L);
+	}
 }
 
 /* -- handles -- */
