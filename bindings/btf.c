@@ -506,6 +506,7 @@ static int l_btf_minimize(lua_State *L)
 
 	for (size_t i = 0; i < count; i++) { /* the stack keeps them */
 		lua_rawgeti(L, 2, (lua_Integer)i + 1);
+		luaL_argcheck(L, luaL_testudata(L, -1, CLASS_SPEC), 2, "a list of specs expected");
 		specs[i] = binding_check_spec(L, -1);
 	}
 	if (ebpf_btf_minimize(binding_check_btf(L, 1), specs, count, handle, binding_error(L)) < 0)
