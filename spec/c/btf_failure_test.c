@@ -38,11 +38,19 @@ static int build(struct ebpf_btf *base, struct ebpf_btf **out, struct ebpf_error
 	if (!code)
 		code = add(builder, (struct ebpf_btf_description){.kind = BTF_KIND_INT, .name = "int", .size = 4}, err);
 	if (!code)
-		code = add(builder, (struct ebpf_btf_description){.kind = BTF_KIND_STRUCT, .id = first, .name = "node", .size = 16,
-		                                                  .parts = members, .part_count = 2}, err);
+		code = add(builder,
+		           (struct ebpf_btf_description){.kind = BTF_KIND_STRUCT,
+		                                         .id = first,
+		                                         .name = "node",
+		                                         .size = 16,
+		                                         .parts = members,
+		                                         .part_count = 2},
+		           err);
 	if (!code)
-		code = add(builder, (struct ebpf_btf_description){.kind = BTF_KIND_ENUM, .name = "e", .size = 4, .parts = values,
-		                                                  .part_count = 1}, err);
+		code = add(builder,
+		           (struct ebpf_btf_description){
+		                   .kind = BTF_KIND_ENUM, .name = "e", .size = 4, .parts = values, .part_count = 1},
+		           err);
 	if (!code)
 		code = ebpf_btf_builder_read(builder, out, err);
 	ebpf_btf_builder_free(builder);

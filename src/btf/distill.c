@@ -62,9 +62,10 @@ static int need(struct distill *distill, uint32_t id)
 		return 0;
 	struct ebpf_type type;
 	ebpf_btf_type(distill->btf, id, &type);
-	if (type.kind >= BTF_KIND_COUNT || type.kind == BTF_KIND_FUNC || type.kind == BTF_KIND_VAR || type.kind == BTF_KIND_DATASEC ||
-	    type.kind == BTF_KIND_DECL_TAG)
-		return ebpf_fail(distill->err, EINVAL, "BTF: refers to type %u '%.100s' of the base, which is no type", id, type.name);
+	if (type.kind >= BTF_KIND_COUNT || type.kind == BTF_KIND_FUNC || type.kind == BTF_KIND_VAR ||
+	    type.kind == BTF_KIND_DATASEC || type.kind == BTF_KIND_DECL_TAG)
+		return ebpf_fail(distill->err, EINVAL, "BTF: refers to type %u '%.100s' of the base, which is no type", id,
+		                 type.name);
 	uint32_t *todo = ebpf_grow(distill->todo, &distill->todo_capacity, distill->todo_count, sizeof(*todo));
 	if (!todo)
 		return ebpf_fail_memory(distill->err);
@@ -108,7 +109,8 @@ static int make_base(struct distill *distill, uint32_t *ids, struct ebpf_btf **o
 			continue;
 		ids[id] = (uint32_t)btf_next_id(builder);
 		const bool bare = is_composite(type.kind) || is_enum(type.kind);
-		btf_put_type(builder, type.name, is_enum(type.kind) ? BTF_KIND_ENUM : type.kind, !bare && type.kind_flag, 0, type.size);
+		btf_put_type(builder, type.name, is_enum(type.kind) ? BTF_KIND_ENUM : type.kind, !bare && type.kind_flag, 0,
+		             type.size);
 		if (type.kind == BTF_KIND_INT)
 			btf_put(builder, btf_extra(&type, 0));
 	}
@@ -244,7 +246,8 @@ static int64_t find_in_base(const struct ebpf_type *distilled, const struct ebpf
 			struct ebpf_type type;
 			ebpf_btf_type(base, id, &type);
 			if (!--*work)
-				return ebpf_fail(err, E2BIG, "BTF: %s '%.100s': too many types of that name", kind, distilled->name);
+				return ebpf_fail(err, E2BIG, "BTF: %s '%.100s': too many types of that name", kind,
+				                 distilled->name);
 			if (!is_found(distilled, &type, needs_size))
 				continue;
 			/* A declaration is as good as the struct where both are there, but no more than a second one. */
@@ -253,7 +256,8 @@ static int64_t find_in_base(const struct ebpf_type *distilled, const struct ebpf
 				continue;
 			}
 			if (found)
-				return ebpf_fail(err, EEXIST, "BTF: %s '%.100s' (%u bytes): the base has it twice, as types %u and %u", kind,
+				return ebpf_fail(err, EEXIST,
+				                 "BTF: %s '%.100s' (%u bytes): the base has it twice, as types %u and %u", kind,
 				                 distilled->name, distilled->size, found, id);
 			found = id;
 		}
@@ -261,7 +265,8 @@ static int64_t find_in_base(const struct ebpf_type *distilled, const struct ebpf
 	if (found || declared)
 		return found ? found : declared;
 	if (needs_size)
-		return ebpf_fail(err, ENOENT, "BTF: %s '%.100s': the base has none of %u bytes", kind, distilled->name, distilled->size);
+		return ebpf_fail(err, ENOENT, "BTF: %s '%.100s': the base has none of %u bytes", kind, distilled->name,
+		                 distilled->size);
 	return ebpf_fail(err, ENOENT, "BTF: %s '%.100s': the base does not have it", kind, distilled->name);
 }
 
