@@ -252,22 +252,41 @@ static int l_link_unpin(lua_State *L)
 	return binding_result(L, ebpf_link_unpin(check_link(L, 1), binding_error(L)));
 }
 
+static int push_info(lua_State *L, const struct ebpf_link_info *info)
+{
+	lua_createtable(L, 0, 4);
+	binding_push_enum(L, EBPF_LINK_TYPE, info->type);
+	lua_setfield(L, -2, "type");
+	lua_pushinteger(L, info->id);
+	lua_setfield(L, -2, "id");
+	lua_pushinteger(L, info->program_id);
+	lua_setfield(L, -2, "program_id");
+	if (info->attach_type != EBPF_NO_ATTACH_TYPE) {
+		binding_push_enum(L, EBPF_ATTACH_TYPE, info->attach_type);
+		lua_setfield(L, -2, "attach_type");
+	}
+	return 1;
+}
+
 static int l_link_info(lua_State *L)
 {
 	struct ebpf_link_info info;
 
 	if (ebpf_link_info(check_link(L, 1), &info, binding_error(L)) < 0)
 		return binding_fail(L);
-	lua_createtable(L, 0, 4);
-	binding_push_enum(L, EBPF_LINK_TYPE, info.type);
-	lua_setfield(L, -2, "type");
-	lua_pushinteger(L, info.id);
-	lua_setfield(L, -2, "id");
-	lua_pushinteger(L, info.program_id);
-	lua_setfield(L, -2, "program_id");
-	binding_push_enum(L, EBPF_ATTACH_TYPE, info.attach_type);
-	lua_setfield(L, -2, "attach_type");
-	return 1;
+	return push_info(L, &info);
+}
+
+/* core.link_info_by_id(id) -> { type =, id =, program_id =, attach_type = } */
+static int l_link_info_by_id(lua_State *L)
+{
+	uint32_t id = (uint32_t)binding_to_integer(L, 1, UINT32_MAX, "id");
+	struct ebpf_kernel *kernel = binding_kernel(L);
+	struct ebpf_link_info info;
+
+	if (!kernel || ebpf_link_info_by_id(kernel, id, &info, binding_error(L)) < 0)
+		return binding_fail(L);
+	return push_info(L, &info);
 }
 
 static int l_link_fd(lua_State *L)
@@ -322,7 +341,7 @@ static const luaL_Reg metamethods[] = {
 };
 static const luaL_Reg functions[] = {
 	{ "link", l_link }, { "link_auto", l_link_auto }, { "link_kinds", l_link_kinds }, { "link_known", l_link_known },
-	{ NULL, NULL }
+	{ "link_info_by_id", l_link_info_by_id }, { NULL, NULL }
 };
 
 void binding_open_link(lua_State *L)

@@ -1,4 +1,4 @@
--- ebpf disasm and ebpf prog: beside llvm-objdump for objects, beside bpftool for loaded programs.
+-- ebpf disasm: beside llvm-objdump for objects, beside bpftool for loaded programs.
 local ebpf = require "ebpf"
 local json = require "dkjson"
 local need = require "spec.support.need"
@@ -231,41 +231,5 @@ describe("ebpf disasm prog ID", function()
     local text = process.run("build/ebpf disasm prog " .. path)
     assert.matches("name pinned_one", text)
     assert.matches("\n   0: %(b7%) r0 = 7\n   1: %(95%) exit\n", text)
-  end)
-end)
-
-describe("ebpf prog", function()
-  it("lists and shows the programs in the kernel", function()
-    need { kernel = "5.10" }
-    local program <close> = assert(ebpf.program {
-      type = "socket_filter", name = "show_me", license = "GPL", instructions = "r0 = 7\nexit",
-    })
-    local info = program:info()
-    local found
-    for _, row in ipairs(document "prog list".programs) do
-      if row.id == info.id then found = row end
-    end
-    assert.equal("show_me", found.name)
-    assert.equal("socket_filter", found.type)
-    assert.equal(info.tag, found.tag)
-    assert.is_true(found.gpl)
-    assert.same({}, found.map_ids)
-    assert.equal(16, found.xlated_size)
-    assert.is_true(found.memlock > 0)
-    assert.same(found, document("prog show " .. info.id).program)
-    local line = ("%d: socket_filter  name show_me  tag %s  gpl\n"):format(info.id, info.tag)
-    assert.matches(line, (process.run "build/ebpf prog list"))
-    assert.equal(2, #document("prog dump " .. info.id).functions[1].instructions)
-    local ids = ebpf.kernel():ids "program"
-    local seen = false
-    for _, id in ipairs(ids) do seen = seen or id == info.id end
-    assert.is_true(seen)
-    assert.has_error(function() ebpf.kernel():ids "nothing" end)
-    local out, status = process.run "build/ebpf prog show"
-    assert.matches("is missing", out)
-    assert.equal(1, status)
-    local failed, code = document "prog show 4294967295"
-    assert.equal("ENOENT", failed.error.code)
-    assert.equal(1, code)
   end)
 end)

@@ -613,6 +613,9 @@ struct ebpf_link_info {
 };
 /* 5.8; of an attachment without a BPF link, only program_id (and attach_type) are known. */
 EBPF_API int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct ebpf_error *err);
+/* Of any link in the kernel (5.8); its attach_type is EBPF_NO_ATTACH_TYPE where the kernel does not tell. */
+#define EBPF_NO_ATTACH_TYPE UINT32_MAX
+EBPF_API int ebpf_link_info_by_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_link_info *info, struct ebpf_error *err);
 /* Lets the attachment outlive this process, under a name in a BPF file system. ENOTSUP for one without a BPF link. */
 EBPF_API int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *err);
 EBPF_API int ebpf_link_unpin(struct ebpf_link *link, struct ebpf_error *err);
