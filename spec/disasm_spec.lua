@@ -126,6 +126,20 @@ describe("ebpf disasm FILE", function()
     assert.is_true(sources > 3)
   end)
 
+  it("shows what is no instruction as it is", function()
+    local file <close> = assert(io.open("build/spec/bpf/load_code.bpf.o", "rb"))
+    local path, answer = os.tmpname(), "\xb7\0\0\0\42\0\0\0" -- r0 = 42
+    local bytes, found = file:read "a":gsub(answer, "\x8d\2\0\0\0\0\0\0")
+    if found == 0 then pending "needs little-endian objects" end
+    local out <close> = assert(io.open(path, "wb"))
+    out:write(bytes)
+    out:close()
+    local text, status = process.run("build/ebpf disasm --function answer " .. path)
+    os.remove(path)
+    assert.equal(0, status)
+    assert.matches("\n   0: %(8d%) invalid%(code 0x8d, r2, r0, 0, 0%)\n   1: %(95%) exit\n", text)
+  end)
+
   it("takes sections and functions apart, and says what is not there", function()
     local parts = document "disasm build/spec/bpf/load_code.bpf.o --section xdp".functions
     for _, part in ipairs(parts) do assert.equal("xdp", part.section) end

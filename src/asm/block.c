@@ -53,7 +53,7 @@ void ebpf_block_free(struct ebpf_block *block)
 	free(block);
 }
 
-static int append(struct ebpf_block *block, struct ebpf_insn insn, struct ebpf_error *err)
+int ebpf_block_append(struct ebpf_block *block, struct ebpf_insn insn, struct ebpf_error *err)
 {
 	struct ebpf_insn *grown;
 
@@ -80,10 +80,10 @@ int ebpf_block_add(struct ebpf_block *block, struct ebpf_insn insn, int64_t wide
 	wrong = ebpf_insn_check(&insn, two ? &next : NULL);
 	if (wrong)
 		return ebpf_fail(err, EINVAL, "instruction %zu (code 0x%02x): %s", block->count, insn.code, wrong);
-	code = append(block, insn, err);
+	code = ebpf_block_append(block, insn, err);
 	if (code < 0 || !two)
 		return code;
-	code = append(block, next, err);
+	code = ebpf_block_append(block, next, err);
 	if (code < 0)
 		block->count--;
 	return code;
