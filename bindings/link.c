@@ -348,6 +348,40 @@ static void set_known(lua_State *L, const char *name, uint64_t value)
 		binding_set_integer(L, name, value);
 }
 
+static int push_info(lua_State *L, const struct ebpf_link_info *info)
+{
+	lua_createtable(L, 0, 8);
+	binding_push_enum(L, EBPF_LINK_TYPE, info->type);
+	lua_setfield(L, -2, "type");
+	if (info->attach_type != EBPF_NO_ATTACH_TYPE) {
+		binding_push_enum(L, EBPF_ATTACH_TYPE, info->attach_type);
+		lua_setfield(L, -2, "attach_type");
+	}
+	binding_set_integer(L, "id", info->id);
+	binding_set_integer(L, "program_id", info->program_id);
+	set_known(L, "ifindex", info->ifindex);
+	set_known(L, "map_id", info->map_id);
+	set_known(L, "count", info->count);
+	set_known(L, "pid", info->pid);
+	set_known(L, "tid", info->tid);
+	set_known(L, "target_object_id", info->target_object_id);
+	set_known(L, "target_btf_id", info->target_btf_id);
+	set_known(L, "cgroup_id", info->cgroup_id);
+	set_known(L, "netns_ino", info->netns_ino);
+	set_known(L, "cookie", info->cookie);
+	set_known(L, "missed", info->missed);
+	if (info->family) { /* the first hook and priority are 0 */
+		binding_set_integer(L, "family", info->family);
+		binding_set_integer(L, "hook", info->hook);
+		binding_set_integer(L, "priority", (uint64_t)(int64_t)info->priority);
+	}
+	if (info->name[0]) {
+		lua_pushstring(L, info->name);
+		lua_setfield(L, -2, "name");
+	}
+	return 1;
+}
+
 /* link:info() -> { type =, id =, program_id =, attach_type =, and what the type has: ifindex =, count =, cookie =, ... } */
 static int l_link_info(lua_State *L)
 {
@@ -355,34 +389,19 @@ static int l_link_info(lua_State *L)
 
 	if (ebpf_link_info(binding_check_link(L, 1), &info, binding_error(L)) < 0)
 		return binding_fail(L);
-	lua_createtable(L, 0, 8);
-	binding_push_enum(L, EBPF_LINK_TYPE, info.type);
-	lua_setfield(L, -2, "type");
-	binding_push_enum(L, EBPF_ATTACH_TYPE, info.attach_type);
-	lua_setfield(L, -2, "attach_type");
-	binding_set_integer(L, "id", info.id);
-	binding_set_integer(L, "program_id", info.program_id);
-	set_known(L, "ifindex", info.ifindex);
-	set_known(L, "map_id", info.map_id);
-	set_known(L, "count", info.count);
-	set_known(L, "pid", info.pid);
-	set_known(L, "tid", info.tid);
-	set_known(L, "target_object_id", info.target_object_id);
-	set_known(L, "target_btf_id", info.target_btf_id);
-	set_known(L, "cgroup_id", info.cgroup_id);
-	set_known(L, "netns_ino", info.netns_ino);
-	set_known(L, "cookie", info.cookie);
-	set_known(L, "missed", info.missed);
-	if (info.family) { /* the first hook and priority are 0 */
-		binding_set_integer(L, "family", info.family);
-		binding_set_integer(L, "hook", info.hook);
-		binding_set_integer(L, "priority", (uint64_t)(int64_t)info.priority);
-	}
-	if (info.name[0]) {
-		lua_pushstring(L, info.name);
-		lua_setfield(L, -2, "name");
-	}
-	return 1;
+	return push_info(L, &info);
+}
+
+/* core.link_info_by_id(id) -> the same of any link in the kernel */
+static int l_link_info_by_id(lua_State *L)
+{
+	uint32_t id = (uint32_t)binding_to_integer(L, 1, UINT32_MAX, "id");
+	struct ebpf_kernel *kernel = binding_kernel(L);
+	struct ebpf_link_info info;
+
+	if (!kernel || ebpf_link_info_by_id(kernel, id, &info, binding_error(L)) < 0)
+		return binding_fail(L);
+	return push_info(L, &info);
 }
 
 static int l_link_fd(lua_State *L)
@@ -449,9 +468,8 @@ static const luaL_Reg metamethods[] = {
 	{ "__tostring", l_link_tostring }, { "__close", l_link_close }, { "__gc", l_link_close }, { NULL, NULL }
 };
 static const luaL_Reg functions[] = {
-	{ "link", l_link }, { "link_auto", l_link_auto }, { "link_open", l_link_open },
-	{ "link_kinds", l_link_kinds }, { "link_known", l_link_known },
-	{ NULL, NULL }
+	{ "link", l_link }, { "link_auto", l_link_auto }, { "link_open", l_link_open }, { "link_kinds", l_link_kinds },
+	{ "link_known", l_link_known }, { "link_info_by_id", l_link_info_by_id }, { NULL, NULL }
 };
 
 void binding_open_link(lua_State *L)

@@ -650,7 +650,7 @@ EBPF_API const struct ebpf_insn *ebpf_function_insns(const struct ebpf_function 
  * types are not known. */
 EBPF_API size_t ebpf_function_prototype(const struct ebpf_spec *spec, const struct ebpf_function *function, char *text, size_t size);
 /* A new block with the code of a function: jumps to labels ("L7": to slot 7), references by name, lines of source and CO-RE; what a program made of it
- * by ebpf_spec_add_program does is the same. */
+ * by ebpf_spec_add_program does is the same. What is no instruction is in it as it is. */
 EBPF_API int ebpf_function_block(const struct ebpf_spec *spec, const struct ebpf_function *function, struct ebpf_block **out,
 				 struct ebpf_error *err);
 /* The index-th of its CO-RE relocations, for people: "<byte_off> struct task_struct.pid (0:55)". False past the last. */
@@ -1025,6 +1025,9 @@ struct ebpf_link_info {
 };
 /* 5.8; of an attachment without a BPF link, only program_id or map_id (and attach_type) are known; of one in parts, what they have in common. */
 EBPF_API int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct ebpf_error *err);
+/* Of any link in the kernel (5.8); its attach_type is EBPF_NO_ATTACH_TYPE where the kernel does not tell. */
+#define EBPF_NO_ATTACH_TYPE UINT32_MAX
+EBPF_API int ebpf_link_info_by_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_link_info *info, struct ebpf_error *err);
 /* Lets the attachment outlive this process, under a name in a BPF file system. ENOTSUP for one without a BPF link. */
 EBPF_API int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *err);
 EBPF_API int ebpf_link_unpin(struct ebpf_link *link, struct ebpf_error *err);

@@ -16,6 +16,9 @@ function link.open(options)
   return core.link_open(options)
 end
 
+--- Of any link in the kernel by its id (ebpf.kernel():ids "link"): { type =, id =, program_id =, attach_type = }.
+link.info = core.link_info_by_id
+
 --- By the program's section, as collection:attach() does; options fill in what a section cannot say (interface, path, pid, ...).
 function link.auto(program, options)
   local result, err, errno = core.link_auto(program, options)

@@ -265,7 +265,7 @@ static int fail_detached(struct ebpf_link *link, const char *verb, struct ebpf_e
 	return ebpf_fail(err, EBADF, "link '%s': %s: it is detached", link->target, verb);
 }
 
-static int object_info(struct ebpf_link *link, int fd, void *info, uint32_t size)
+static int object_info(const struct ebpf_kernel *kernel, int fd, void *info, uint32_t size)
 {
 	union bpf_attr attr;
 
@@ -273,7 +273,7 @@ static int object_info(struct ebpf_link *link, int fd, void *info, uint32_t size
 	attr.info.bpf_fd = (uint32_t)fd;
 	attr.info.info_len = size;
 	attr.info.info = ebpf_ptr(info);
-	return ebpf_kernel_sys(link->kernel)->bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, EBPF_ATTR_SIZE(info));
+	return ebpf_kernel_sys(kernel)->bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, EBPF_ATTR_SIZE(info));
 }
 
 uint32_t ebpf_link_program_id(struct ebpf_link *link, int fd)
@@ -292,7 +292,7 @@ static int program_of(struct ebpf_link *link, uint32_t *id)
 	int result;
 
 	if (link->program_fd_kept >= 0) {
-		result = object_info(link, link->program_fd_kept, &info, sizeof info);
+		result = object_info(link->kernel, link->program_fd_kept, &info, sizeof info);
 		*id = info.id;
 		return result;
 	}
@@ -438,7 +438,7 @@ int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct e
 	}
 	memset(&raw, 0, sizeof raw);
 	if (link->fd >= 0) {
-		result = object_info(link, link->fd, &raw, sizeof raw);
+		result = object_info(link->kernel, link->fd, &raw, sizeof raw);
 		found.type = raw.type;
 		found.id = raw.id;
 		found.program_id = raw.prog_id;
@@ -457,6 +457,28 @@ int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct e
 		return result;
 	}
 	*info = found;
+	return 0;
+}
+
+int ebpf_link_info_by_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_link_info *info, struct ebpf_error *err)
+{
+	struct bpf_link_info raw;
+	union bpf_attr attr;
+	int fd, result;
+
+	memset(&attr, 0, sizeof attr);
+	memset(&raw, 0, sizeof raw);
+	attr.link_id = id;
+	fd = ebpf_kernel_sys(kernel)->bpf(BPF_LINK_GET_FD_BY_ID, &attr, EBPF_ATTR_SIZE(open_flags));
+	if (fd == -ENOENT)
+		return ebpf_fail(err, ENOENT, "link: there is none with id %u", id);
+	if (fd < 0)
+		return ebpf_fail_errno(err, fd, "link: open id %u", id);
+	result = object_info(kernel, fd, &raw, sizeof raw);
+	ebpf_kernel_sys(kernel)->close(fd);
+	if (result)
+		return ebpf_fail_errno(err, result, "link %u: info", id);
+	*info = (struct ebpf_link_info){ raw.type, raw.id, raw.prog_id, attach_type_of(&raw, EBPF_NO_ATTACH_TYPE) };
 	return 0;
 }
 

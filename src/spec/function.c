@@ -133,8 +133,8 @@ static int write_core(struct writer *writer, const struct ebpf_spec_relo *relo)
 	return result;
 }
 
-/* What belongs to the instruction that was added last, at slot `at`. Compilers have lines without text, number 0, where they made code
- * that no line is to blame for. */
+/* What belongs to the instruction that was added last, at slot `at`. Compilers have lines without text, number 0, where they made
+ * code that no line is to blame for. */
 static int write_notes(struct writer *writer, size_t at)
 {
 	const struct ebpf_function *function = writer->function;
@@ -171,9 +171,9 @@ static int write_code(struct writer *writer)
 			result = ebpf_block_label(writer->block, label, writer->err);
 		}
 		if (!result)
-			result = ebpf_block_add(writer->block, *insn,
-			                        wide ? (int64_t)((uint64_t)(uint32_t)insn[1].imm << 32 | (uint32_t)insn->imm) : 0,
-			                        writer->err);
+			result = ebpf_block_append(writer->block, *insn, writer->err);
+		if (!result && wide && at + 1 < function->insn_count)
+			result = ebpf_block_append(writer->block, insn[1], writer->err);
 		if (!result)
 			result = write_notes(writer, at);
 		at += wide;
