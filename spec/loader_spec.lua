@@ -111,6 +111,14 @@ describe("jump tables", function()
   end)
 end)
 
+describe("constants", function()
+  it("stay with a program that does not use them, for who reads metadata there", function()
+    need { kernel = "5.10", "prog_bind_map" }
+    local coll <close> = assert(ebpf.load(object "load_kinds"))
+    assert.equal(1, assert(coll.programs.nothing:info()).map_count)
+  end)
+end)
+
 -- What the kernel does not know of types is replaced by what it knows. Each kind alone, and as kernels of an age lack them.
 describe("an object's types", function()
   local kinds = { "btf_enum64", "btf_type_tag", "btf_decl_tag", "btf_float", "btf_global_func", "btf_datasec", "btf_func", "btf" }
