@@ -162,7 +162,7 @@ describe("what cannot be loaded", function()
     return err.message, err.hint
   end
 
-  before_each(function() need { kernel = "5.13", "vmlinux_btf" } end)
+  before_each(function() need { kernel = "5.6", "vmlinux_btf" } end)
 
   it("names the kernel's symbols that are missing, and where they are used", function()
     local message, hint = refused "symbols"

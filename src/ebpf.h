@@ -312,8 +312,8 @@ EBPF_API int ebpf_map_spec_set_value_size(struct ebpf_map_spec *map, uint32_t si
 /* Functions of a struct_ops map, by the name of the member: false when its struct has no such function; *program is NULL where none is set.
  * (Other members are bytes of map->data, laid out as map->value_type_id says.) */
 EBPF_API bool ebpf_map_spec_get_function(const struct ebpf_map_spec *map, const char *member, const char **program);
-/* Puts a program of the Spec in the place of a function, or none (NULL). The one that was there is not loaded any more, unless another member
- * has it. ENOENT for a member or program that is not there, EINVAL for a program of another type. */
+/* Puts a program of the Spec in the place of a function, to be loaded with it, or none (NULL). The one that was there is not loaded any more,
+ * unless another member has it. ENOENT for a member or program that is not there, EINVAL for a program of another type. */
 EBPF_API int ebpf_map_spec_set_function(struct ebpf_map_spec *map, const char *member, const char *program, struct ebpf_error *err);
 /* Where a variable's initial bytes are (variable->size of them, in the object's byte order), for reading and writing; NULL when out of
  * memory, or when its map was made too small for it. Valid until the map is resized. */

@@ -154,6 +154,13 @@ static int connect_inner(struct ebpf_object *object, const struct ebpf_object_ma
 	return ebpf_object_add_value(object, outer->map, &capacity, inner->inner_index, inner->map->name, err);
 }
 
+static int compare_values(const void *a, const void *b)
+{
+	const struct ebpf_map_value *left = a, *right = b;
+
+	return left->index < right->index ? -1 : left->index > right->index;
+}
+
 /* "1/2": the program belongs at index 2 of the program array with the id 1, and is of tc's usual type. */
 static int connect_tail_call(struct ebpf_object *object, struct ebpf_program_spec *program, struct ebpf_error *err)
 {
@@ -183,5 +190,8 @@ int ebpf_object_connect_legacy_maps(struct ebpf_object *object, struct ebpf_erro
 			result = connect_inner(object, &object->maps[i], err);
 	for (size_t i = 0; !result && i < object->spec->public.program_count; i++)
 		result = connect_tail_call(object, object->spec->public.programs[i], err);
+	for (size_t i = 0; !result && i < object->map_count; i++)
+		if (object->maps[i].id && object->maps[i].map->value_count > 1)
+			qsort(object->maps[i].map->values, object->maps[i].map->value_count, sizeof(struct ebpf_map_value), compare_values);
 	return result;
 }
