@@ -111,6 +111,18 @@ describe("jump tables", function()
   end)
 end)
 
+describe("kernel functions", function()
+  it("may be a module's", function()
+    need { kernel = "5.18", "vmlinux_btf" }
+    local module = io.open "/sys/kernel/btf/nf_conntrack"
+    if module then module:close() end
+    local coll <close> = assert(ebpf.load(object "load_module"))
+    local frame, other = run(coll, "frame"), run(coll, "packet")
+    assert.equal(frame, other)
+    if module then assert.equal(1, frame) end -- else they are built in, or missing, which weak ones may be
+  end)
+end)
+
 describe("constants", function()
   it("stay with a program that does not use them, for who reads metadata there", function()
     need { kernel = "5.10", "prog_bind_map" }
@@ -179,9 +191,14 @@ describe("what cannot be loaded", function()
     assert.matches("bpf_ksym_exists", hint)
   end)
 
+  it("names the function that is declared with another type", function()
+    need { kernel = "6.2" }
+    assert.matches("kernel function 'bpf_task_acquire' is declared with another type than this kernel's", (refused "prototype"))
+  end)
+
   it("names the option that is not set", function()
     local message, hint = refused "option"
-    assert.matches("'CONFIG_NO_SUCH_OPTION' %(in 'option', load_wrong.bpf.c:33%)", message)
+    assert.matches("'CONFIG_NO_SUCH_OPTION' %(in 'option', load_wrong.bpf.c:%d+%)", message)
     assert.matches("__weak", hint)
   end)
 
@@ -195,7 +212,7 @@ describe("what cannot be loaded", function()
   it("names the line that the verifier minds", function()
     local message, hint = refused "pointer"
     assert.matches("return %(int%)%*value;", message)
-    assert.matches("load_wrong.bpf.c:47", message)
+    assert.matches("load_wrong.bpf.c:55", message)
     assert.matches("NULL", hint)
   end)
 
