@@ -158,7 +158,9 @@ describe("an object's types", function()
   for i, kind in ipairs(kinds) do
     it("can do without " .. kind, function()
       local id = load_without { kind }
-      if kind ~= "btf" and kind ~= "btf_func" and ebpf.kernel():has "btf_decl_tag" then assert.is_true(id > 0, "the map has no types") end
+      if kind ~= "btf" and kind ~= "btf_func" and ebpf.kernel():has "btf_decl_tag" then
+        assert.is_true(id > 0, "the map has no types")
+      end
       load_without(table.move(kinds, 1, i, 1, {}))
     end)
   end
