@@ -77,7 +77,9 @@ describe("maps in the old form", function()
     assert.is_true(spec.maps.shared.pin_by_name)
     assert.equal("sched_cls", spec.programs.second.type)
     assert.equal("inner", spec.maps.outer.inner.name)
-    spec.maps.shared.pin_by_name = false
+    assert.is_true(spec.maps.old.pin_by_name)
+    assert.equal(7, spec.maps.old.max_entries)
+    spec.maps.shared.pin_by_name, spec.maps.old.pin_by_name = false, false
     need { kernel = "5.2" }
     local coll <close> = assert(spec:load())
     assert.equal(22, run(coll, "start"))

@@ -6,7 +6,8 @@
 #include "spec/object.h"
 
 enum { TYPE, KEY_SIZE, VALUE_SIZE, MAX_ENTRIES, FLAGS, KNOWN, ID = KNOWN, PINNING, INNER_ID, INNER_INDEX, NUMBERS };
-enum { shortest = KNOWN * 4, iproute2_size = NUMBERS * 4 };
+/* iproute2's row ended with the pinning once. PIN_NONE, PIN_OBJECT_NS, PIN_GLOBAL_NS */
+enum { shortest = KNOWN * 4, iproute2_short = (PINNING + 1) * 4, iproute2_long = NUMBERS * 4, largest_pinning = 2 };
 
 bool ebpf_object_is_legacy_maps(const char *section)
 {
@@ -47,9 +48,11 @@ static int read_rest(const struct ebpf_object_section *section, const struct ebp
 {
 	uint8_t byte = 0;
 
-	if (size == iproute2_size) {
-		for (int i = KNOWN; i < NUMBERS; i++)
+	if (size == iproute2_short || size == iproute2_long) {
+		for (int i = KNOWN; i < (int)(size / 4); i++)
 			ebpf_span_u32(section->bytes, symbol->value + (uint64_t)i * 4, &numbers[i]);
+		if (numbers[PINNING] > largest_pinning)
+			return ebpf_fail(err, ENOTSUP, "map '%s': pinning %u is none of iproute2's", map->name, numbers[PINNING]);
 		map->pin_by_name = numbers[PINNING] != 0;
 		return 0;
 	}
@@ -67,7 +70,7 @@ static int read_definition(struct ebpf_object *object, uint32_t index, const str
 {
 	const struct ebpf_object_section *section = &object->sections[index];
 	struct ebpf_map_spec *map;
-	uint32_t numbers[NUMBERS] = {0};
+	uint32_t numbers[NUMBERS] = {[INNER_INDEX] = UINT32_MAX};
 	int result;
 
 	if (size < shortest || symbol->value > section->bytes.size || size > section->bytes.size - symbol->value)
@@ -92,7 +95,7 @@ static int read_definition(struct ebpf_object *object, uint32_t index, const str
 		result = read_types(object, map, err);
 	if (!result)
 		result = ebpf_object_place_map(object, map, index, symbol->value, size, 0, err);
-	if (!result && size == iproute2_size) {
+	if (!result && (size == iproute2_short || size == iproute2_long)) {
 		object->maps[object->map_count - 1].id = numbers[ID];
 		object->maps[object->map_count - 1].inner_id = numbers[INNER_ID];
 		object->maps[object->map_count - 1].inner_index = numbers[INNER_INDEX];
