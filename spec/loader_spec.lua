@@ -81,6 +81,12 @@ describe("maps in the old form", function()
     assert.equal(7, spec.maps.old.max_entries)
     spec.maps.shared.pin_by_name, spec.maps.old.pin_by_name = false, false
     need { kernel = "5.2" }
+    assert.error_matches(function() spec.maps.outer.inner = spec.maps.outer end, "another map of the same spec")
+    spec.maps.outer.inner = nil
+    local none, err = spec:load { programs = { "start", "first", "second" }, maps = {}, pin_dir = "/sys/fs/bpf/not/there" }
+    assert.is_nil(none)
+    assert.matches("map 'outer': create: nothing says what its inner maps are", err.message)
+    spec.maps.outer.inner = spec.maps.inner
     local coll <close> = assert(spec:load())
     assert.equal(22, run(coll, "start"))
     assert.equal(string.pack("=I8", 1), coll.maps.inner[0])
