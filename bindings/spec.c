@@ -298,6 +298,7 @@ static void get_map_fields(lua_State *L, const struct part *part)
 }
 
 static void get_inner(lua_State *L, const struct part *part);
+static void set_inner(lua_State *L, const struct part *part);
 
 #define AT(member) offsetof(struct ebpf_map_spec, member)
 static const struct field map_fields[] = {
@@ -319,7 +320,7 @@ static const struct field map_fields[] = {
 	{ "value", CUSTOM, 0, true, get_map_value, set_map_value },
 	{ "value_type", CUSTOM, 0, false, get_map_value_type, NULL },
 	{ "data", CUSTOM, 0, true, get_map_data, set_map_data },
-	{ "inner", CUSTOM, 0, false, get_inner, NULL },
+	{ "inner", CUSTOM, 0, true, get_inner, set_inner },
 	{ "fields", CUSTOM, 0, false, get_map_fields, NULL },
 	{ "tags", CUSTOM, 0, false, get_map_tags, NULL },
 	{ NULL, U32, 0, false, NULL, NULL },
@@ -336,6 +337,17 @@ static void get_inner(lua_State *L, const struct part *part)
 	}
 	lua_getiuservalue(L, 1, 1);
 	push_part(L, lua_gettop(L), map->inner, map_fields, CLASS_MAP_SPEC);
+}
+
+/* Another map of the Spec, which inner maps are to be like; or nil. */
+static void set_inner(lua_State *L, const struct part *part)
+{
+	struct ebpf_map_spec *map = part->object;
+	const struct part *inner = lua_isnil(L, 3) ? NULL : check_part(L, 3, CLASS_MAP_SPEC);
+
+	if (inner && (inner->spec != part->spec || inner->object == map))
+		luaL_error(L, "inner: another map of the same spec expected");
+	map->inner = inner ? inner->object : NULL;
 }
 
 /* -- programs -- */

@@ -44,7 +44,7 @@ describe("an arena", function()
   it("lies where map_extra says", function()
     need { kernel = "6.9" }
     local spec = assert(ebpf.spec(object))
-    spec.maps.arena.map_extra = 1 << 44
+    spec.maps.arena.map_extra = 1 << 45
     local coll <close> = assert(spec:load())
     assert.equal(42, assert(coll.programs.add:run {}).retval)
     -- two at one place cannot be

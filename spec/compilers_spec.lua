@@ -16,7 +16,8 @@ local function shape(spec, loosely)
     if not loosely then
       -- how much of a static variable is left is the compiler's choice
       local size = map.section == ".bss" and "" or map.value_size
-      lines[#lines + 1] = table.concat({ "map", name, map.type, map.key_size, size, map.max_entries, map.flags, map.key or "", map.value or "" }, " ")
+      lines[#lines + 1] = table.concat({ "map", name, map.type, map.key_size, size, map.max_entries, map.flags, map.key or "",
+        map.value or "" }, " ")
     elseif map.section == ".maps" then
       lines[#lines + 1] = table.concat({ "map", name, map.type, map.key_size, map.value_size, map.max_entries }, " ")
     end
@@ -25,7 +26,8 @@ local function shape(spec, loosely)
     lines[#lines + 1] = table.concat({ "program", name, program.type, program.section, tostring(program.autoload) }, " ")
   end
   for name, variable in pairs(spec.variables) do
-    lines[#lines + 1] = table.concat({ "variable", name, variable.size, loosely and "" or variable.section .. " " .. variable.type }, " ")
+    local place = loosely and "" or variable.section .. " " .. variable.type
+    lines[#lines + 1] = table.concat({ "variable", name, variable.size, place }, " ")
   end
   table.sort(lines)
   return lines
@@ -33,7 +35,8 @@ end
 
 -- Compiles into a file of its own; nil when this compiler does not take the source.
 local function compile(command, name, out)
-  local ok = os.execute(("%s -Ispec/bpf -D__TARGET_ARCH_x86 -Wno-compare-distinct-pointer-types -c -o %s spec/bpf/%s.bpf.c 2>/dev/null"):format(command, out, name))
+  local options = "-Ispec/bpf -D__TARGET_ARCH_x86 -Wno-compare-distinct-pointer-types"
+  local ok = os.execute(("%s %s -c -o %s spec/bpf/%s.bpf.c 2>/dev/null"):format(command, options, out, name))
   if not ok then return nil end
   local file = assert(io.open(out, "rb"))
   local spec = ebpf.spec { bytes = file:read "a", name = name } -- the name is part of those of its data sections
@@ -98,8 +101,9 @@ describe("an object", function()
     for _, version in ipairs(versions) do
       local command = ("clang-%d -target %s -O2 -g%s"):format(version, target, architecture_headers())
       for _, name in ipairs(sources()) do
-        local spec = assert(compile(command, name, out), ("clang %d: %s"):format(version, name))
-        assert.same(shape(assert(ebpf.spec("build/spec/bpf/" .. name .. ".bpf.o"))), shape(spec), ("clang %d: %s"):format(version, name))
+        local what = ("clang %d: %s"):format(version, name)
+        local spec = assert(compile(command, name, out), what)
+        assert.same(shape(assert(ebpf.spec("build/spec/bpf/" .. name .. ".bpf.o"))), shape(spec), what)
       end
     end
   end)

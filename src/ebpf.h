@@ -661,8 +661,8 @@ EBPF_API struct ebpf_variable_spec *ebpf_spec_variable_at(const struct ebpf_spec
 /* Functions of a struct_ops map, by the name of the member: false when its struct has no such function; *program is NULL where none is set.
  * (Other members are bytes of map->data, laid out as map->value_type_id says.) */
 EBPF_API bool ebpf_map_spec_get_function(const struct ebpf_map_spec *map, const char *member, const char **program);
-/* Puts a program of the Spec in the place of a function, or none (NULL). The one that was there is not loaded any more, unless another member
- * has it. ENOENT for a member or program that is not there, EINVAL for a program of another type. */
+/* Puts a program of the Spec in the place of a function, to be loaded with it, or none (NULL). The one that was there is not loaded any more,
+ * unless another member has it. ENOENT for a member or program that is not there, EINVAL for a program of another type. */
 EBPF_API int ebpf_map_spec_set_function(struct ebpf_map_spec *map, const char *member, const char *program, struct ebpf_error *err);
 /* Says of what type of the object a map's values are, or the records of a ring or perf buffer whose definition leaves that open. EINVAL for a type
  * of another size than the values, and for a data section's map. */

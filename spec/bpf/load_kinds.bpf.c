@@ -49,4 +49,9 @@ SEC("socket") int filter(struct __sk_buff *skb)
 	return global(5) + local(7);
 }
 
+SEC("socket") int nothing(struct __sk_buff *skb)
+{
+	return 0;
+}
+
 char _license[] SEC("license") = "GPL";

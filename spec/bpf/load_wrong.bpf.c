@@ -28,6 +28,14 @@ SEC("?tc") int weak(struct __sk_buff *skb)
 	return no_weak_function(1);
 }
 
+/* the kernel's takes a struct for its first argument */
+struct task_struct *bpf_task_acquire(int) KSYM WEAK;
+
+SEC("?tc") int prototype(struct __sk_buff *skb)
+{
+	return bpf_task_acquire(1) != 0;
+}
+
 SEC("?tc") int option(struct __sk_buff *skb)
 {
 	return CONFIG_NO_SUCH_OPTION;

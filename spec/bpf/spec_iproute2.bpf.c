@@ -12,6 +12,11 @@ struct bpf_elf_map SEC("maps") shared = {
 	.type = BPF_MAP_TYPE_ARRAY, .size_key = 4, .size_value = 8, .max_elem = 1, .id = 43, .pinning = 2,
 };
 
+/* as it was before maps of maps */
+struct old_elf_map { u32 type, size_key, size_value, max_elem, flags, id, pinning; };
+
+struct old_elf_map SEC("maps/old") old = { .type = BPF_MAP_TYPE_HASH, .size_key = 4, .size_value = 8, .max_elem = 7, .id = 44, .pinning = 1 };
+
 SEC("1/1") int second(struct __sk_buff *skb)
 {
 	return 22;

@@ -209,8 +209,8 @@ int main(void)
 	struct ebpf_error err = { 0 };
 
 	kernel = ebpf_kernel_new(&err);
-	if (geteuid() != 0 || !has("vmlinux_btf") || ebpf_kernel_version(kernel) < 0x050d00) {
-		printf("skip: struct_ops of this object need root, types and Linux 5.13\n");
+	if (geteuid() != 0 || !has("vmlinux_btf") || ebpf_kernel_version(kernel) < 0x050600) {
+		printf("skip: struct_ops of this object need root, types and Linux 5.6\n");
 		ebpf_kernel_free(kernel);
 		return 77;
 	}

@@ -198,6 +198,7 @@ static int find_typed(struct ebpf_load *load, const struct ebpf_extern *external
 	result = check_type(load, external, found, err);
 	if (result < 0)
 		return result;
+	found->other_type = result == 0;
 	if (result == 0 && external->weak && external->kind == EBPF_EXTERN_KFUNC)
 		return 0;
 	if (result == 0) {

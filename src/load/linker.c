@@ -187,6 +187,7 @@ static int prepare(struct ebpf_load *load, struct ebpf_load_function *lf, struct
 		return result;
 	}
 	lf->insns = insns;
+	load->function = NULL;
 	return 0;
 }
 

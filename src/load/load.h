@@ -53,6 +53,7 @@ struct ebpf_load_function {
 };
 struct ebpf_load_extern {
 	bool used, found;
+	bool other_type;               /* the kernel has one of that name, but of another type: not found */
 	uint64_t address;              /* KSYM */
 	uint32_t btf_id;               /* KSYM_TYPED, KFUNC: in vmlinux, or in the module of btf_fd */
 	int btf_fd;                    /* 0 = vmlinux */

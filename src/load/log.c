@@ -42,9 +42,12 @@ static bool name_poison(struct ebpf_load *load, uint32_t insn, uint32_t helper, 
 	}
 	if (helper >= EBPF_POISON_KFUNC && helper - EBPF_POISON_KFUNC < spec->extern_count) {
 		ebpf_buffer_printf(out,
-				   "%u: <call of a kernel function that does not exist>\nkernel function '%s' was not "
-				   "found, but the program can get here\n",
-				   insn, spec->externs[helper - EBPF_POISON_KFUNC]->name);
+				   "%u: <call of a kernel function that does not exist>\nkernel function '%s' %s, but the "
+				   "program can get here\n",
+				   insn, spec->externs[helper - EBPF_POISON_KFUNC]->name,
+				   load->externs[helper - EBPF_POISON_KFUNC].other_type ?
+					   "is declared with another type than this kernel's" :
+					   "was not found");
 		load->advice = "test the function's address, bpf_ksym_exists(), before the call";
 		return true;
 	}

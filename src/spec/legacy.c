@@ -6,7 +6,8 @@
 #include "spec/object.h"
 
 enum { TYPE, KEY_SIZE, VALUE_SIZE, MAX_ENTRIES, FLAGS, KNOWN, ID = KNOWN, PINNING, INNER_ID, INNER_INDEX, NUMBERS };
-enum { shortest = KNOWN * 4, iproute2_size = NUMBERS * 4 };
+/* iproute2's row ended with the pinning once. PIN_NONE, PIN_OBJECT_NS, PIN_GLOBAL_NS */
+enum { shortest = KNOWN * 4, iproute2_short = (PINNING + 1) * 4, iproute2_long = NUMBERS * 4, largest_pinning = 2 };
 
 bool ebpf_object_is_legacy_maps(const char *section)
 {
@@ -47,9 +48,11 @@ static int read_rest(const struct ebpf_object_section *section, const struct ebp
 {
 	uint8_t byte = 0;
 
-	if (size == iproute2_size) {
-		for (int i = KNOWN; i < NUMBERS; i++)
+	if (size == iproute2_short || size == iproute2_long) {
+		for (int i = KNOWN; i < (int)(size / 4); i++)
 			ebpf_span_u32(section->bytes, symbol->value + (uint64_t)i * 4, &numbers[i]);
+		if (numbers[PINNING] > largest_pinning)
+			return ebpf_fail(err, ENOTSUP, "map '%s': pinning %u is none of iproute2's", map->name, numbers[PINNING]);
 		map->pin_by_name = numbers[PINNING] != 0;
 		return 0;
 	}
@@ -67,7 +70,7 @@ static int read_definition(struct ebpf_object *object, uint32_t index, const str
 {
 	const struct ebpf_object_section *section = &object->sections[index];
 	struct ebpf_map_spec *map;
-	uint32_t numbers[NUMBERS] = {0};
+	uint32_t numbers[NUMBERS] = {[INNER_INDEX] = UINT32_MAX};
 	int result;
 
 	if (size < shortest || symbol->value > section->bytes.size || size > section->bytes.size - symbol->value)
@@ -92,7 +95,7 @@ static int read_definition(struct ebpf_object *object, uint32_t index, const str
 		result = read_types(object, map, err);
 	if (!result)
 		result = ebpf_object_place_map(object, map, index, symbol->value, size, 0, err);
-	if (!result && size == iproute2_size) {
+	if (!result && (size == iproute2_short || size == iproute2_long)) {
 		object->maps[object->map_count - 1].id = numbers[ID];
 		object->maps[object->map_count - 1].inner_id = numbers[INNER_ID];
 		object->maps[object->map_count - 1].inner_index = numbers[INNER_INDEX];
@@ -154,6 +157,13 @@ static int connect_inner(struct ebpf_object *object, const struct ebpf_object_ma
 	return ebpf_object_add_value(object, outer->map, &capacity, inner->inner_index, inner->map->name, err);
 }
 
+static int compare_values(const void *a, const void *b)
+{
+	const struct ebpf_map_value *left = a, *right = b;
+
+	return left->index < right->index ? -1 : left->index > right->index;
+}
+
 /* "1/2": the program belongs at index 2 of the program array with the id 1, and is of tc's usual type. */
 static int connect_tail_call(struct ebpf_object *object, struct ebpf_program_spec *program, struct ebpf_error *err)
 {
@@ -183,5 +193,8 @@ int ebpf_object_connect_legacy_maps(struct ebpf_object *object, struct ebpf_erro
 			result = connect_inner(object, &object->maps[i], err);
 	for (size_t i = 0; !result && i < object->spec->public.program_count; i++)
 		result = connect_tail_call(object, object->spec->public.programs[i], err);
+	for (size_t i = 0; !result && i < object->map_count; i++)
+		if (object->maps[i].id && object->maps[i].map->value_count > 1)
+			qsort(object->maps[i].map->values, object->maps[i].map->value_count, sizeof(struct ebpf_map_value), compare_values);
 	return result;
 }

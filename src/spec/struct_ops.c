@@ -256,5 +256,8 @@ int ebpf_map_spec_set_function(struct ebpf_map_spec *map, const char *member, co
 		}
 	}
 	remove_value(map, (uint32_t)index);
-	return program ? insert_value(map, (uint32_t)index, program->name, err) : 0;
+	if (!program)
+		return 0;
+	program->autoload = true;
+	return insert_value(map, (uint32_t)index, program->name, err);
 }
