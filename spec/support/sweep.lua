@@ -24,6 +24,13 @@ sum = sum + m:view().x[2]
 local program, err = ebpf.program { type = "socket_filter", license = "GPL", instructions = { asm.exit() } }
 if not program then sum = sum + #(err.log or "") + #tostring(err) end
 ebpf.spec "/no/such/object.o"
+local walker = assert(ebpf.load("build/spec/bpf/link_iter.bpf.o", { programs = { "tasks" } }))
+local link = assert(ebpf.link.iter(walker.programs.tasks))
+for line in link:lines() do sum = sum + #line end
+sum = sum + #assert(link:read()) + link:info().id
+pcall(ebpf.link.uprobe_multi, walker.programs.tasks, "libc.so.6", { symbols = { "getenv" }, cookies = 7 })
+link:close()
+walker:close()
 coll:attach()
 coll.variables.wanted:set(1)
 sum = sum + coll.variables.wanted:get()
