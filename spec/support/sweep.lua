@@ -27,6 +27,7 @@ ebpf.spec "/no/such/object.o"
 local walker = assert(ebpf.load("build/spec/bpf/link_iter.bpf.o", { programs = { "tasks" } }))
 local link = assert(ebpf.link.iter(walker.programs.tasks))
 for line in link:lines() do sum = sum + #line end
+pcall(function() for record in link:records "struct task_struct" do sum = sum + record.pid end end)
 sum = sum + #assert(link:read()) + link:info().id
 pcall(ebpf.link.uprobe_multi, walker.programs.tasks, "libc.so.6", { symbols = { "getenv" }, cookies = 7 })
 link:close()

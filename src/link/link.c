@@ -436,6 +436,31 @@ int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct e
 	return 0;
 }
 
+/* The types by the program's id: the program itself need not be ours any more. */
+int ebpf_link_btf(struct ebpf_link *link, struct ebpf_btf **out, struct ebpf_error *err)
+{
+	const struct ebpf_sys *sys = ebpf_kernel_sys(link->kernel);
+	struct bpf_prog_info program = { 0 };
+	struct ebpf_link_info info;
+	union bpf_attr attr;
+	int fd, result = ebpf_link_info(link, &info, err);
+
+	if (result)
+		return result;
+	memset(&attr, 0, sizeof attr);
+	attr.prog_id = info.program_id;
+	fd = sys->bpf(BPF_PROG_GET_FD_BY_ID, &attr, EBPF_ATTR_SIZE(open_flags));
+	if (fd < 0)
+		return ebpf_fail_errno(err, fd, "link '%s': open its program", link->target);
+	result = object_info(link, fd, &program, sizeof program);
+	sys->close(fd);
+	if (result)
+		return ebpf_fail_errno(err, result, "link '%s': ask about its program", link->target);
+	if (!program.btf_id)
+		return ebpf_fail(err, ENOENT, "link '%s': its program was loaded without types", link->target);
+	return ebpf_kernel_btf_by_id(link->kernel, program.btf_id, out, err);
+}
+
 /* -- pinning -- */
 
 int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *err)
