@@ -559,7 +559,7 @@ struct ebpf_link_info {
 	/* What the kernel tells of some types, as far as it is new enough; else 0 and "". */
 	uint32_t ifindex;      /* xdp, tcx, netkit */
 	uint32_t map_id;       /* iter over a map, sockmap, struct_ops */
-	uint32_t count;        /* kprobe_multi, uprobe_multi: places; of an attachment in parts, how many they are */
+	uint32_t count;        /* kprobe_multi, uprobe_multi: places; of an attachment in parts, those of all parts */
 	uint32_t pid, tid;     /* uprobe_multi; iter over tasks */
 	uint32_t target_object_id, target_btf_id; /* tracing: program of freplace, else BTF object; type in it */
 	uint32_t family, hook; /* netfilter */

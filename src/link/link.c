@@ -398,6 +398,26 @@ static void take_details(struct ebpf_link *link, const struct bpf_link_info *raw
 	}
 }
 
+/* What all of them have in common, and how many places they are. */
+static int info_of_parts(struct ebpf_link *link, struct ebpf_link_info *info, struct ebpf_error *err)
+{
+	struct ebpf_link_info part, found = { 0 };
+	uint32_t total = 0;
+
+	for (size_t i = link->part_count; i-- > 0;) {
+		int result = ebpf_link_info(link->parts[i], &part, err);
+
+		if (result)
+			return result;
+		total += part.count ? part.count : 1;
+		found = part;
+	}
+	found.id = 0;
+	found.count = total;
+	*info = found;
+	return 0;
+}
+
 int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct ebpf_error *err)
 {
 	struct ebpf_link_info found = { .attach_type = link->attach_type };
@@ -406,14 +426,8 @@ int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct e
 
 	if (link->detached)
 		return fail_detached(link, "info", err);
-	if (link->part_count) { /* what all of them have in common */
-		result = ebpf_link_info(link->parts[0], info, err);
-		if (!result) {
-			info->id = 0;
-			info->count = (uint32_t)link->part_count;
-		}
-		return result;
-	}
+	if (link->part_count)
+		return info_of_parts(link, info, err);
 	memset(&raw, 0, sizeof raw);
 	if (link->fd >= 0) {
 		result = object_info(link, link->fd, &raw, sizeof raw);
