@@ -24,12 +24,13 @@ sum = sum + m:view().x[2]
 local program, err = ebpf.program { type = "socket_filter", license = "GPL", instructions = { asm.exit() } }
 if not program then sum = sum + #(err.log or "") + #tostring(err) end
 ebpf.spec "/no/such/object.o"
-local walker = assert(ebpf.load("build/spec/bpf/link_iter.bpf.o", { programs = { "tasks" } }))
-local link = assert(ebpf.link.iter(walker.programs.tasks))
+local walker = assert(ebpf.load("build/spec/bpf/link_iter.bpf.o", { programs = { "records" } }))
+local walked = assert(ebpf.map { type = "array", key = "u32", value = "u32", max_entries = 1 })
+local link = assert(ebpf.link.iter(walker.programs.records, { map = walked }))
+for record in link:records "struct element" do sum = sum + record.value end
 for line in link:lines() do sum = sum + #line end
-pcall(function() for record in link:records "struct task_struct" do sum = sum + record.pid end end)
 sum = sum + #assert(link:read()) + link:info().id
-pcall(ebpf.link.uprobe_multi, walker.programs.tasks, "libc.so.6", { symbols = { "getenv" }, cookies = 7 })
+pcall(ebpf.link.uprobe_multi, walker.programs.records, "libc.so.6", { symbols = { "getenv" }, cookies = 7 })
 link:close()
 walker:close()
 coll:attach()
