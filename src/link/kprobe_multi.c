@@ -165,8 +165,8 @@ static int attach_chain(struct ebpf_link *link, struct ebpf_multi *multi, struct
 		return ebpf_fail(err, ENOTSUP, "%s: sessions need Linux %s, with CONFIG_FPROBE", link->target,
 				 ebpf_feature_since(feature));
 	if (choice->mode == EBPF_ATTACH_LINK && !choice->program->attach_type && ebpf_kernel_supports(link->kernel, feature))
-		return ebpf_fail(err, EINVAL, "%s: attach_mode 'link': the program was not loaded with attach type trace_kprobe_multi",
-				 link->target);
+		return ebpf_fail(err, EINVAL, "%s: attach_mode 'link': the program was not loaded with attach type "
+				 "trace_kprobe_multi", link->target);
 	if (choice->mode == EBPF_ATTACH_LINK)
 		return ebpf_fail(err, ENOTSUP, "%s: attach_mode 'link': such links need Linux %s, with CONFIG_FPROBE", link->target,
 				 ebpf_feature_since(feature));
