@@ -139,6 +139,7 @@ struct ebpf_link *binding_check_link(lua_State *L, int index);
 int binding_link_open(lua_State *L);
 int binding_link_lines(lua_State *L);
 int binding_link_read(lua_State *L);
+int binding_link_records(lua_State *L); /* link:records(type), for a `for` */
 /* Push a closed handle, whose core object is then stored in *object: one reference that it owns. `parent` is the index of what it
  * keeps alive, or 0. */
 struct ebpf_map **binding_new_map(lua_State *L, int parent);

@@ -1,4 +1,6 @@
 /* iterator.c -- what a link of an iterator gives to read: link:open(), link:lines(), link:read(). */
+#include <string.h>
+
 #include "binding.h"
 
 enum { LINK = 1, USER_VALUES = LINK, CHUNK = 64 << 10 };
@@ -104,6 +106,64 @@ static int l_iterator_lines(lua_State *L)
 	lua_settop(L, 1);
 	return push_lines(L);
 }
+
+/* -- records -- */
+
+enum { UPVALUE_ITERATOR = 1, UPVALUE_CODEC, UPVALUE_KEYS };
+
+/* The next record decoded, or nil; raises what the kernel refuses. */
+static int next_record(lua_State *L)
+{
+	const struct binding_codec *codec = lua_touserdata(L, lua_upvalueindex(UPVALUE_CODEC));
+	const void *data;
+	int result = ebpf_iterator_record(check_iterator(L, lua_upvalueindex(UPVALUE_ITERATOR)), binding_codec_size(codec), &data,
+					  binding_error(L));
+
+	if (result < 0)
+		return binding_raise(L);
+	if (result == 0)
+		return 0;
+	/* A finalizer may run while it is decoded, and close the iterator: so from a copy. */
+	void *copy = lua_newuserdatauv(L, binding_codec_size(codec), 0);
+
+	memcpy(copy, data, binding_codec_size(codec));
+	luaL_checkstack(L, binding_codec_depth(codec) + 4, "record nested too deeply");
+	binding_decode(L, codec, lua_upvalueindex(UPVALUE_KEYS), copy);
+	return 1;
+}
+
+/* Pushes the codec of a type of the program, or of one that needs no types ("u32", "char[16]"); false with binding_error()
+ * filled. */
+static bool push_record_codec(lua_State *L, int iterator, const char *name)
+{
+	if (binding_codec_push_name(L, name, NULL))
+		return true;
+	const struct ebpf_btf *btf = ebpf_iterator_btf(check_iterator(L, iterator), binding_error(L));
+
+	return btf && binding_codec_push_name(L, name, btf);
+}
+
+/* link:records(type) -> what a `for` takes: each record that the program writes, as a Lua value */
+int binding_link_records(lua_State *L)
+{
+	const char *name = luaL_checkstring(L, 2);
+
+	binding_check_link(L, 1);
+	lua_settop(L, 2);
+	if (!push_iterator(L, 1) || !push_record_codec(L, 3, name))
+		return binding_raise(L);
+	luaL_argcheck(L, binding_codec_size(lua_touserdata(L, 4)) > 0, 2, "a type without a size");
+	lua_pushvalue(L, 3);
+	lua_pushvalue(L, 4);
+	lua_getiuservalue(L, 4, 1);
+	lua_pushcclosure(L, next_record, UPVALUE_KEYS);
+	lua_pushnil(L);
+	lua_pushnil(L);
+	lua_pushvalue(L, 3);
+	return 4;
+}
+
+/* -- the rest -- */
 
 static int l_iterator_fd(lua_State *L)
 {

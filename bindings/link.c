@@ -137,9 +137,10 @@ static void set_options(lua_State *L, const char *kind, const struct ebpf_option
 		const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
 		const struct ebpf_option *option = name ? find_option(known, name) : NULL;
 
-		if (!option)
+		if (option)
+			set_next_option(L, options, option);
+		else
 			unknown_option(L, kind, known, name ? name : "(not a string)");
-		set_next_option(L, options, option);
 	}
 }
 
@@ -458,7 +459,8 @@ static int l_link_tostring(lua_State *L)
 static const luaL_Reg methods[] = {
 	{ "detach", l_link_detach }, { "update", l_link_update }, { "info", l_link_info }, { "pin", l_link_pin },
 	{ "unpin", l_link_unpin }, { "fd", l_link_fd }, { "open", binding_link_open }, { "lines", binding_link_lines },
-	{ "read", binding_link_read }, { "close", l_link_close }, { NULL, NULL }
+	{ "read", binding_link_read },
+	{ "records", binding_link_records }, { "close", l_link_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = {
 	{ "kind", l_link_kind }, { "interface", l_link_interface }, { "target", l_link_target },

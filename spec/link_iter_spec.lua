@@ -63,7 +63,7 @@ describe("ebpf.link.iter", function()
     iterator:close()
     link = assert(ebpf.link.iter(coll.programs.tasks))
     local before = handles.descriptors()
-    for line in link:lines() do
+    for line in link:lines() do -- luacheck: ignore 512
       assert.matches("^%d+ %d+ ", line)
       break
     end
@@ -94,6 +94,21 @@ describe("ebpf.link.iter", function()
     local none, err = ebpf.link.iter(coll.programs.elements)
     assert.is_nil(none)
     assert.matches("give the option map", tostring(err))
+  end)
+
+  it("gives records by their type", function()
+    need { kernel = "5.9", "iter" }
+    local coll <close> = load "records"
+    local link <close> = assert(ebpf.link.iter(coll.programs.records, { map = array() }))
+    local list = {}
+    for record in link:records "struct element" do list[#list + 1] = record.key .. "=" .. record.value end
+    assert.same({ "0=10", "1=11", "2=12", "3=13" }, list)
+    list = {}
+    for pair in link:records "u32[2]" do list[#list + 1] = pair[2] end
+    assert.same({ 10, 11, 12, 13 }, list)
+    assert.equal(32, #link:read())
+    assert.error_matches(function() link:records "struct no_such" end, "no_such")
+    assert.error_matches(function() for _ in link:records "u8[5]" do end end, "ends with 2 bytes of a record of 5") -- luacheck: ignore
   end)
 
   it("takes a cgroup and an order", function()

@@ -67,6 +67,7 @@ describe("ebpf.link.uprobe_multi", function()
     need { kernel = "6.6", "uprobe_multi" }
     local program, counts = links.counter { type = "kprobe", attach_type = "trace_uprobe_multi" }
     local link <close> = assert(ebpf.link.uprobe_multi(program, "libc.so.6", "*", { pid = -1 }))
+    assert.is_true(link:info().count > 100)
     local before = counts[0]
     getenv()
     assert.is_true(counts[0] > before)

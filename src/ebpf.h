@@ -1012,7 +1012,7 @@ struct ebpf_link_info {
 	/* What the kernel tells of some types, as far as it is new enough; else 0 and "". */
 	uint32_t ifindex;      /* xdp, tcx, netkit */
 	uint32_t map_id;       /* iter over a map, sockmap, struct_ops */
-	uint32_t count;        /* kprobe_multi, uprobe_multi: places; of an attachment in parts, how many they are */
+	uint32_t count;        /* kprobe_multi, uprobe_multi: places; of an attachment in parts, those of all parts */
 	uint32_t pid, tid;     /* uprobe_multi; iter over tasks */
 	uint32_t target_object_id, target_btf_id; /* tracing: program of freplace, else BTF object; type in it */
 	uint32_t family, hook; /* netfilter */
@@ -1046,6 +1046,10 @@ EBPF_API int ebpf_iterator_fd(const struct ebpf_iterator *iterator);
 EBPF_API int64_t ebpf_iterator_read(struct ebpf_iterator *iterator, void *data, size_t size, struct ebpf_error *err);
 /* 1 = the next line, without its newline (memory valid until the next call), 0 = the end, -errno. */
 EBPF_API int ebpf_iterator_line(struct ebpf_iterator *iterator, const char **line, size_t *size, struct ebpf_error *err);
+/* The same of a program that writes records of `size` (not 0) bytes by bpf_seq_write; EBADMSG when less than one is left at the end. */
+EBPF_API int ebpf_iterator_record(struct ebpf_iterator *iterator, size_t size, const void **data, struct ebpf_error *err);
+/* The types that the program was loaded with, borrowed from the iterator: opened by id, which needs CAP_SYS_ADMIN. NULL (ENOENT) when it has none. */
+EBPF_API struct ebpf_btf *ebpf_iterator_btf(struct ebpf_iterator *iterator, struct ebpf_error *err);
 
 /* ---- the ring buffer ------------------------------------------------------------------------------------------ */
 

@@ -78,6 +78,25 @@ int elements(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
+struct element {
+	__u32 key, value;
+};
+struct element *element_type; // so that the type is among the object's
+
+SEC("?iter/bpf_map_elem")
+int records(struct bpf_iter__bpf_map_elem *ctx)
+{
+	__u32 *key = ctx->key, *value = ctx->value;
+	struct element element;
+
+	if (!key || !value)
+		return 0;
+	element.key = *key;
+	element.value = *value;
+	bpf_seq_write(ctx->meta->seq, &element, sizeof(element));
+	return 0;
+}
+
 // Linux 6.1
 SEC("?iter/cgroup")
 int cgroups(struct bpf_iter__cgroup *ctx)

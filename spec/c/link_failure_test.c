@@ -86,8 +86,9 @@ static void sweep(const struct attempt *attempt, int (*once)(struct ebpf_kernel 
 
 int main(void)
 {
-	struct ebpf_program *tracepoint, *probe, *raw, *xdp, *egress;
+	struct ebpf_program *tracepoint, *probe, *raw, *xdp, *egress, *tc, *sampler, *lookup;
 	const struct ebpf_link_options *own_function = OPTIONS(.path = "/proc/self/exe", .symbol = "link_test_probed");
+	struct ebpf_link *link = NULL;
 	int status;
 
 	if (!set_up(&status))
@@ -97,6 +98,9 @@ int main(void)
 	raw = LOAD(.type = BPF_PROG_TYPE_RAW_TRACEPOINT);
 	xdp = LOAD(.type = BPF_PROG_TYPE_XDP, .attach_type = has("xdp_link") ? BPF_XDP : 0, .result = 2);
 	egress = LOAD(.type = BPF_PROG_TYPE_CGROUP_SKB, .attach_type = BPF_CGROUP_INET_EGRESS, .result = 1);
+	tc = LOAD(.type = BPF_PROG_TYPE_SCHED_CLS, .result = -1);
+	sampler = LOAD(.type = BPF_PROG_TYPE_PERF_EVENT);
+	lookup = LOAD(.type = BPF_PROG_TYPE_SK_LOOKUP, .attach_type = BPF_SK_LOOKUP, .result = 1);
 	const struct attempt attempts[] = {
 		{ "tp", tracepoint, OPTIONS(.category = "syscalls", .name = "sys_enter_getppid"), NULL, 0 },
 		{ "tp", tracepoint, OPTIONS(.category = "syscalls", .name = "sys_enter_getppit"), NULL, -ENOENT },
@@ -110,9 +114,21 @@ int main(void)
 		{ "cgroup", egress, OPTIONS(.path = cgroup_mount), NULL, 0 },
 		{ "cgroup", egress, OPTIONS(.path = cgroup_mount), "cgroup_link", 0 },
 		{ "tracepoint", tracepoint, OPTIONS(.interface = "lo"), NULL, -EINVAL },
+		{ "uprobe_multi", probe, OPTIONS(.path = "/proc/self/exe", .pattern = "link_test_*"), NULL, 0 },
+		{ "uprobe_multi", probe, OPTIONS(.path = "/proc/self/exe", .pattern = "link_test_*"), "perf_uprobe", 0 },
+		{ "perf_event", sampler, OPTIONS(.event = "page-faults"), NULL, 0 },
+		{ "perf_event", sampler, OPTIONS(.event = "pagefaults"), NULL, -EINVAL },
+		{ "netns", lookup, OPTIONS(.cookie = 0), NULL, 0 },
+		{ "tc", tc, OPTIONS(.interface = "lo", .direction = "egress"), "tcx", 0 },
 	};
+	/* filters of tc are modules in many kernels, which are not at hand everywhere */
+	bool has_filters = ebpf_link_attach("tc", tc, OPTIONS(.interface = "lo", .direction = "egress", .attach_mode = "legacy"), &link,
+					    NULL) == 0;
+
+	ebpf_link_close(link);
 	for (size_t i = 0; i < EBPF_COUNT(attempts); i++)
-		if ((has("perf_uprobe") || strcmp(attempts[i].kind, "uprobe") != 0) &&
+		if ((has("perf_uprobe") || !ebpf_starts_with(attempts[i].kind, "uprobe")) &&
+		    (has_filters || strcmp(attempts[i].kind, "tc") != 0) &&
 		    (cgroup_mount[0] || strcmp(attempts[i].kind, "cgroup") != 0))
 			sweep(&attempts[i], attach_once);
 	sweep(&(struct attempt){ .kind = "kernel" }, ask_once);
@@ -122,6 +138,9 @@ int main(void)
 	ebpf_program_close(raw);
 	ebpf_program_close(xdp);
 	ebpf_program_close(egress);
+	ebpf_program_close(tc);
+	ebpf_program_close(sampler);
+	ebpf_program_close(lookup);
 	return clean_up();
 }
 #endif

@@ -197,6 +197,8 @@ static void test_uprobes(void)
 		check_cookies(0);
 	CHECK_INT(left_events("uprobe_events"), 0);
 	if (has("uprobe_multi")) {
+		check_fails("uprobe_multi", plain, OPTIONS(.path = own, .pattern = "link*", .attach_mode = "link"), EINVAL,
+			    "not loaded with attach type trace_uprobe_multi", "");
 		multi = LOAD(.type = BPF_PROG_TYPE_KPROBE, .attach_type = BPF_TRACE_UPROBE_MULTI);
 		check_uprobes(multi, "link");
 		check_counters(multi);

@@ -224,6 +224,21 @@ static void send_over_netkit(void)
 	send_frame("primary0");
 }
 
+/* A device that was brought up sends once a worker of the kernel has taken note of it. */
+static void wait_for_netkit(struct ebpf_program *program)
+{
+	struct ebpf_link *link = NULL;
+
+	ATTACH("netkit", program, &link, .interface = "primary0", .direction = "primary");
+	reset();
+	for (int i = 0; link && i < 500 && !count(); i++) {
+		send_over_netkit();
+		usleep(10000);
+	}
+	CHECK(count());
+	ebpf_link_close(link);
+}
+
 static void test_netkit(void)
 {
 	struct ebpf_program *program = load_tc(0, NEXT, 1), *primary;
@@ -236,6 +251,7 @@ static void test_netkit(void)
 	}
 	change_device("primary0", true);
 	change_device("nk0", false); /* as the kernel calls the peer */
+	wait_for_netkit(program);
 	primary = load_tc(BPF_NETKIT_PRIMARY, NEXT, 1);
 	check_link("netkit", program, OPTIONS(.interface = "primary0", .direction = "primary"), "link", send_over_netkit);
 	check_link("netkit", primary, OPTIONS(.interface = "primary0", .first = true), "link", send_over_netkit);

@@ -38,6 +38,15 @@ sum = sum + #types:dedup() + types:offsetof("struct swept", "other") + #types:by
 sum = sum + types:decode("struct swept", types:encode("struct swept", { pid = 1 })).pid + #types:layout("struct swept").fields
 local base, small = assert(types:distill())
 sum = sum + #base + #assert(small:relocate(spec.btf)) + #ebpf.btf.minimize(spec.btf, { spec })
+local walker = assert(ebpf.load("build/spec/bpf/link_iter.bpf.o", { programs = { "records" } }))
+local walked = assert(ebpf.map { type = "array", key = "u32", value = "u32", max_entries = 1 })
+local link = assert(ebpf.link.iter(walker.programs.records, { map = walked }))
+for record in link:records "struct element" do sum = sum + record.value end
+for line in link:lines() do sum = sum + #line end
+sum = sum + #assert(link:read()) + link:info().id
+pcall(ebpf.link.uprobe_multi, walker.programs.records, "libc.so.6", { symbols = { "getenv" }, cookies = 7 })
+link:close()
+walker:close()
 coll:attach()
 coll.variables.wanted:set(1)
 sum = sum + coll.variables.wanted:get()

@@ -4,7 +4,7 @@
 #include "link/link.h"
 
 #define CHUNK 4096
-#define LINE_LIMIT (16U << 20) /* a program that never ends its line must not take all memory */
+#define LIMIT (16U << 20) /* a program that never ends its line must not take all memory */
 
 struct ebpf_iterator {
 	struct ebpf_link *link;
@@ -12,6 +12,7 @@ struct ebpf_iterator {
 	struct ebpf_buffer text; /* read, and not given out yet from `at` on */
 	size_t at;
 	bool ended;
+	struct ebpf_btf *btf;    /* NULL = not asked for yet */
 };
 
 int ebpf_iterator_open(struct ebpf_link *link, struct ebpf_iterator **out, struct ebpf_error *err)
@@ -47,7 +48,15 @@ void ebpf_iterator_close(struct ebpf_iterator *iterator)
 	ebpf_kernel_sys(iterator->link->kernel)->close(iterator->fd);
 	ebpf_link_close(iterator->link);
 	ebpf_buffer_free(&iterator->text);
+	ebpf_btf_free(iterator->btf);
 	free(iterator);
+}
+
+struct ebpf_btf *ebpf_iterator_btf(struct ebpf_iterator *iterator, struct ebpf_error *err)
+{
+	if (!iterator->btf)
+		ebpf_link_btf(iterator->link, &iterator->btf, err);
+	return iterator->btf;
 }
 
 int ebpf_iterator_fd(const struct ebpf_iterator *iterator)
@@ -78,7 +87,7 @@ int64_t ebpf_iterator_read(struct ebpf_iterator *iterator, void *data, size_t si
 	return (int64_t)kept;
 }
 
-/* More text behind what is there, whose start is moved to the front. */
+/* More behind what is there, whose start is moved to the front. */
 static int read_more(struct ebpf_iterator *iterator, struct ebpf_error *err)
 {
 	char chunk[CHUNK];
@@ -89,8 +98,8 @@ static int read_more(struct ebpf_iterator *iterator, struct ebpf_error *err)
 		memmove(iterator->text.data, iterator->text.data + iterator->at, iterator->text.size);
 		iterator->at = 0;
 	}
-	if (iterator->text.size > LINE_LIMIT)
-		return ebpf_fail(err, E2BIG, "link '%s': read: a line of more than %u bytes", iterator->link->target, LINE_LIMIT);
+	if (iterator->text.size > LIMIT)
+		return ebpf_fail(err, E2BIG, "link '%s': read: a line or record of more than %u bytes", iterator->link->target, LIMIT);
 	got = read_some(iterator, chunk, sizeof chunk, err);
 	if (got < 0)
 		return (int)got;
@@ -117,6 +126,28 @@ int ebpf_iterator_line(struct ebpf_iterator *iterator, const char **line, size_t
 		if (iterator->ended)
 			return 0;
 		seen = left;
+		result = read_more(iterator, err);
+		if (result)
+			return result;
+	}
+}
+
+int ebpf_iterator_record(struct ebpf_iterator *iterator, size_t size, const void **data, struct ebpf_error *err)
+{
+	for (;;) {
+		size_t left = iterator->text.size - iterator->at;
+		int result;
+
+		if (left >= size) {
+			*data = iterator->text.data + iterator->at;
+			iterator->at += size;
+			return 1;
+		}
+		if (iterator->ended && left)
+			return ebpf_fail(err, EBADMSG, "link '%s': read: it ends with %zu bytes of a record of %zu", iterator->link->target,
+					 left, size);
+		if (iterator->ended)
+			return 0;
 		result = read_more(iterator, err);
 		if (result)
 			return result;

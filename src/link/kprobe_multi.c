@@ -164,11 +164,14 @@ static int attach_chain(struct ebpf_link *link, struct ebpf_multi *multi, struct
 	if (session)
 		return ebpf_fail(err, ENOTSUP, "%s: sessions need Linux %s, with CONFIG_FPROBE", link->target,
 				 ebpf_feature_since(feature));
+	if (choice->mode == EBPF_ATTACH_LINK && !choice->program->attach_type && ebpf_kernel_supports(link->kernel, feature))
+		return ebpf_fail(err, EINVAL, "%s: attach_mode 'link': the program was not loaded with attach type "
+				 "trace_kprobe_multi", link->target);
 	if (choice->mode == EBPF_ATTACH_LINK)
 		return ebpf_fail(err, ENOTSUP, "%s: attach_mode 'link': such links need Linux %s, with CONFIG_FPROBE", link->target,
 				 ebpf_feature_since(feature));
 	/* Its helpers would look for a context that a kprobe does not make. */
-	if (choice->program->attach_type && (ebpf_kernel_masked(link->kernel, feature) || choice->mode != EBPF_ATTACH_ANY)) {
+	if (choice->program->attach_type) {
 		ebpf_fail(err, EINVAL, "%s: the program was loaded for links on many functions, and fits no kprobe", link->target);
 		ebpf_hint(err, "load it with attach type 0");
 		return -EINVAL;

@@ -280,7 +280,7 @@ uint32_t ebpf_link_program_id(struct ebpf_link *link, int fd)
 {
 	struct bpf_prog_info info = { 0 };
 
-	return object_info(link, fd, &info, sizeof info) ? 0 : info.id;
+	return object_info(link->kernel, fd, &info, sizeof info) ? 0 : info.id;
 }
 
 /* The program of an attachment without a BPF link: by the descriptor that was kept, or by the perf event (Linux
@@ -307,7 +307,7 @@ static int program_of(struct ebpf_link *link, uint32_t *id)
 static int map_of(struct ebpf_link *link, uint32_t *id)
 {
 	struct bpf_map_info info = { 0 };
-	int result = object_info(link, link->map->fd, &info, sizeof info);
+	int result = object_info(link->kernel, link->map->fd, &info, sizeof info);
 
 	*id = info.id;
 	return result;
@@ -349,24 +349,24 @@ static void take_perf_event(const struct bpf_link_info *raw, struct ebpf_link_in
 }
 
 /* The kernel writes names where it is told to, in a second call: only then it is known that there is one. */
-static void take_name(struct ebpf_link *link, struct ebpf_link_info *info)
+static void take_name(struct ebpf_kernel *kernel, int fd, struct ebpf_link_info *info)
 {
 	struct bpf_link_info raw;
 
 	memset(&raw, 0, sizeof raw);
 	raw.iter.target_name = ebpf_ptr(info->name); /* tp_name and its length are at the same place */
 	raw.iter.target_name_len = sizeof info->name;
-	if (object_info(link, link->fd, &raw, sizeof raw))
+	if (object_info(kernel, fd, &raw, sizeof raw))
 		info->name[0] = '\0';
 	info->name[sizeof info->name - 1] = '\0';
 }
 
-static void take_details(struct ebpf_link *link, const struct bpf_link_info *raw, struct ebpf_link_info *info)
+static void take_details(struct ebpf_kernel *kernel, int fd, const struct bpf_link_info *raw, struct ebpf_link_info *info)
 {
 	switch (raw->type) {
 	case BPF_LINK_TYPE_RAW_TRACEPOINT:
 		info->cookie = raw->raw_tracepoint.cookie;
-		take_name(link, info);
+		take_name(kernel, fd, info);
 		break;
 	case BPF_LINK_TYPE_TRACING:
 		info->target_object_id = raw->tracing.target_obj_id;
@@ -377,7 +377,7 @@ static void take_details(struct ebpf_link *link, const struct bpf_link_info *raw
 		info->cgroup_id = raw->cgroup.cgroup_id;
 		break;
 	case BPF_LINK_TYPE_ITER:
-		take_name(link, info);
+		take_name(kernel, fd, info);
 		info->map_id = raw->iter.map.map_id;
 		if (!strcmp(info->name, "cgroup"))
 			info->cgroup_id = raw->iter.cgroup.cgroup_id;
@@ -420,6 +420,26 @@ static void take_details(struct ebpf_link *link, const struct bpf_link_info *raw
 	}
 }
 
+/* What all of them have in common, and how many places they are. */
+static int info_of_parts(struct ebpf_link *link, struct ebpf_link_info *info, struct ebpf_error *err)
+{
+	struct ebpf_link_info part, found = { 0 };
+	uint32_t total = 0;
+
+	for (size_t i = link->part_count; i-- > 0;) {
+		int result = ebpf_link_info(link->parts[i], &part, err);
+
+		if (result)
+			return result;
+		total += part.count ? part.count : 1;
+		found = part;
+	}
+	found.id = 0;
+	found.count = total;
+	*info = found;
+	return 0;
+}
+
 int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct ebpf_error *err)
 {
 	struct ebpf_link_info found = { .attach_type = link->attach_type };
@@ -428,14 +448,8 @@ int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct e
 
 	if (link->detached)
 		return fail_detached(link, "info", err);
-	if (link->part_count) { /* what all of them have in common */
-		result = ebpf_link_info(link->parts[0], info, err);
-		if (!result) {
-			info->id = 0;
-			info->count = (uint32_t)link->part_count;
-		}
-		return result;
-	}
+	if (link->part_count)
+		return info_of_parts(link, info, err);
 	memset(&raw, 0, sizeof raw);
 	if (link->fd >= 0) {
 		result = object_info(link->kernel, link->fd, &raw, sizeof raw);
@@ -444,7 +458,7 @@ int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct e
 		found.program_id = raw.prog_id;
 		found.attach_type = attach_type_of(&raw, link->attach_type);
 		if (!result)
-			take_details(link, &raw, &found);
+			take_details(link->kernel, link->fd, &raw, &found);
 	} else if (!link->map) {
 		result = program_of(link, &found.program_id);
 	}
@@ -475,11 +489,37 @@ int ebpf_link_info_by_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_li
 	if (fd < 0)
 		return ebpf_fail_errno(err, fd, "link: open id %u", id);
 	result = object_info(kernel, fd, &raw, sizeof raw);
+	*info = (struct ebpf_link_info){ .type = raw.type, .id = raw.id, .program_id = raw.prog_id,
+					 .attach_type = attach_type_of(&raw, EBPF_NO_ATTACH_TYPE) };
+	if (!result)
+		take_details(kernel, fd, &raw, info);
 	ebpf_kernel_sys(kernel)->close(fd);
+	return result ? ebpf_fail_errno(err, result, "link %u: info", id) : 0;
+}
+
+/* The types by the program's id: the program itself need not be ours any more. */
+int ebpf_link_btf(struct ebpf_link *link, struct ebpf_btf **out, struct ebpf_error *err)
+{
+	const struct ebpf_sys *sys = ebpf_kernel_sys(link->kernel);
+	struct bpf_prog_info program = { 0 };
+	struct ebpf_link_info info;
+	union bpf_attr attr;
+	int fd, result = ebpf_link_info(link, &info, err);
+
 	if (result)
-		return ebpf_fail_errno(err, result, "link %u: info", id);
-	*info = (struct ebpf_link_info){ raw.type, raw.id, raw.prog_id, attach_type_of(&raw, EBPF_NO_ATTACH_TYPE) };
-	return 0;
+		return result;
+	memset(&attr, 0, sizeof attr);
+	attr.prog_id = info.program_id;
+	fd = sys->bpf(BPF_PROG_GET_FD_BY_ID, &attr, EBPF_ATTR_SIZE(open_flags));
+	if (fd < 0)
+		return ebpf_fail_errno(err, fd, "link '%s': open its program", link->target);
+	result = object_info(link->kernel, fd, &program, sizeof program);
+	sys->close(fd);
+	if (result)
+		return ebpf_fail_errno(err, result, "link '%s': ask about its program", link->target);
+	if (!program.btf_id)
+		return ebpf_fail(err, ENOENT, "link '%s': its program was loaded without types", link->target);
+	return ebpf_kernel_btf_by_id(link->kernel, program.btf_id, out, err);
 }
 
 /* -- pinning -- */

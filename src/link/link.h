@@ -92,6 +92,8 @@ int ebpf_link_prog_attach(struct ebpf_link *link, int program_fd, uint32_t flags
 int ebpf_link_prog_detach(struct ebpf_link *link, int program_fd);
 /* undo() of such an attachment, of the program in link->program_fd_kept; none is there any more is fine. */
 int ebpf_link_undo_prog_attach(struct ebpf_link *link, struct ebpf_error *err);
+/* The types that the link's program was loaded with: a new reference. */
+int ebpf_link_btf(struct ebpf_link *link, struct ebpf_btf **out, struct ebpf_error *err);
 /* A close-on-exec duplicate of a descriptor; -errno. */
 int ebpf_link_keep_fd(struct ebpf_link *link, int fd);
 /* update() of an attachment without a BPF link: `replace` puts the program in the place of ours; then its duplicate is kept

@@ -37,7 +37,7 @@ static const struct ebpf_option options[] = {
 static const struct event {
 	const char *name;
 	uint32_t type;
-	uint64_t config;
+	uint16_t config;
 	bool rare; /* every one counts */
 } events[] = {
 	{ "cpu-clock", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, false },

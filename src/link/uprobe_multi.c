@@ -256,10 +256,13 @@ static int attach_chain(struct ebpf_link *link, struct ebpf_multi *multi, struct
 		if (ebpf_kernel_supports(link->kernel, feature))
 			return explain(link, choice, result, err);
 	}
+	if (choice->mode == EBPF_ATTACH_LINK && !choice->program->attach_type && ebpf_kernel_supports(link->kernel, feature))
+		return ebpf_fail(err, EINVAL, "%s: attach_mode 'link': the program was not loaded with attach type "
+				 "trace_uprobe_multi", link->target);
 	if (session || choice->mode == EBPF_ATTACH_LINK)
 		return ebpf_fail(err, ENOTSUP, "%s: such links need Linux %s", link->target, ebpf_feature_since(feature));
 	/* Its helpers would look for a context that a uprobe does not make. */
-	if (choice->program->attach_type && (ebpf_kernel_masked(link->kernel, feature) || choice->mode != EBPF_ATTACH_ANY)) {
+	if (choice->program->attach_type) {
 		ebpf_fail(err, EINVAL, "%s: the program was loaded for links on many places, and fits no uprobe", link->target);
 		ebpf_hint(err, "load it with attach type 0");
 		return -EINVAL;

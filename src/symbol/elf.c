@@ -283,8 +283,8 @@ int ebpf_binary_symbol(const char *path, const char *symbol, uint64_t *offset, u
 {
 	struct wanted wanted = { .path = path, .symbol = symbol, .length = strcspn(symbol, "@") };
 	uint64_t found = 0;
+	Elf *elf = NULL;
 	int result, fd;
-	Elf *elf;
 
 	if (symbol[wanted.length])
 		wanted.version = symbol + wanted.length + strspn(symbol + wanted.length, "@");

@@ -82,8 +82,8 @@ static int add_table(Elf *elf, uint32_t type, const char *pattern, struct ebpf_b
 int ebpf_binary_functions(const char *path, const char *pattern, struct ebpf_binary_functions *out, struct ebpf_error *err)
 {
 	static const uint32_t types[] = { SHT_DYNSYM, SHT_SYMTAB };
+	Elf *elf = NULL;
 	int result = 0, fd;
-	Elf *elf;
 
 	memset(out, 0, sizeof *out);
 	fd = ebpf_elf_open(path, &elf, err);
