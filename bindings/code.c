@@ -65,7 +65,7 @@ static void set_notes(lua_State *L, struct reader *reader, uint32_t at)
 
 static void push_list(lua_State *L, const struct ebpf_program_code *code)
 {
-	struct reader reader = { .code = code };
+	struct reader reader = {.code = code};
 
 	binding_new_instructions(L);
 	for (size_t i = 0; i < code->insn_count; i++) {
@@ -116,8 +116,8 @@ static void push_lines(lua_State *L, const struct ebpf_program_code *code)
 	}
 }
 
-/* prog:code() -> { instructions = list or nil when the kernel hides them, functions = { { name, prototype, insn, jited_size, address, jited =
- * its machine code } }, lines = { { text, file, number, column, insn, address } }, map_ids = { ... } } */
+/* prog:code() -> { instructions = list or nil when the kernel hides them, functions = { { name, prototype, insn, jited_size,
+ * address, jited = its machine code } }, lines = { { text, file, number, column, insn, address } }, map_ids = { ... } } */
 int binding_program_code(lua_State *L)
 {
 	const struct ebpf_program_code *code = push_code(L);
@@ -153,11 +153,11 @@ int binding_program_instructions(lua_State *L)
 	return 1;
 }
 
-static const luaL_Reg metamethods[] = { { "__gc", l_code_free }, { NULL, NULL } };
+static const luaL_Reg metamethods[] = {{"__gc", l_code_free}, {NULL, NULL}};
 
 void binding_open_code(lua_State *L)
 {
-	static const struct binding_class class = { .name = CLASS_CODE, .metamethods = metamethods };
+	static const struct binding_class class = {.name = CLASS_CODE, .metamethods = metamethods};
 
 	binding_class_register(L, &class);
 }

@@ -273,22 +273,29 @@ static int l_link_unpin(lua_State *L)
 	return binding_result(L, ebpf_link_unpin(check_link(L, 1), binding_error(L)));
 }
 
+static int push_info(lua_State *L, const struct ebpf_link_info *info)
+{
+	lua_createtable(L, 0, 4);
+	binding_push_enum(L, EBPF_LINK_TYPE, info->type);
+	lua_setfield(L, -2, "type");
+	lua_pushinteger(L, info->id);
+	lua_setfield(L, -2, "id");
+	lua_pushinteger(L, info->program_id);
+	lua_setfield(L, -2, "program_id");
+	if (info->attach_type != EBPF_NO_ATTACH_TYPE) {
+		binding_push_enum(L, EBPF_ATTACH_TYPE, info->attach_type);
+		lua_setfield(L, -2, "attach_type");
+	}
+	return 1;
+}
+
 static int l_link_info(lua_State *L)
 {
 	struct ebpf_link_info info;
 
 	if (ebpf_link_info(check_link(L, 1), &info, binding_error(L)) < 0)
 		return binding_fail(L);
-	lua_createtable(L, 0, 4);
-	binding_push_enum(L, EBPF_LINK_TYPE, info.type);
-	lua_setfield(L, -2, "type");
-	lua_pushinteger(L, info.id);
-	lua_setfield(L, -2, "id");
-	lua_pushinteger(L, info.program_id);
-	lua_setfield(L, -2, "program_id");
-	binding_push_enum(L, EBPF_ATTACH_TYPE, info.attach_type);
-	lua_setfield(L, -2, "attach_type");
-	return 1;
+	return push_info(L, &info);
 }
 
 static int l_link_fd(lua_State *L)

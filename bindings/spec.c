@@ -685,7 +685,8 @@ static int l_spec_close(lua_State *L)
 	return 0;
 }
 
-/* spec:add_program(name, type, block) -> its part; name nil: that of the function that the block begins with */
+/* spec:add_program(name, type, block) -> its part; name nil: that of the function that the block begins
+ * with, else the Spec's */
 static int l_spec_add_program(lua_State *L)
 {
 	struct ebpf_spec *spec = binding_check_spec(L, 1);

@@ -391,7 +391,7 @@ EBPF_API int ebpf_spec_read(const void *data, size_t size, const char *name, str
 EBPF_API void ebpf_spec_free(struct ebpf_spec *spec);
 /* A program from a finished block, which is consumed on success. What its references name may be added later, before loading. Functions in the
  * block (by ebpf_block_function, or because a call goes there) become functions of the Spec. `name` NULL: that of the function with which the block
- * begins. EEXIST when there is one of that name, EINVAL for a block that is empty or not finished, and for a prototype that is none, ENOENT for
+ * begins, else the Spec's. EEXIST when there is one of that name, EINVAL for a block that is empty or not finished, and for a prototype that is none, ENOENT for
  * a type in one that nobody knows. `out` may be NULL. */
 EBPF_API int ebpf_spec_add_program(struct ebpf_spec *spec, const char *name, uint32_t type, struct ebpf_block *block,
 				   struct ebpf_program_spec **out, struct ebpf_error *err);
@@ -687,8 +687,10 @@ EBPF_API const char *ebpf_link_target(const struct ebpf_link *link);
 EBPF_API int ebpf_link_open_pinned(struct ebpf_kernel *kernel, const char *path, struct ebpf_link **out, struct ebpf_error *err);
 EBPF_API int ebpf_link_open_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_link **out, struct ebpf_error *err);
 struct ebpf_link_info {
-	uint32_t type, id, program_id, attach_type;
+	uint32_t type, id, program_id;
+	uint32_t attach_type;  /* EBPF_NO_ATTACH_TYPE: of an opened link whose attach type the kernel does not tell */
 };
+#define EBPF_NO_ATTACH_TYPE UINT32_MAX
 /* 5.8; of an attachment without a BPF link, only program_id (and attach_type) are known. */
 EBPF_API int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct ebpf_error *err);
 /* Lets the attachment outlive this process, under a name in a BPF file system. ENOTSUP for one without a BPF link. */

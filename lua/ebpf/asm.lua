@@ -40,7 +40,8 @@ local function instruction_text(i)
     if i.code == 0x85 then return "call " .. (reference.kind == "extern" and "kfunc " or "") .. reference.name end
     local addend = reference.addend or 0
     if reference.id then -- of a loaded program, as bpftool writes it
-      return ("r%d = map[id:%d]%s ll"):format(i.dst, reference.id, reference.kind == "map_value" and ("[0]+%d"):format(addend) or "")
+      local offset = reference.kind == "map_value" and ("[0]+%d"):format(addend) or ""
+      return ("r%d = map[id:%d]%s ll"):format(i.dst, reference.id, offset)
     end
     local text = reference_text[reference.kind]:format(reference.name, addend)
     if (reference.kind == "extern" or reference.kind == "var") and addend ~= 0 then text = ("%s%+d"):format(text, addend) end

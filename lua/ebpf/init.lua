@@ -56,8 +56,7 @@ local program_options = {
 
 -- A Spec with one program, and with a map for each that the instructions name.
 local function program_spec(options)
-  local name = options.name or "program"
-  local spec, err, errno = core.spec_new(name)
+  local spec, err, errno = core.spec_new(options.name or "program")
   if not spec then return nil, err, errno end
   for map_name, map in pairs(options.maps or {}) do
     local part = assert(spec:add_map(map_name))
@@ -68,12 +67,12 @@ local function program_spec(options)
   block, err, errno = core.asm_block(options.instructions)
   if not block then return nil, err, errno end
   local program
-  program, err, errno = spec:add_program(name, options.type or "unspec", block)
+  program, err, errno = spec:add_program(options.name, options.type or "unspec", block)
   if not program then return nil, err, errno end
   for _, field in ipairs { "section", "type", "attach_type", "attach_to", "attach_target", "flags", "log_level" } do
     if options[field] ~= nil then program[field] = options[field] end
   end
-  return spec, name
+  return spec, program.name
 end
 
 --- ebpf.program { type = "xdp", license = "GPL", instructions = { ... }, maps = { name = map }, ... } -> a loaded program;

@@ -187,6 +187,12 @@ static const struct row from_standard[] = {
 	{ "r0 = 1 // one", "b700000001000000" }, { "\tr0=1# one\r", "b700000001000000" },
 	{ "if r1==r2 goto +0x2 <LBB0_3>", "1d21020000000000" }, { "r1=*(u8*)(r2+1)", "7121010000000000" },
 	{ "*(u8 *)(r2) = r1", "7312000000000000" }, { "r1 = *(u8 *)(r2 + -1)", "7121ffff00000000" },
+	{ "      56:\tc3 21 00 00 e1 00 00 00\tw2 = xchg32_32(r1 + 0x0, w2)", "c3210000e1000000" }, /* LLVM 22 */
+	{ "w0 = cmpxchg32_32(r1 - 0x8, w0, w2)", "c321f8fff1000000" }, { "r1 = *(s16 *)(r2 - 0x2)", "8921feff00000000" },
+	{ "*(u64 *)(r10 - 0x8) = -0x1", "7a0af8ffffffffff" }, { "w0 += -0x14", "04000000ecffffff" },
+	{ "may_goto +0x3 <.text+0x128>", "e500030000000000" }, { "gotol +0x1b58 <.text+0xdbc8>", "06000000581b0000" },
+	{ "if w3 s> -0x11 goto +0x5 <.text+0x168>", "66030500efffffff" }, { "call 0xe", "850000000e000000" },
+	{ "r1 = addr_space_cast(r2, 0x0, 0x1)", "bf21010001000000" }, { "store_release((u8 *)(r1 - 0x8), w2)", "d321f8ff10010000" },
 	{ "       0:\t18 01 00 00 00 00 00 00 00 00 00 00 00 00 00 00\tr1 = 0 ll", "18010000000000000000000000000000" },
 	{ "       3:\t85 10 00 00 02 00 00 00\tcall 2", "8510000002000000" },
 };
@@ -451,6 +457,121 @@ static void check_finish(const char *text, int code, const char *message)
 	ebpf_error_clear(&err);
 }
 
+/* Functions, lines of source, variables and CO-RE: what the text says comes out of the block. */
+static void test_notes(void)
+{
+	struct ebpf_error err = { 0 };
+	struct ebpf_block *block = parse("int main(struct ctx *c):\n"
+					 "; first @ dir/a b.c:12:3\n"
+					 "; return 0; @ x.c:7\n"
+					 "   0: (18) r1 = var counter+4 ll   ; R1=5\n"
+					 "r2 = var counter ll\n"
+					 ";\n"
+					 "; no place @ all @ 12\n"
+					 "\t call sum # a comment\n"
+					 "exit\n"
+					 "static int sum ( int a ):  ; two\n"
+					 "r0 = *(u32 *)(r1 +8)\n"
+					 "\t\t0000000000000008:  CO-RE <byte_off> [7] struct foo::b[1].x (0:1:1:0)\n"
+					 "; x++; [file:/a/x.c line_num:5 line_col:9]\n"
+					 "w0 = 1\n"
+					 "CO-RE <type_exists> union u\n"
+					 "exit", &err);
+	static const struct ebpf_source_line lines[] = {
+		{ 0, "x.c", "return 0;", 7, 0 }, { 4, "", "no place @ all @ 12", 0, 0 }, { 7, "/a/x.c", "x++;", 5, 9 },
+	};
+	const char *name, *type, *access;
+	struct ebpf_source_line line;
+	enum ebpf_reference kind;
+	uint32_t at, core;
+	int64_t addend;
+
+	CHECK_STR(err.message, "");
+	if (!block)
+		return;
+	for (size_t i = 0; i < EBPF_COUNT(lines); i++) {
+		CHECK(ebpf_block_get_line(block, i, &line));
+		CHECK_INT(line.insn, lines[i].insn);
+		CHECK_STR(line.file, lines[i].file);
+		CHECK_STR(line.text, lines[i].text);
+		CHECK(line.number == lines[i].number && line.column == lines[i].column);
+	}
+	CHECK(!ebpf_block_get_line(block, 3, &line));
+	CHECK(ebpf_block_get_function(block, 0, &name, &at) && at == 0 && !strcmp(name, "int main(struct ctx *c)"));
+	CHECK(ebpf_block_get_function(block, 1, &name, &at) && at == 6 && !strcmp(name, "static int sum ( int a )"));
+	CHECK(!ebpf_block_get_function(block, 2, &name, &at) && !ebpf_block_get_label(block, 0, &name, &at));
+	CHECK(ebpf_block_get_reference(block, 0, &kind, &name, &addend, &at) && kind == EBPF_REF_VARIABLE && addend == 4);
+	CHECK(block->insns[0].src == EBPF_PSEUDO_MAP_VALUE);
+	CHECK(ebpf_block_get_core(block, 0, &core, &type, &access, &at) && core == 0 && at == 6);
+	CHECK_STR(type, "struct foo");
+	CHECK_STR(access, "0:1:1:0");
+	CHECK(ebpf_block_get_core(block, 1, &core, &type, &access, &at) && core == 8 && at == 7);
+	CHECK_STR(type, "union u");
+	CHECK_STR(access, "0");
+	CHECK(!ebpf_block_get_core(block, 2, &core, &type, &access, &at));
+	CHECK_INT(ebpf_block_finish(block, &err), 0);
+	CHECK_INT(block->insns[4].imm, 1);
+	CHECK_INT(ebpf_block_function(block, "int sum(void)", &err), -EEXIST);
+	CHECK_STR(err.message, "label 'sum' is defined twice");
+	CHECK_INT(ebpf_block_function(block, "int", &err), -EINVAL);
+	CHECK_INT(ebpf_block_core(block, 99, "int", "0", &err), -EINVAL);
+	CHECK_INT(ebpf_block_core(block, 1, "int", "0", &err), 0);
+	CHECK_INT(ebpf_block_core(block, 1, "int", "0", &err), -EINVAL);
+	CHECK_INT(ebpf_block_line(block, &(struct ebpf_source_line){ .text = "a" }, &err), 0);
+	CHECK_INT(ebpf_block_line(block, &(struct ebpf_source_line){ .text = "b" }, &err), 0);
+	CHECK(ebpf_block_get_line(block, 3, &line) && line.insn == 8 && !strcmp(line.text, "b") && !*line.file);
+	ebpf_block_free(block);
+	block = ebpf_block_new();
+	CHECK_INT(ebpf_block_line(block, &(struct ebpf_source_line){ .text = "a" }, &err), -EINVAL);
+	CHECK_INT(ebpf_block_core(block, 1, "int", "0", &err), -EINVAL);
+	ebpf_block_free(block);
+	ebpf_error_clear(&err);
+
+	check_finish("int f(void):\nr0 = 0\nexit\nint g(void):", -EINVAL, "function 'g' has no instructions");
+	check_finish("int f(void):\nint g(void):\nexit", -EINVAL, "function 'f' has no instructions");
+	check_finish("goto pc+1\nexit\nint g(void):\nr0 = 0\nexit", -EINVAL,
+		     "instruction 0: jump to 2, which is in another function ('g')");
+	check_finish("exit\nint g(void):\ngoto pc-2\nexit", -EINVAL, "instruction 1: jump to 0, which is in another function");
+	check_finish("call g\nexit\nint g(void):\nif r1 == 0 goto g\nexit", 0, "");
+	check_finish("call go\nexit\nint g(void):\ngoto f\nexit", -ENOENT, "instruction 2: label 'f' is not defined");
+}
+
+/* A whole listing of llvm-objdump -dr. */
+static void test_objdump(void)
+{
+	struct ebpf_error err = { 0 };
+	struct ebpf_block *block = parse("\n/tmp/x.o:\tfile format elf64-bpf\n"
+					 "\nDisassembly of section xdp:\n"
+					 "\n0000000000000000 <f>:\n"
+					 "       0:\t18 01 00 00 08 00 00 00 00 00 00 00 00 00 00 00\tr1 = 8 ll\n"
+					 "\t\t0000000000000000:  R_BPF_64_64\t.bss\n"
+					 "       2:\t18 02 00 00 00 00 00 00 00 00 00 00 00 00 00 00\tr2 = 0 ll\n"
+					 "\t\t0000000000000010:  R_BPF_64_64\tcounts\n"
+					 "       4:\t85 10 00 00 ff ff ff ff\tcall -1\n"
+					 "\t\t0000000000000020:  R_BPF_64_32\tglobal\n"
+					 "       5:\t85 10 00 00 01 00 00 00\tcall 0x1\n"
+					 "\t\t0000000000000028:  R_BPF_64_32\t.text\n"
+					 "       6:\t95 00 00 00 00 00 00 00\texit\n"
+					 "       7:\t95 00 00 00 00 00 00 00\texit\n", &err);
+	enum ebpf_reference kind;
+	const char *name;
+	int64_t addend;
+	uint32_t at;
+
+	CHECK_STR(err.message, "");
+	if (!block)
+		return;
+	CHECK_INT(block->count, 8);
+	CHECK(ebpf_block_get_reference(block, 0, &kind, &name, &addend, &at) && kind == EBPF_REF_MAP_VALUE && addend == 8);
+	CHECK_STR(name, ".bss");
+	CHECK(ebpf_block_get_reference(block, 1, &kind, &name, &addend, &at) && kind == EBPF_REF_MAP && at == 2);
+	CHECK(ebpf_block_get_reference(block, 2, &kind, &name, &addend, &at) && kind == EBPF_REF_CALL && at == 4);
+	CHECK(!ebpf_block_get_reference(block, 3, &kind, &name, &addend, &at));
+	CHECK_INT(ebpf_block_finish(block, &err), 0);
+	ebpf_block_free(block);
+	ebpf_error_clear(&err);
+}
+
 static void test_ranges(void)
 {
 	struct ebpf_block *block = ebpf_block_new();
@@ -525,6 +646,11 @@ static void test_parse_errors(void)
 		{ "r1 = (s64)r2", "line 1, column 7: expected s8, s16 or s32, not 's64'" },
 		{ "w1 = (s32)w2", "line 1, column 1: sign extension of 32 bits into 32 bits" },
 		{ "r1 = &(void __percpu *)(r2)", "line 1, column 7: expected a name, not '('" },
+		{ "int f(void):\nexit\nint f(int a):", "line 3, column 1: label 'f' is defined twice" },
+		{ "exit\n12345678:  R_BPF_64_64", "line 2, column 12: expected an instruction or a label, not 'R_BPF_64_64'" },
+		{ "exit\nCO-RE <offset> x", "line 2, column 15: there is no CO-RE relocation <offset>" },
+		{ "exit\nCO-RE <enumval_value> enum e::A = 1", "line 2, column 23: an enumerator needs its number, as in '(0)', behind it" },
+		{ "exit\nCO-RE byte_off", "line 2, column 7: expected '<', not 'byte_off'" },
 		{ "\xc3\xa4", "line 1, column 1: expected an instruction or a label, not '\xc3\xa4'" },
 	};
 
@@ -575,6 +701,8 @@ int main(void)
 	test_refused_insns();
 	test_decode();
 	test_blocks();
+	test_notes();
+	test_objdump();
 	test_ranges();
 	test_parse_errors();
 	test_mangled();

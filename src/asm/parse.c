@@ -131,6 +131,27 @@ static void split_place(struct ebpf_source_line *line, char *text)
 	*at = '\0';
 }
 
+/* " [file:x.c line_num:12 line_col:3]" at the end, as bpftool writes it. False when there is none. */
+static bool split_bracket(struct ebpf_source_line *line, char *text)
+{
+	char *open = strrchr(text, '['), *number, *column;
+
+	if (!open || !ebpf_starts_with(open, "[file:"))
+		return false;
+	number = strstr(open, " line_num:");
+	column = number ? strstr(number, " line_col:") : NULL;
+	if (!column)
+		return false;
+	line->file = open + strlen("[file:");
+	line->number = (uint32_t)strtoul(number + strlen(" line_num:"), NULL, 10);
+	line->column = (uint32_t)strtoul(column + strlen(" line_col:"), NULL, 10);
+	*number = '\0';
+	while (open > text && open[-1] == ' ')
+		open--;
+	*open = '\0';
+	return true;
+}
+
 /* "; return 0; @ x.c:3": the source of the instruction that follows. */
 static int take_source(struct parser *parser, const char *at)
 {
@@ -150,7 +171,8 @@ static int take_source(struct parser *parser, const char *at)
 	free(parser->source);
 	parser->source = text;
 	parser->line = (struct ebpf_source_line){ .text = text };
-	split_place(&parser->line, text);
+	if (!split_bracket(&parser->line, text))
+		split_place(&parser->line, text);
 	return 0;
 }
 

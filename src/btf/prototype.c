@@ -90,7 +90,7 @@ static bool take(struct reader *reader, char c)
 
 static bool need(struct reader *reader, char c)
 {
-	char what[4] = { c, '\0' };
+	char what[4] = {c, '\0'};
 
 	return take(reader, c) || fail(reader, EINVAL, "expected", what);
 }
@@ -127,9 +127,9 @@ static bool remember(struct reader *reader, const char *key, int64_t id)
 		keys[declarations->key_count++] = copy;
 	if (!copy || id < 0 || declarations->builder->code || ebpf_table_set(&declarations->ids, copy, (uint64_t)id)) {
 		if (!reader->code)
-			reader->code = id < 0 && id != -ENOMEM ? ebpf_fail(reader->err, (int)id, "prototype '%.200s': types",
-			                                                    reader->text)
-			                                       : ebpf_fail_memory(reader->err);
+			reader->code = id < 0 && id != -ENOMEM
+			                       ? ebpf_fail(reader->err, (int)id, "prototype '%.200s': types", reader->text)
+			                       : ebpf_fail_memory(reader->err);
 		return false;
 	}
 	return true;
@@ -234,15 +234,19 @@ static bool make_known(struct reader *reader, const char *name, uint32_t kind, b
 	int64_t id = known ? ebpf_btf_find_kind(known, name, kind) : -ENOENT, copy, size;
 
 	*found = id > 0;
-	if (!*found)
+	if (id == -ENOENT || !id)
 		return true;
+	if (id < 0) {
+		reader->code = ebpf_fail_memory(reader->code ? NULL : reader->err);
+		return false;
+	}
 	copy = ebpf_btf_builder_add(reader->declarations->builder, known, (uint32_t)id, reader->code ? NULL : reader->err);
 	if (copy < 0) {
 		reader->code = (int)copy;
 		return false;
 	}
 	size = ebpf_btf_sizeof(known, (uint32_t)id);
-	*out = (struct shape){ (uint32_t)copy, size > 0 ? (uint32_t)size : 0, alignment_of(known, (uint32_t)id, 0) };
+	*out = (struct shape){(uint32_t)copy, size > 0 ? (uint32_t)size : 0, alignment_of(known, (uint32_t)id, 0)};
 	return true;
 }
 
@@ -285,7 +289,7 @@ static bool read_body(struct reader *reader, const char *name, bool is_union, st
 	}
 	fine = fine && (count < MEMBERS || fail(reader, E2BIG, "more than 255 members", NULL));
 	if (fine) {
-		*out = (struct shape){ .size = round_up(end, alignment), .alignment = alignment };
+		*out = (struct shape){.size = round_up(end, alignment), .alignment = alignment};
 		id = btf_next_id(builder);
 		out->id = (uint32_t)id;
 		if (id > 0)
@@ -312,7 +316,7 @@ static bool read_tagged(struct reader *reader, const char *keyword, struct shape
 	if (!peek(reader, name))
 		return false;
 	take_word(reader, name);
-	snprintf(key, sizeof(key), "%s %s", keyword, name);
+	snprintf(key, sizeof(key), "%.7s %s", keyword, name);
 	if (!is_enum && take(reader, '{')) {
 		if (*name && find(reader, key, &out->id))
 			return fail(reader, EEXIST, "is declared already:", key);
@@ -341,9 +345,9 @@ static bool read_tagged(struct reader *reader, const char *keyword, struct shape
 	}
 	if (!make_known(reader, name, kind, &found, out) || found)
 		return found;
-	*out = (struct shape){ .size = is_enum ? 4 : 0, .alignment = 4 };
+	*out = (struct shape){.size = is_enum ? 4 : 0, .alignment = 4};
 	if (reader->depth && !is_enum) { /* what a pointer in a struct points to matters to nobody */
-		snprintf(key, sizeof(key), "fwd %s %s", keyword, name);
+		snprintf(key, sizeof(key), "fwd %.7s %s", keyword, name);
 		return simple(reader, key, name, BTF_KIND_FWD, is_union, 0, &out->id);
 	}
 	return simple(reader, key, name, kind, false, out->size, &out->id);
@@ -360,12 +364,12 @@ static bool count_word(struct words *words, const char *word)
 		const char *word;
 		size_t offset;
 	} rows[] = {
-		{ "char", offsetof(struct words, is_char) }, { "short", offsetof(struct words, is_short) },
-		{ "int", offsetof(struct words, is_int) }, { "long", offsetof(struct words, is_long) },
-		{ "signed", offsetof(struct words, is_signed) }, { "unsigned", offsetof(struct words, is_unsigned) },
-		{ "_Bool", offsetof(struct words, is_bool) }, { "bool", offsetof(struct words, is_bool) },
-		{ "void", offsetof(struct words, is_void) }, { "float", offsetof(struct words, is_float) },
-		{ "double", offsetof(struct words, is_double) },
+	        {"char", offsetof(struct words, is_char)},     {"short", offsetof(struct words, is_short)},
+	        {"int", offsetof(struct words, is_int)},       {"long", offsetof(struct words, is_long)},
+	        {"signed", offsetof(struct words, is_signed)}, {"unsigned", offsetof(struct words, is_unsigned)},
+	        {"_Bool", offsetof(struct words, is_bool)},    {"bool", offsetof(struct words, is_bool)},
+	        {"void", offsetof(struct words, is_void)},     {"float", offsetof(struct words, is_float)},
+	        {"double", offsetof(struct words, is_double)},
 	};
 
 	for (size_t i = 0; i < EBPF_COUNT(rows); i++)
@@ -382,7 +386,7 @@ static bool make_words(struct reader *reader, const struct words *words, struct 
 	uint32_t encoding = is_unsigned ? 0 : BTF_INT_SIGNED;
 
 	if (words->is_void) {
-		*out = (struct shape){ 0 };
+		*out = (struct shape){0};
 		return true;
 	}
 	if (words->is_float || words->is_double)
@@ -390,7 +394,11 @@ static bool make_words(struct reader *reader, const struct words *words, struct 
 	if (words->is_bool)
 		return make_int(reader, "_Bool", 1, BTF_INT_BOOL, out);
 	if (words->is_char)
-		return make_int(reader, is_unsigned ? "unsigned char" : words->is_signed ? "signed char" : "char", 1, encoding, out);
+		return make_int(reader,
+		                is_unsigned        ? "unsigned char"
+		                : words->is_signed ? "signed char"
+		                                   : "char",
+		                1, encoding, out);
 	if (words->is_short)
 		return make_int(reader, is_unsigned ? "unsigned short" : "short", 2, encoding, out);
 	if (words->is_long > 1)
@@ -408,16 +416,16 @@ static bool make_common(struct reader *reader, const char *name, bool *found, st
 		uint32_t size;
 		bool is_signed;
 	} rows[] = {
-		{ { "u8", "__u8", "uint8_t", NULL }, "unsigned char", 1, false },
-		{ { "u16", "__u16", "uint16_t", "__be16" }, "unsigned short", 2, false },
-		{ { "u32", "__u32", "uint32_t", "__be32" }, "unsigned int", 4, false },
-		{ { "u64", "__u64", "uint64_t", "__be64" }, "unsigned long long", 8, false },
-		{ { "s8", "__s8", "int8_t", NULL }, "signed char", 1, true },
-		{ { "s16", "__s16", "int16_t", NULL }, "short", 2, true },
-		{ { "s32", "__s32", "int32_t", "pid_t" }, "int", 4, true },
-		{ { "s64", "__s64", "int64_t", NULL }, "long long", 8, true },
-		{ { "size_t", "uintptr_t", NULL, NULL }, "unsigned long", 8, false },
-		{ { "ssize_t", "intptr_t", NULL, NULL }, "long", 8, true },
+	        {{"u8", "__u8", "uint8_t", NULL}, "unsigned char", 1, false},
+	        {{"u16", "__u16", "uint16_t", "__be16"}, "unsigned short", 2, false},
+	        {{"u32", "__u32", "uint32_t", "__be32"}, "unsigned int", 4, false},
+	        {{"u64", "__u64", "uint64_t", "__be64"}, "unsigned long long", 8, false},
+	        {{"s8", "__s8", "int8_t", NULL}, "signed char", 1, true},
+	        {{"s16", "__s16", "int16_t", NULL}, "short", 2, true},
+	        {{"s32", "__s32", "int32_t", "pid_t"}, "int", 4, true},
+	        {{"s64", "__s64", "int64_t", NULL}, "long long", 8, true},
+	        {{"size_t", "uintptr_t", NULL, NULL}, "unsigned long", 8, false},
+	        {{"ssize_t", "intptr_t", NULL, NULL}, "long", 8, true},
 	};
 
 	*found = true;
@@ -441,7 +449,8 @@ static bool read_named(struct reader *reader, const char *name, struct shape *ou
 	if (!make_common(reader, name, &found, out) || found)
 		return found;
 	fail(reader, ENOENT, "there is no type", name);
-	ebpf_hint(reader->err, "known are C's integers, u8 to u64, s8 to s64, and the types of the object; structs are written 'struct %s'",
+	ebpf_hint(reader->err,
+	          "known are C's integers, u8 to u64, s8 to s64, and the types of the object; structs are written 'struct %s'",
 	          name);
 	return false;
 }
@@ -449,9 +458,9 @@ static bool read_named(struct reader *reader, const char *name, struct shape *ou
 /* A type without what belongs to the name. Words that say nothing about types are passed over. */
 static bool read_specifiers(struct reader *reader, struct shape *out)
 {
-	static const char *const ignored[] = { "volatile", "restrict", "__restrict", "extern", "inline", "__inline", "__always_inline",
-		                               "__noinline", "noinline", "__weak", "__hidden", NULL };
-	struct words words = { 0 };
+	static const char *const ignored[] = {"volatile",        "restrict",   "__restrict", "extern", "inline",   "__inline",
+	                                      "__always_inline", "__noinline", "noinline",   "__weak", "__hidden", NULL};
+	struct words words = {0};
 	bool is_const = false, typed = false, counted = false;
 	char word[NAME_SIZE];
 
@@ -488,7 +497,9 @@ static bool read_pointers(struct reader *reader, struct shape *shape)
 {
 	char word[NAME_SIZE];
 
-	while (take(reader, '*')) {
+	for (unsigned count = 0; take(reader, '*'); count++) {
+		if (count == NESTING)
+			return fail(reader, E2BIG, "a pointer of more than 16 stars", NULL);
 		if (!make_pointer(reader, shape))
 			return false;
 		if (!peek(reader, word))
@@ -548,8 +559,8 @@ struct parameters {
 /* "__arg_ctx" behind a parameter: how the verifier is to look at it (6.8). */
 static bool read_tag(struct reader *reader, char tag[NAME_SIZE])
 {
-	static const char *const words[] = { "__arg_ctx", "__arg_nonnull", "__arg_nullable", "__arg_trusted", "__arg_untrusted",
-		                             "__arg_arena", NULL };
+	static const char *const words[] = {
+	        "__arg_ctx", "__arg_nonnull", "__arg_nullable", "__arg_trusted", "__arg_untrusted", "__arg_arena", NULL};
 	char word[NAME_SIZE];
 
 	*tag = '\0';
@@ -584,7 +595,7 @@ static bool read_parameters(struct reader *reader, struct parameters *parameters
 		if (!read_tag(reader, parameters->tags[at]))
 			return false;
 		memcpy(parameters->names[at], declaration.name, NAME_SIZE);
-		parameters->items[at] = (struct ebpf_param){ parameters->names[at], declaration.shape.id };
+		parameters->items[at] = (struct ebpf_param){parameters->names[at], declaration.shape.id};
 		parameters->count++;
 	} while (take(reader, ','));
 	return need(reader, ')');
@@ -665,7 +676,7 @@ void ebpf_btf_declarations_free(struct ebpf_btf_declarations *declarations)
 int64_t ebpf_btf_declarations_add(struct ebpf_btf_declarations *declarations, const char *prototype, bool *global,
                                   struct ebpf_error *err)
 {
-	struct reader reader = { .declarations = declarations, .text = prototype, .at = prototype, .err = err };
+	struct reader reader = {.declarations = declarations, .text = prototype, .at = prototype, .err = err};
 	int64_t func = read_function(&reader);
 
 	if (global)

@@ -3,21 +3,24 @@
 
 #include "kernel/context.h"
 
-int ebpf_kernel_next_id(struct ebpf_kernel *kernel, enum ebpf_object_kind kind, uint32_t after, uint32_t *id, struct ebpf_error *err)
+int ebpf_kernel_next_id(struct ebpf_kernel *kernel, enum ebpf_object_kind kind, uint32_t after, uint32_t *id,
+                        struct ebpf_error *err)
 {
 	static const struct {
 		enum bpf_cmd cmd;
 		const char *name, *since;
 	} rows[] = {
-		[EBPF_OBJECT_PROGRAM] = { BPF_PROG_GET_NEXT_ID, "programs", "4.13" },
-		[EBPF_OBJECT_MAP] = { BPF_MAP_GET_NEXT_ID, "maps", "4.13" },
-		[EBPF_OBJECT_BTF] = { BPF_BTF_GET_NEXT_ID, "BTF", "5.1" },
-		[EBPF_OBJECT_LINK] = { BPF_LINK_GET_NEXT_ID, "links", "5.8" },
+	        [EBPF_OBJECT_PROGRAM] = {BPF_PROG_GET_NEXT_ID, "programs", "4.13"},
+	        [EBPF_OBJECT_MAP] = {BPF_MAP_GET_NEXT_ID, "maps", "4.13"},
+	        [EBPF_OBJECT_BTF] = {BPF_BTF_GET_NEXT_ID, "BTF", "5.1"},
+	        [EBPF_OBJECT_LINK] = {BPF_LINK_GET_NEXT_ID, "links", "5.8"},
 	};
 	union bpf_attr attr;
 	char why[256];
 	int code;
 
+	if (after >= INT32_MAX) /* ids are positive; the kernel answers EINVAL */
+		return 0;
 	memset(&attr, 0, sizeof attr);
 	attr.start_id = after;
 	code = kernel->sys->bpf(rows[kind].cmd, &attr, EBPF_ATTR_SIZE(open_flags));

@@ -186,7 +186,7 @@ static int fail_detached(struct ebpf_link *link, const char *verb, struct ebpf_e
 	return ebpf_fail(err, EBADF, "link '%s': %s: it is detached", link->target, verb);
 }
 
-static int object_info(struct ebpf_link *link, int fd, void *info, uint32_t size)
+static int object_info(const struct ebpf_kernel *kernel, int fd, void *info, uint32_t size)
 {
 	union bpf_attr attr;
 
@@ -194,7 +194,7 @@ static int object_info(struct ebpf_link *link, int fd, void *info, uint32_t size
 	attr.info.bpf_fd = (uint32_t)fd;
 	attr.info.info_len = size;
 	attr.info.info = ebpf_ptr(info);
-	return ebpf_kernel_sys(link->kernel)->bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, EBPF_ATTR_SIZE(info));
+	return ebpf_kernel_sys(kernel)->bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, EBPF_ATTR_SIZE(info));
 }
 
 /* The program of an attachment without a BPF link: by the descriptor that was kept, or by the perf event (Linux
@@ -206,7 +206,7 @@ static int program_of(struct ebpf_link *link, uint32_t *id)
 	int result;
 
 	if (link->program_fd_kept >= 0) {
-		result = object_info(link, link->program_fd_kept, &info, sizeof info);
+		result = object_info(link->kernel, link->program_fd_kept, &info, sizeof info);
 		*id = info.id;
 		return result;
 	}
@@ -242,7 +242,7 @@ int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct e
 		return fail_detached(link, "info", err);
 	memset(&raw, 0, sizeof raw);
 	if (link->fd >= 0) {
-		result = object_info(link, link->fd, &raw, sizeof raw);
+		result = object_info(link->kernel, link->fd, &raw, sizeof raw);
 		found.type = raw.type;
 		found.id = raw.id;
 		found.program_id = raw.prog_id;

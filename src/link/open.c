@@ -186,6 +186,7 @@ static int open_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_link **out, s
 	link->fd = fd;
 	link->interface = "link";
 	link->opened = true;
+	link->attach_type = EBPF_NO_ATTACH_TYPE;
 	ask_name(kernel, fd, &info, name, sizeof name);
 	result = describe(link, &info, name, err);
 	if (result) {

@@ -43,7 +43,7 @@ static void *make(uint32_t count, size_t size)
 
 /* All but the code. */
 static int ask_tables(struct ebpf_program *program, struct code *code, const struct bpf_prog_info *counts,
-		      struct bpf_prog_info *info, struct ebpf_error *err)
+                      struct bpf_prog_info *info, struct ebpf_error *err)
 {
 	memset(info, 0, sizeof *info);
 	code->map_ids = make(counts->nr_map_ids, sizeof *code->map_ids);
@@ -53,8 +53,8 @@ static int ask_tables(struct ebpf_program *program, struct code *code, const str
 	code->line_info = make(counts->nr_line_info, sizeof *code->line_info);
 	code->line_addresses = make(counts->nr_jited_line_info, sizeof *code->line_addresses);
 	code->tags = make(counts->nr_prog_tags, sizeof *code->tags);
-	if (!code->map_ids || !code->ksyms || !code->func_lens || !code->func_info || !code->line_info ||
-	    !code->line_addresses || !code->tags)
+	if (!code->map_ids || !code->ksyms || !code->func_lens || !code->func_info || !code->line_info || !code->line_addresses ||
+	    !code->tags)
 		return ebpf_fail_memory(err);
 	info->nr_map_ids = counts->nr_map_ids;
 	info->map_ids = ebpf_ptr(code->map_ids);
@@ -82,15 +82,14 @@ static int ask_tables(struct ebpf_program *program, struct code *code, const str
 	return ebpf_program_raw_info(program, info, err);
 }
 
-static int ask_code(struct ebpf_program *program, struct code *code, const struct bpf_prog_info *counts,
-		    struct ebpf_error *err)
+static int ask_code(struct ebpf_program *program, struct code *code, const struct bpf_prog_info *counts, struct ebpf_error *err)
 {
-	struct bpf_prog_info info = { .xlated_prog_len = counts->xlated_prog_len };
+	struct bpf_prog_info info = {.xlated_prog_len = counts->xlated_prog_len};
 	int result = 0;
 
 	if (counts->xlated_prog_len > MOST_CODE || counts->jited_prog_len > MOST_CODE)
 		return ebpf_fail(err, E2BIG, "program '%s': code of %u and %u bytes", ebpf_program_name(program),
-				 counts->xlated_prog_len, counts->jited_prog_len);
+		                 counts->xlated_prog_len, counts->jited_prog_len);
 	code->insns = calloc(counts->xlated_prog_len / 8 + (size_t)1, sizeof *code->insns);
 	code->jited = malloc(counts->jited_prog_len + (size_t)1);
 	if (!code->insns || !code->jited)
@@ -104,8 +103,7 @@ static int ask_code(struct ebpf_program *program, struct code *code, const struc
 		}
 	}
 	if (!result && counts->jited_prog_len) {
-		info = (struct bpf_prog_info){ .jited_prog_len = counts->jited_prog_len,
-					       .jited_prog_insns = ebpf_ptr(code->jited) };
+		info = (struct bpf_prog_info){.jited_prog_len = counts->jited_prog_len, .jited_prog_insns = ebpf_ptr(code->jited)};
 		result = ebpf_program_raw_info(program, &info, err);
 		if (!result && info.jited_prog_insns && info.jited_prog_len <= counts->jited_prog_len) {
 			code->public.jited = code->jited;
@@ -147,7 +145,7 @@ static bool is_call(const struct ebpf_insn *insn)
 static int name_function(struct code *code, size_t index)
 {
 	struct ebpf_program_function *function = &code->functions[index];
-	struct ebpf_buffer text = { 0 };
+	struct ebpf_buffer text = {0};
 	struct ebpf_type type;
 
 	if (!code->btf || !ebpf_btf_type(code->btf, code->func_info[index].type_id, &type) || type.kind != BTF_KIND_FUNC)
@@ -178,8 +176,7 @@ static void place_functions(struct code *code, const struct bpf_prog_info *info)
 	}
 }
 
-static int fill_functions(struct ebpf_program *program, struct code *code, const struct bpf_prog_info *info,
-			  struct ebpf_error *err)
+static int fill_functions(struct ebpf_program *program, struct code *code, const struct bpf_prog_info *info, struct ebpf_error *err)
 {
 	uint32_t count = info->nr_func_info > info->nr_jited_func_lens ? info->nr_func_info : info->nr_jited_func_lens;
 	uint32_t offset = 0;
@@ -225,11 +222,11 @@ static int fill_lines(struct code *code, const struct bpf_prog_info *info, struc
 		const struct bpf_line_info *from = &code->line_info[i];
 
 		code->lines[i] = (struct ebpf_source_line){
-			.insn = from->insn_off,
-			.file = ebpf_btf_string(code->btf, from->file_name_off),
-			.text = ebpf_btf_string(code->btf, from->line_off),
-			.number = BPF_LINE_INFO_LINE_NUM(from->line_col),
-			.column = BPF_LINE_INFO_LINE_COL(from->line_col),
+		        .insn = from->insn_off,
+		        .file = ebpf_btf_string(code->btf, from->file_name_off),
+		        .text = ebpf_btf_string(code->btf, from->line_off),
+		        .number = BPF_LINE_INFO_LINE_NUM(from->line_col),
+		        .column = BPF_LINE_INFO_LINE_COL(from->line_col),
 		};
 	}
 	code->public.lines = code->lines;
@@ -244,7 +241,7 @@ static int fill_lines(struct code *code, const struct bpf_prog_info *info, struc
 static const char *map_name(const struct ebpf_program *program, struct code *code, uint32_t id)
 {
 	const struct ebpf_sys *sys = ebpf_kernel_sys(program->kernel);
-	struct bpf_map_info info = { 0 };
+	struct bpf_map_info info = {0};
 	union bpf_attr attr;
 	size_t index = 0;
 	int fd;
@@ -298,7 +295,7 @@ static void add_reference(const struct ebpf_program *program, struct code *code,
 	const struct ebpf_insn *insn = &code->insns[at];
 	struct ebpf_program_reference *to = &code->references[code->public.reference_count];
 
-	*to = (struct ebpf_program_reference){ .insn = (uint32_t)at, .name = "" };
+	*to = (struct ebpf_program_reference){.insn = (uint32_t)at, .name = ""};
 	if (is_wide(insn) && (insn->src == MAP_FD || insn->src == MAP_VALUE)) {
 		to->kind = insn->src == MAP_FD ? EBPF_REF_MAP : EBPF_REF_MAP_VALUE;
 		to->id = (uint32_t)insn->imm;
@@ -408,7 +405,7 @@ static int fill_references(struct ebpf_program *program, struct code *code, stru
 int ebpf_program_code_read(struct ebpf_program *program, struct ebpf_program_code **out, struct ebpf_error *err)
 {
 	struct code *code = calloc(1, sizeof *code);
-	struct bpf_prog_info counts = { 0 }, info;
+	struct bpf_prog_info counts = {0}, info;
 	int result;
 
 	if (!code)

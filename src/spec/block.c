@@ -55,9 +55,9 @@ static bool resolved(struct ebpf_spec_impl *spec, struct ebpf_spec_reference *re
 static int fail_unresolved(const struct ebpf_function *function, const struct ebpf_spec_reference *reference,
                            struct ebpf_error *err)
 {
-	static const char *const kinds[] = {[EBPF_REF_MAP] = "map",           [EBPF_REF_MAP_VALUE] = "map",
-	                                    [EBPF_REF_CALL] = "function",     [EBPF_REF_FUNCTION] = "function",
-	                                    [EBPF_REF_EXTERN] = "extern",     [EBPF_REF_VARIABLE] = "variable"};
+	static const char *const kinds[] = {
+	        [EBPF_REF_MAP] = "map",           [EBPF_REF_MAP_VALUE] = "map", [EBPF_REF_CALL] = "function",
+	        [EBPF_REF_FUNCTION] = "function", [EBPF_REF_EXTERN] = "extern", [EBPF_REF_VARIABLE] = "variable"};
 	const char *what = kinds[reference->kind];
 
 	ebpf_fail(err, ENOENT, "program '%s': instruction %u refers to %s '%s', which the Spec does not have", function->name,
@@ -214,14 +214,13 @@ static char *piece_name(const struct cut *cut, const struct piece *piece)
 static int check_prototypes(const struct cut *cut)
 {
 	struct ebpf_btf_builder *builder = ebpf_btf_builder_new(0);
-	struct ebpf_btf_declarations *declarations =
-	        builder ? ebpf_btf_declarations_new(builder, cut->spec->public.btf) : NULL;
+	struct ebpf_btf_declarations *declarations = builder ? ebpf_btf_declarations_new(builder, cut->spec->public.btf) : NULL;
 	int64_t result = declarations ? 0 : ebpf_fail_memory(cut->err);
 
 	for (size_t i = 0; result >= 0 && i < cut->count; i++)
 		if (cut->pieces[i].prototype)
-			result = ebpf_btf_declarations_add(declarations, cut->pieces[i].prototype,
-			                                   &cut->pieces[i].function->global, cut->err);
+			result = ebpf_btf_declarations_add(declarations, cut->pieces[i].prototype, &cut->pieces[i].function->global,
+			                                   cut->err);
 	ebpf_btf_declarations_free(declarations);
 	ebpf_btf_builder_free(builder);
 	return result < 0 ? ebpf_wrap(cut->err, (int)result, "program '%s'", cut->program) : 0;
@@ -432,7 +431,7 @@ int ebpf_spec_add_program(struct ebpf_spec *public, const char *name, uint32_t t
 	struct ebpf_program_spec *program = NULL;
 	int result;
 
-	cut.program = name ? name : block->function_count && !block->functions[0].insn ? block->functions[0].name : "";
+	cut.program = name ? name : block->function_count && !block->functions[0].insn ? block->functions[0].name : public->name;
 	if (!*cut.program)
 		return ebpf_fail(err, EINVAL, "a program needs a name");
 	if (ebpf_spec_find_program(public, cut.program))

@@ -133,8 +133,8 @@ static int write_core(struct writer *writer, const struct ebpf_spec_relo *relo)
 	return result;
 }
 
-/* What belongs to the instruction that was added last, at slot `at`. Compilers have lines without text, number 0, where they made code
- * that no line is to blame for. */
+/* What belongs to the instruction that was added last, at slot `at`. Compilers have lines without text, number 0, where they made
+ * code that no line is to blame for. */
 static int write_notes(struct writer *writer, size_t at)
 {
 	const struct ebpf_function *function = writer->function;

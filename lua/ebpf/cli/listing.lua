@@ -36,14 +36,15 @@ end
 local function instruction_row(item, slot, annotate)
   local text, target = row_text(item, slot)
   return report.object(row_keys, {
-    slot = slot, code = item.code, dst = item.dst, src = item.src, off = item.off, imm = item.wide or item.imm, text = text,
-    target = target, helper = item.code == CALL and item.src == 0 and text:match "^call bpf_([%w_]+)#" or nil,
-    reference = reference_row(item.reference, annotate), core = annotate.core and annotate.core[slot], source = source_row(item.source),
+    slot = slot, code = item.code, dst = item.dst, src = item.src, off = item.off, imm = item.wide or item.imm,
+    text = text, target = target, helper = item.code == CALL and item.src == 0 and text:match "^call bpf_([%w_]+)#" or nil,
+    reference = reference_row(item.reference, annotate), core = annotate.core and annotate.core[slot],
+    source = source_row(item.source),
   })
 end
 
---- The functions of a list: { head = what the list has at their start, or nil, rows }. `annotate` may have variable(reference) -> the
--- name of what lies there, and core, a table by slot.
+--- The functions of a list: { head = what the list has at their start, or nil, rows }. `annotate` may have variable(reference) ->
+-- the name of what lies there, and core, a table by slot.
 function listing.functions(list, annotate)
   local functions, slot, rows = {}, 0, nil
   for _, item in ipairs(list) do
@@ -84,7 +85,8 @@ end
 local function print_source(source)
   local text = source.text:gsub("^%s+", ""):gsub("%s+$", ""):gsub("[\r\n]+", " ")
   if not source.line then return print("; " .. text) end
-  print(("; %s @ %s:%d%s"):format(text, (source.file or "?"):match "[^/]*$", source.line, source.column and ":" .. source.column or ""))
+  local column = source.column and ":" .. source.column or ""
+  print(("; %s @ %s:%d%s"):format(text, (source.file or "?"):match "[^/]*$", source.line, column))
 end
 
 --- Prints rows. `options`: opcodes = true, byteorder.

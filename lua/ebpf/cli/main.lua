@@ -2,7 +2,7 @@
 --- The command `ebpf`. Each subcommand is a file beside this one with describe(parser) and run(arguments), which returns a document
 -- (printed with --json), or nil, an error, and what there is of the document.
 local report = require "ebpf.cli.report"
-local commands = { "run", "inspect", "load", "disasm", "prog", "features" }
+local commands = { "run", "inspect", "load", "disasm", "prog", "map", "link", "features" }
 
 local function build_parser()
   local parser = require "argparse"("ebpf", "Loads, attaches, reads and scripts eBPF programs on Linux.",

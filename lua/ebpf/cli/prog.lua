@@ -13,8 +13,9 @@ function prog.describe(parser)
   command:flag("--json", "Print one JSON document.")
 end
 
-local info_keys = { "id", "type", "name", "tag", "gpl", "load_time_ns", "uid", "xlated_size", "jited_size", "memlock", "map_ids", "btf_id",
-  "verified_insns", "run_time_ns", "run_count", "recursion_misses", "ifindex", "attach_btf_obj_id", "attach_btf_id" }
+local info_keys = { "id", "type", "name", "tag", "gpl", "load_time_ns", "uid", "xlated_size", "jited_size", "memlock",
+  "map_ids", "btf_id", "verified_insns", "run_time_ns", "run_count", "recursion_misses", "ifindex", "attach_btf_obj_id",
+  "attach_btf_id" }
 
 local function open(name)
   local ebpf = require "ebpf"
