@@ -277,7 +277,9 @@ describe("asm", function()
       if math.random(4) == 1 then item:comment("remark " .. n, any(nil, "a b/x.c"), any(nil, n), nil) end
       if math.random(9) == 1 then item:relocate(any("byte_off", "signed"), any("struct x", "union u"), "0:1:2") end
       list[#list + 1] = item
-      if math.random(12) == 1 then list[#list + 1] = asm.func("int f" .. n .. "(struct x *p, u32 n)") end
+      if math.random(12) == 1 then
+        list[#list + 1] = asm.func(("int f%d(struct x %s*p, u32 n)"):format(n, any("", "{ int a; u64 b[2]; } ")))
+      end
       for _, name in ipairs { "l1", "l2" } do
         if not labels[name] and math.random(20) == 1 then
           labels[name] = true

@@ -420,7 +420,7 @@ EBPF_API const struct ebpf_insn *ebpf_function_insns(const struct ebpf_function 
  * types are not known. */
 EBPF_API size_t ebpf_function_prototype(const struct ebpf_spec *spec, const struct ebpf_function *function, char *text, size_t size);
 /* A new block with the code of a function: jumps to labels ("L7": to slot 7), references by name, lines of source and CO-RE; what a program made of it
- * by ebpf_spec_add_program does is the same. */
+ * by ebpf_spec_add_program does is the same. What is no instruction is in it as it is. */
 EBPF_API int ebpf_function_block(const struct ebpf_spec *spec, const struct ebpf_function *function, struct ebpf_block **out,
 				 struct ebpf_error *err);
 /* The index-th of its CO-RE relocations, for people: "<byte_off> struct task_struct.pid (0:55)". False past the last. */

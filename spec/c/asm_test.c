@@ -470,7 +470,7 @@ static void test_notes(void)
 					 "; no place @ all @ 12\n"
 					 "\t call sum # a comment\n"
 					 "exit\n"
-					 "static int sum ( int a ):  ; two\n"
+					 "static int sum ( struct p { int a; int b; } *p ):  ; two\n"
 					 "r0 = *(u32 *)(r1 +8)\n"
 					 "\t\t0000000000000008:  CO-RE <byte_off> [7] struct foo::b[1].x (0:1:1:0)\n"
 					 "; x++; [file:/a/x.c line_num:5 line_col:9]\n"
@@ -498,7 +498,7 @@ static void test_notes(void)
 	}
 	CHECK(!ebpf_block_get_line(block, 3, &line));
 	CHECK(ebpf_block_get_function(block, 0, &name, &at) && at == 0 && !strcmp(name, "int main(struct ctx *c)"));
-	CHECK(ebpf_block_get_function(block, 1, &name, &at) && at == 6 && !strcmp(name, "static int sum ( int a )"));
+	CHECK(ebpf_block_get_function(block, 1, &name, &at) && at == 6 && !strcmp(name, "static int sum ( struct p { int a; int b; } *p )"));
 	CHECK(!ebpf_block_get_function(block, 2, &name, &at) && !ebpf_block_get_label(block, 0, &name, &at));
 	CHECK(ebpf_block_get_reference(block, 0, &kind, &name, &addend, &at) && kind == EBPF_REF_VARIABLE && addend == 4);
 	CHECK(block->insns[0].src == EBPF_PSEUDO_MAP_VALUE);

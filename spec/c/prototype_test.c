@@ -41,7 +41,7 @@ static const struct row rows[] = {
 	{ "int f(struct s { int a } *x)", "!column 24: expected ';'" },
 	{ "int f(struct s { void a; } *x)", "!column 25: its size is not known, of member 'a'" },
 	{ "int f(struct s { struct t b; } *x)", "!column 29: its size is not known, of member 'b'" },
-	{ "int f(struct s { int a; } *x, struct s { int a; } *y)", "!column 41: is declared already: 'struct s'" },
+	{ "int f(struct s { int a; } *x, struct s { int a; } *y)", "int f(struct s *x, struct s *y)" },
 	{ "int f(struct s { int a[]; } *x)", "!column 25: an array needs a number of elements" },
 	{ "int f(struct s { int a[99999999999]; } *x)", "!column 34: an array of too many elements" },
 	{ "int f(int (*cb)(int))", "!column 11: expected ')'" },

@@ -21,7 +21,13 @@ m:set("x", { 1, 2 })
 for _, value in pairs(m) do sum = sum + value[1] end
 sum = sum + m:view().x[2]
 
-local program, err = ebpf.program { type = "socket_filter", license = "GPL", instructions = { asm.exit() } }
+local program, err = ebpf.program { type = "socket_filter", license = "GPL", instructions = {
+  asm.func "int first(struct __sk_buff *skb)", asm.mov(asm.r0, 0):comment "nothing", asm.exit(),
+} }
+if program then sum = sum + #program:code().functions + #program:instructions() + #ebpf.kernel():ids "program" end
+local part = spec.functions.fill
+sum = sum + #part.prototype + #tostring(asm.parse(tostring(part:instructions())))
+for _ in pairs(part:relocations()) do sum = sum + 1 end
 if not program then sum = sum + #(err.log or "") + #tostring(err) end
 ebpf.spec "/no/such/object.o"
 coll:attach()

@@ -68,6 +68,8 @@ static inline uint8_t ebpf_insn_mode(const struct ebpf_insn *insn) { return insn
 static inline uint8_t ebpf_insn_size(const struct ebpf_insn *insn) { return insn->code & 0x18; }
 /* A jump within the function: its distance is in `off`, but in `imm` for EBPF_GOTOL. Calls and EBPF_GOTOX are none. */
 bool ebpf_insn_is_jump(const struct ebpf_insn *insn);
+/* Appends a slot as it is, instruction or not: of an object's code, which is to be looked at whatever it is. */
+int ebpf_block_append(struct ebpf_block *block, struct ebpf_insn insn, struct ebpf_error *err);
 /* Slots from bytes in either byte order. EINVAL when the size is not a multiple of 8, a wide load is cut, or its
  * second slot is not zero. */
 int ebpf_insns_decode(struct ebpf_span bytes, struct ebpf_insn *out, struct ebpf_error *err);

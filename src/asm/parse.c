@@ -180,8 +180,11 @@ static int take_source(struct parser *parser, const char *at)
 static bool is_prototype(struct ebpf_cursor *cursor, size_t *size)
 {
 	struct ebpf_cursor ahead = *cursor;
-	size_t length = strcspn(cursor->at, "\n;#");
-	const char *end = cursor->at + length;
+	const char *end = cursor->at;
+	unsigned depth = 0; /* a ';' in a struct's body begins no comment */
+
+	for (; *end && *end != '\n' && (depth || (*end != ';' && *end != '#')); end++)
+		depth += (*end == '{') - (depth && *end == '}');
 
 	if (!ebpf_cursor_is_name(&ahead))
 		return false;

@@ -310,7 +310,8 @@ static bool parse_map(struct ebpf_statement *s, uint8_t dst)
 {
 	struct ebpf_cursor *cursor = &s->cursor;
 	int64_t number = 0, offset = 0;
-	bool index = ebpf_cursor_take(cursor, "idx:"), named = !index && !ebpf_cursor_take(cursor, "fd:") && !ebpf_cursor_take(cursor, "id:");
+	bool index = ebpf_cursor_take(cursor, "idx:");
+	bool named = !index && !ebpf_cursor_take(cursor, "fd:") && !ebpf_cursor_take(cursor, "id:");
 
 	if (named ? !ebpf_cursor_name(cursor, s->name)
 		  : !ebpf_cursor_range(cursor, INT32_MIN, INT32_MAX, "descriptor", &number))

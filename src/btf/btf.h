@@ -239,9 +239,10 @@ int64_t ebpf_btf_builder_string(struct ebpf_btf_builder *builder, const char *te
 int64_t ebpf_btf_builder_add_int(struct ebpf_btf_builder *builder, const char *name, uint32_t size, uint32_t encoding);
 int64_t ebpf_btf_builder_add_func(struct ebpf_btf_builder *builder, const char *name, uint32_t return_type,
                                   const struct ebpf_param *params, uint32_t count, uint32_t linkage);
-/* Functions from their prototypes (prototype.c): "static int sum(struct pair *p, u32 n)". What one prototype declares, the later ones
- * know; names of structs and typedefs that `known` (or NULL; it must live as long) has are its types. The builder must outlive
- * the declarations. `add` returns the id of a FUNC; *global (or NULL) becomes false for one that says static; its messages name the column. */
+/* Functions from their prototypes (prototype.c): "static int sum(struct pair *p, u32 n)". What one prototype declares, the later
+ * ones know; names of structs and typedefs that `known` (or NULL; it must live as long) has are its types. The builder must outlive
+ * the declarations. `add` returns the id of a FUNC; *global (or NULL) becomes false for one that says static; its messages name the
+ * column. */
 struct ebpf_btf_declarations;
 struct ebpf_btf_declarations *ebpf_btf_declarations_new(struct ebpf_btf_builder *builder, const struct ebpf_btf *known);
 void ebpf_btf_declarations_free(struct ebpf_btf_declarations *declarations);

@@ -317,9 +317,7 @@ static bool read_tagged(struct reader *reader, const char *keyword, struct shape
 		return false;
 	take_word(reader, name);
 	snprintf(key, sizeof(key), "%.7s %s", keyword, name);
-	if (!is_enum && take(reader, '{')) {
-		if (*name && find(reader, key, &out->id))
-			return fail(reader, EEXIST, "is declared already:", key);
+	if (!is_enum && take(reader, '{')) { /* of two functions that declare one alike, each has its own */
 		defined = ++reader->depth <= NESTING && read_body(reader, name, is_union, out);
 		reader->depth--;
 		if (!defined)

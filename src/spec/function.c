@@ -171,9 +171,9 @@ static int write_code(struct writer *writer)
 			result = ebpf_block_label(writer->block, label, writer->err);
 		}
 		if (!result)
-			result = ebpf_block_add(writer->block, *insn,
-			                        wide ? (int64_t)((uint64_t)(uint32_t)insn[1].imm << 32 | (uint32_t)insn->imm) : 0,
-			                        writer->err);
+			result = ebpf_block_append(writer->block, *insn, writer->err);
+		if (!result && wide && at + 1 < function->insn_count)
+			result = ebpf_block_append(writer->block, insn[1], writer->err);
 		if (!result)
 			result = write_notes(writer, at);
 		at += wide;
