@@ -111,6 +111,7 @@ describe("ebpf link", function()
     assert.matches(line, (process.run "build/ebpf link list"))
     local opened <close> = assert(ebpf.link.open { id = id })
     assert.same(link:info(), opened:info())
+    assert.same(link:info(), ebpf.link.info(id))
     local failed, code = document "link show 2147483646"
     assert.equal("ENOENT", failed.error.code)
     assert.equal(1, code)
