@@ -172,7 +172,8 @@ static void set_capabilities(lua_State *L, const char *name, uint64_t bits)
 static void set_memlock(lua_State *L, const struct ebpf_privileges *have)
 {
 	static const char *const accounting[] = {
-	        [EBPF_MEMORY_UNKNOWN] = "", [EBPF_MEMORY_CGROUP] = "cgroup", [EBPF_MEMORY_RLIMIT] = "rlimit"};
+		[EBPF_MEMORY_UNKNOWN] = "", [EBPF_MEMORY_CGROUP] = "cgroup", [EBPF_MEMORY_RLIMIT] = "rlimit"
+	};
 
 	lua_createtable(L, 0, 3);
 	if (have->memlock_soft != UINT64_MAX) /* nil: no limit */
@@ -231,16 +232,16 @@ static int l_privileges(lua_State *L)
 	return 1;
 }
 
-static const luaL_Reg functions[] = {{"feature_groups", l_feature_groups},
-                                     {"helper", l_helper},
-                                     {"helpers", l_helpers},
-                                     {"kfunc", l_kfunc},
-                                     {"kfunc_types", l_kfunc_types},
-                                     {"kfunc_names", l_kfunc_names},
-                                     {"instruction_limit", l_instruction_limit},
-                                     {"remove_memlock", l_remove_memlock},
-                                     {"privileges", l_privileges},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = { { "feature_groups", l_feature_groups },
+	                              { "helper", l_helper },
+	                              { "helpers", l_helpers },
+	                              { "kfunc", l_kfunc },
+	                              { "kfunc_types", l_kfunc_types },
+	                              { "kfunc_names", l_kfunc_names },
+	                              { "instruction_limit", l_instruction_limit },
+	                              { "remove_memlock", l_remove_memlock },
+	                              { "privileges", l_privileges },
+	                              { NULL, NULL } };
 
 void binding_open_features(lua_State *L)
 {

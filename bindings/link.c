@@ -393,18 +393,6 @@ static int l_link_info(lua_State *L)
 	return push_info(L, &info);
 }
 
-/* core.link_info_by_id(id) -> the same of any link in the kernel */
-static int l_link_info_by_id(lua_State *L)
-{
-	uint32_t id = (uint32_t)binding_to_integer(L, 1, UINT32_MAX, "id");
-	struct ebpf_kernel *kernel = binding_kernel(L);
-	struct ebpf_link_info info;
-
-	if (!kernel || ebpf_link_info_by_id(kernel, id, &info, binding_error(L)) < 0)
-		return binding_fail(L);
-	return push_info(L, &info);
-}
-
 static int l_link_fd(lua_State *L)
 {
 	lua_pushinteger(L, ebpf_link_fd(binding_check_link(L, 1)));
@@ -471,7 +459,7 @@ static const luaL_Reg metamethods[] = {
 };
 static const luaL_Reg functions[] = {
 	{ "link", l_link }, { "link_auto", l_link_auto }, { "link_open", l_link_open }, { "link_kinds", l_link_kinds },
-	{ "link_known", l_link_known }, { "link_info_by_id", l_link_info_by_id }, { NULL, NULL }
+	{ "link_known", l_link_known }, { NULL, NULL }
 };
 
 void binding_open_link(lua_State *L)

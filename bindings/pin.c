@@ -5,10 +5,10 @@
 static int l_pin_kind(lua_State *L)
 {
 	static const char *const kinds[] = {
-	        [EBPF_OBJECT_PROGRAM] = "program",
-	        [EBPF_OBJECT_MAP] = "map",
-	        [EBPF_OBJECT_BTF] = "btf",
-	        [EBPF_OBJECT_LINK] = "link",
+		[EBPF_OBJECT_PROGRAM] = "program",
+		[EBPF_OBJECT_MAP] = "map",
+		[EBPF_OBJECT_BTF] = "btf",
+		[EBPF_OBJECT_LINK] = "link",
 	};
 	const char *path = binding_to_string(L, 1, "path");
 	struct ebpf_kernel *kernel = binding_kernel(L);
@@ -90,20 +90,20 @@ static int l_stats_close(lua_State *L)
 	return 0;
 }
 
-static const luaL_Reg walk_methods[] = {{"next", l_walk_next}, {"close", l_walk_close}, {NULL, NULL}};
-static const luaL_Reg walk_metamethods[] = {{"__close", l_walk_close}, {"__gc", l_walk_close}, {NULL, NULL}};
-static const luaL_Reg stats_methods[] = {{"close", l_stats_close}, {NULL, NULL}};
-static const luaL_Reg stats_metamethods[] = {{"__close", l_stats_close}, {"__gc", l_stats_close}, {NULL, NULL}};
-static const luaL_Reg functions[] = {{"pin_kind", l_pin_kind},
-                                     {"pin_remove", l_pin_remove},
-                                     {"pin_walk", l_pin_walk},
-                                     {"enable_stats", l_enable_stats},
-                                     {NULL, NULL}};
+static const luaL_Reg walk_methods[] = { { "next", l_walk_next }, { "close", l_walk_close }, { NULL, NULL } };
+static const luaL_Reg walk_metamethods[] = { { "__close", l_walk_close }, { "__gc", l_walk_close }, { NULL, NULL } };
+static const luaL_Reg stats_methods[] = { { "close", l_stats_close }, { NULL, NULL } };
+static const luaL_Reg stats_metamethods[] = { { "__close", l_stats_close }, { "__gc", l_stats_close }, { NULL, NULL } };
+static const luaL_Reg functions[] = { { "pin_kind", l_pin_kind },
+	                              { "pin_remove", l_pin_remove },
+	                              { "pin_walk", l_pin_walk },
+	                              { "enable_stats", l_enable_stats },
+	                              { NULL, NULL } };
 
 void binding_open_pin(lua_State *L)
 {
-	static const struct binding_class walk = {CLASS_PIN_WALK, walk_methods, NULL, NULL, walk_metamethods, NULL};
-	static const struct binding_class stats = {CLASS_STATS, stats_methods, NULL, NULL, stats_metamethods, NULL};
+	static const struct binding_class walk = { CLASS_PIN_WALK, walk_methods, NULL, NULL, walk_metamethods, NULL };
+	static const struct binding_class stats = { CLASS_STATS, stats_methods, NULL, NULL, stats_metamethods, NULL };
 
 	binding_class_register(L, &walk);
 	binding_class_register(L, &stats);

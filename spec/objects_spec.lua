@@ -103,9 +103,14 @@ describe("ebpf link", function()
     for _, row in ipairs(document "link list".links) do
       if row.id == id then found = row end
     end
-    assert.same({ id = id, type = "xdp", program_id = program:info().id, attach_type = "xdp" }, found)
+    assert.same({
+      id = id, type = "xdp", program_id = program:info().id, attach_type = "xdp", kind = "xdp", target = "xdp lo",
+    }, found)
     assert.same(found, document("link show " .. id).link)
-    assert.matches(("%d: xdp  prog %d  attach_type xdp\n"):format(id, found.program_id), (process.run "build/ebpf link list"))
+    local line = ("%d: xdp  prog %d  attach_type xdp\n\txdp lo\n"):format(id, found.program_id)
+    assert.matches(line, (process.run "build/ebpf link list"))
+    local opened <close> = assert(ebpf.link.open { id = id })
+    assert.same(link:info(), opened:info())
     assert.same(link:info(), ebpf.link.info(id))
     local failed, code = document "link show 2147483646"
     assert.equal("ENOENT", failed.error.code)

@@ -81,27 +81,29 @@ EBPF_API int ebpf_kernel_has(struct ebpf_kernel *kernel, const char *feature, st
 EBPF_API int ebpf_kernel_mask(struct ebpf_kernel *kernel, const char *feature, bool masked, struct ebpf_error *err);
 /* Row `index` of the feature table: its name and the version that brought it ("5.15"); -ENOENT past the end. */
 EBPF_API int ebpf_kernel_feature(size_t index, const char **name, const char **since);
-/* Features that are many alike come in groups: "program_type", "map_type", "map_flag", "attach_type", "isa", "limit". In the functions above
- * one is called "group.name": "map_type.arena"; of masks also "helper.NAME" and "kfunc.NAME". The index-th group, and the index-th
- * feature of a group; -ENOENT past the end. */
+/* Features that are many alike come in groups: "program_type", "map_type", "map_flag", "attach_type", "isa", "limit".
+ * In the functions above one is called "group.name": "map_type.arena"; of masks also "helper.NAME" and "kfunc.NAME".
+ * The index-th group, and the index-th feature of a group; -ENOENT past the end. */
 EBPF_API int ebpf_kernel_group(size_t index, const char **name);
 EBPF_API int ebpf_kernel_group_feature(size_t group, size_t index, const char **name, const char **since);
 /* How many instructions a program of this process may have: 4096, or 1000000 (5.2, with CAP_BPF). -errno when it cannot tell. */
 EBPF_API int ebpf_kernel_instruction_limit(struct ebpf_kernel *kernel, struct ebpf_error *err);
-/* Whether a type of program may call a helper, in any of the forms that the type has (attach types, sleepable): 1, 0, or -errno when it cannot
- * tell: EPERM without the capabilities, ENOTSUP for a type of which no program could be loaded to try (ext). */
+/* Whether a type of program may call a helper, in any of the forms that the type has (attach types, sleepable): 1, 0,
+ * or -errno when it cannot tell: EPERM without the capabilities, ENOTSUP for a type of which no program could be loaded
+ * to try (ext). */
 EBPF_API int ebpf_kernel_helper(struct ebpf_kernel *kernel, uint32_t program_type, uint32_t helper, struct ebpf_error *err);
-/* All helpers that the type may call: returns how many, and writes the first `capacity` of their numbers. Without `all` those are left out
- * for which the kernel warns or switches something on when it is asked: trace_printk, trace_vprintk, probe_write_user. */
+/* All helpers that the type may call: returns how many, and writes the first `capacity` of their numbers. Without `all`
+ * those are left out for which the kernel warns or switches something on when it is asked: trace_printk, trace_vprintk,
+ * probe_write_user. */
 EBPF_API int ebpf_kernel_helpers(struct ebpf_kernel *kernel, uint32_t program_type, bool all, uint32_t *helpers, size_t capacity,
 				 struct ebpf_error *err);
-/* Whether the kernel or a module has a kfunc of that name (program_type 0), or whether the type of program may call it: 1, 0, -errno as above; ENOTSUP
- * also on a kernel without BTF. */
+/* Whether the kernel or a module has a kfunc of that name (program_type 0), or whether the type of program may call it:
+ * 1, 0, -errno as above; ENOTSUP also on a kernel without BTF. */
 EBPF_API int ebpf_kernel_kfunc(struct ebpf_kernel *kernel, const char *name, uint32_t program_type, struct ebpf_error *err);
 /* The types that may call it: how many, the first `capacity` written. Types that cannot be asked are left out. */
 EBPF_API int ebpf_kernel_kfunc_types(struct ebpf_kernel *kernel, const char *name, uint32_t *types, size_t capacity, struct ebpf_error *err);
-/* The index-th kfunc by name, of those that the kernel's types mark as one (6.10, built with pahole 1.26; before: ENOTSUP); -ENOENT past the
- * end, and then err is not filled. */
+/* The index-th kfunc by name, of those that the kernel's types mark as one (6.10, built with pahole 1.26; before:
+ * ENOTSUP); -ENOENT past the end, and then err is not filled. */
 EBPF_API int ebpf_kernel_kfunc_name(struct ebpf_kernel *kernel, size_t index, const char **name, struct ebpf_error *err);
 
 /* ---- what this process may do ------------------------------------------------------------------- */
@@ -136,8 +138,9 @@ struct ebpf_privilege {
 EBPF_API int ebpf_kernel_privilege(const struct ebpf_privileges *have, size_t index, struct ebpf_privilege *out);
 /* "net_admin" for 12; NULL for a number that is none. */
 EBPF_API const char *ebpf_capability_name(unsigned number);
-/* Takes RLIMIT_MEMLOCK away, against which kernels before 5.11 count the memory of maps and programs; loading and creating do so by themselves. 1 when it
- * was raised as far as this process may, 0 when there was no need, -errno when the limit stays. */
+/* Takes RLIMIT_MEMLOCK away, against which kernels before 5.11 count the memory of maps and programs; loading and
+ * creating do so by themselves. 1 when it was raised as far as this process may, 0 when there was no need, -errno when
+ * the limit stays. */
 EBPF_API int ebpf_kernel_remove_memlock(struct ebpf_kernel *kernel, struct ebpf_error *err);
 
 enum ebpf_object_kind { EBPF_OBJECT_PROGRAM, EBPF_OBJECT_MAP, EBPF_OBJECT_BTF, EBPF_OBJECT_LINK };
@@ -146,13 +149,15 @@ enum ebpf_object_kind { EBPF_OBJECT_PROGRAM, EBPF_OBJECT_MAP, EBPF_OBJECT_BTF, E
 EBPF_API int ebpf_kernel_next_id(struct ebpf_kernel *kernel, enum ebpf_object_kind kind, uint32_t after, uint32_t *id, struct ebpf_error *err);
 /* What is pinned at a path of a BPF file system: a program, map or link. EACCES, EPERM or EINVAL for what is no pinned object. */
 EBPF_API int ebpf_pin_kind(struct ebpf_kernel *kernel, const char *path, enum ebpf_object_kind *kind, struct ebpf_error *err);
-/* Takes the name away; also an empty folder. EINVAL for a path that is on no BPF file system. The object goes when nobody holds it any more. */
+/* Takes the name away; also an empty folder. EINVAL for a path that is on no BPF file system. The object goes when
+ * nobody holds it any more. */
 EBPF_API int ebpf_pin_remove(struct ebpf_kernel *kernel, const char *path, struct ebpf_error *err);
-/* Walks over all that is pinned below a folder, by name, folders within it included. EINVAL for a folder that is on no BPF file system. */
+/* Walks over all that is pinned below a folder, by name, folders within it included. EINVAL for a folder that is on no
+ * BPF file system. */
 struct ebpf_pin_walk;
 EBPF_API int ebpf_pin_walk_new(const char *folder, struct ebpf_pin_walk **out, struct ebpf_error *err);
-/* 1 and the next path (memory valid until the next call), 0 = the end, -errno for a folder that cannot be read; then the walk may go on. What vanishes
- * meanwhile is left out. */
+/* 1 and the next path (memory valid until the next call), 0 = the end, -errno for a folder that cannot be read; then
+ * the walk may go on. What vanishes meanwhile is left out. */
 EBPF_API int ebpf_pin_walk_next(struct ebpf_pin_walk *walk, const char **path, struct ebpf_error *err);
 EBPF_API void ebpf_pin_walk_free(struct ebpf_pin_walk *walk);
 /* Lets the kernel count and time the runs of all programs (5.8) until the last who asked for it lets go. */
@@ -1002,13 +1007,15 @@ EBPF_API const char *ebpf_link_kind_name(const struct ebpf_link *link);
 EBPF_API const char *ebpf_link_interface(const struct ebpf_link *link);
 /* What it is attached to, for people: "tracepoint syscalls:sys_enter_openat". */
 EBPF_API const char *ebpf_link_target(const struct ebpf_link *link);
-/* A link that exists: from a pin, or by id (5.8, CAP_SYS_ADMIN). EINVAL for a pin of something else, ENOENT for none. Its kind is that which would make
- * such a link, or its type's name ("netns"); the target is told by the kernel, as far as it does. Closing it leaves it attached as long as somebody
- * else holds it or it is pinned; detaching takes it apart where the kernel can (EOPNOTSUPP: not this type). */
+/* A link that exists: from a pin, or by id (5.8, CAP_SYS_ADMIN). EINVAL for a pin of something else, ENOENT for none.
+ * Its kind is that which would make such a link, or its type's name ("netns"); the target is told by the kernel, as far
+ * as it does. Closing it leaves it attached as long as somebody else holds it or it is pinned; detaching takes it apart
+ * where the kernel can (EOPNOTSUPP: not this type). */
 EBPF_API int ebpf_link_open_pinned(struct ebpf_kernel *kernel, const char *path, struct ebpf_link **out, struct ebpf_error *err);
 EBPF_API int ebpf_link_open_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_link **out, struct ebpf_error *err);
 struct ebpf_link_info {
-	uint32_t type, id, program_id, attach_type;
+	uint32_t type, id, program_id;
+	uint32_t attach_type;  /* EBPF_NO_ATTACH_TYPE: of an opened link whose attach type the kernel does not tell */
 	/* What the kernel tells of some types, as far as it is new enough; else 0 and "". */
 	uint32_t ifindex;      /* xdp, tcx, netkit */
 	uint32_t map_id;       /* iter over a map, sockmap, struct_ops */
@@ -1023,11 +1030,9 @@ struct ebpf_link_info {
 	uint64_t missed;       /* kprobe_multi, perf_event on a kprobe: runs that did not take place */
 	char name[128];        /* raw_tracepoint: the event; iter: what it walks ("task") */
 };
+#define EBPF_NO_ATTACH_TYPE UINT32_MAX
 /* 5.8; of an attachment without a BPF link, only program_id or map_id (and attach_type) are known; of one in parts, what they have in common. */
 EBPF_API int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct ebpf_error *err);
-/* Of any link in the kernel (5.8); its attach_type is EBPF_NO_ATTACH_TYPE where the kernel does not tell. */
-#define EBPF_NO_ATTACH_TYPE UINT32_MAX
-EBPF_API int ebpf_link_info_by_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_link_info *info, struct ebpf_error *err);
 /* Lets the attachment outlive this process, under a name in a BPF file system. ENOTSUP for one without a BPF link. */
 EBPF_API int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *err);
 EBPF_API int ebpf_link_unpin(struct ebpf_link *link, struct ebpf_error *err);

@@ -17,7 +17,11 @@ function link.open(options)
 end
 
 --- Of any link in the kernel by its id (ebpf.kernel():ids "link"): { type =, id =, program_id =, attach_type = }.
-link.info = core.link_info_by_id
+function link.info(id)
+  local opened <close>, err, errno = core.link_open { id = id }
+  if not opened then return nil, err, errno end
+  return opened:info()
+end
 
 --- By the program's section, as collection:attach() does; options fill in what a section cannot say (interface, path, pid, ...).
 function link.auto(program, options)

@@ -17,8 +17,8 @@ struct form {
 	const struct target *target;
 };
 
-#define NAMES(...)  ((const char *const[]){__VA_ARGS__, NULL})
-#define TARGET(...) (&(const struct target){__VA_ARGS__})
+#define NAMES(...)  ((const char *const[]){ __VA_ARGS__, NULL })
+#define TARGET(...) (&(const struct target){ __VA_ARGS__ })
 
 /* Functions and tracepoints that hardly anything calls; nothing is attached, however. */
 #define RAW_TRACEPOINT TARGET(BTF_KIND_TYPEDEF, NAMES("btf_trace_task_rename", "btf_trace_sched_process_exit"), NULL)
@@ -34,25 +34,25 @@ struct form {
 
 /* Only types for which more than the form of their probe is worth a look: the other forms may call the same. */
 static const struct form forms[] = {
-        {BPF_PROG_TYPE_KPROBE, 0, 0, NULL},
-        {BPF_PROG_TYPE_KPROBE, 0, BPF_F_SLEEPABLE, NULL}, /* a uprobe, 6.0 */
-        {BPF_PROG_TYPE_CGROUP_SOCKOPT, BPF_CGROUP_GETSOCKOPT, 0, NULL},
-        {BPF_PROG_TYPE_CGROUP_SOCKOPT, BPF_CGROUP_SETSOCKOPT, 0, NULL},
-        {BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, 0, RAW_TRACEPOINT},
-        {BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, 0, ITERATOR},
-        {BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, BPF_F_SLEEPABLE, ITERATOR}, /* 6.0 */
-        {BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, 0, FUNCTION},
-        {BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, 0, FUNCTION},
-        {BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, 0, MODIFIED_FUNCTION},
-        {BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, BPF_F_SLEEPABLE, SLEEPING_FUNCTION},
-        {BPF_PROG_TYPE_LSM, BPF_LSM_MAC, 0, LSM_HOOK},
-        {BPF_PROG_TYPE_LSM, BPF_LSM_MAC, BPF_F_SLEEPABLE, LSM_HOOK},
-        {BPF_PROG_TYPE_LSM, BPF_LSM_CGROUP, 0, LSM_SOCKET_HOOK},
-        {BPF_PROG_TYPE_STRUCT_OPS, 0, 0, OPERATIONS("tcp_congestion_ops", "ssthresh")},
-        {BPF_PROG_TYPE_STRUCT_OPS, 0, 0, OPERATIONS("sched_ext_ops", "select_cpu")},
-        {BPF_PROG_TYPE_STRUCT_OPS, 0, BPF_F_SLEEPABLE, OPERATIONS("sched_ext_ops", "init")},
-        {BPF_PROG_TYPE_STRUCT_OPS, 0, 0, OPERATIONS("Qdisc_ops", "enqueue")},
-        {BPF_PROG_TYPE_STRUCT_OPS, 0, BPF_F_SLEEPABLE, OPERATIONS("hid_bpf_ops", "hid_hw_request")},
+	{ BPF_PROG_TYPE_KPROBE, 0, 0, NULL },
+	{ BPF_PROG_TYPE_KPROBE, 0, BPF_F_SLEEPABLE, NULL }, /* a uprobe, 6.0 */
+	{ BPF_PROG_TYPE_CGROUP_SOCKOPT, BPF_CGROUP_GETSOCKOPT, 0, NULL },
+	{ BPF_PROG_TYPE_CGROUP_SOCKOPT, BPF_CGROUP_SETSOCKOPT, 0, NULL },
+	{ BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, 0, RAW_TRACEPOINT },
+	{ BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, 0, ITERATOR },
+	{ BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, BPF_F_SLEEPABLE, ITERATOR }, /* 6.0 */
+	{ BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, 0, FUNCTION },
+	{ BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, 0, FUNCTION },
+	{ BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, 0, MODIFIED_FUNCTION },
+	{ BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, BPF_F_SLEEPABLE, SLEEPING_FUNCTION },
+	{ BPF_PROG_TYPE_LSM, BPF_LSM_MAC, 0, LSM_HOOK },
+	{ BPF_PROG_TYPE_LSM, BPF_LSM_MAC, BPF_F_SLEEPABLE, LSM_HOOK },
+	{ BPF_PROG_TYPE_LSM, BPF_LSM_CGROUP, 0, LSM_SOCKET_HOOK },
+	{ BPF_PROG_TYPE_STRUCT_OPS, 0, 0, OPERATIONS("tcp_congestion_ops", "ssthresh") },
+	{ BPF_PROG_TYPE_STRUCT_OPS, 0, 0, OPERATIONS("sched_ext_ops", "select_cpu") },
+	{ BPF_PROG_TYPE_STRUCT_OPS, 0, BPF_F_SLEEPABLE, OPERATIONS("sched_ext_ops", "init") },
+	{ BPF_PROG_TYPE_STRUCT_OPS, 0, 0, OPERATIONS("Qdisc_ops", "enqueue") },
+	{ BPF_PROG_TYPE_STRUCT_OPS, 0, BPF_F_SLEEPABLE, OPERATIONS("hid_bpf_ops", "hid_hw_request") },
 };
 
 /* A struct_ops program says with its attach type which member it is. */
@@ -108,7 +108,7 @@ static bool next_form(uint32_t type, size_t *at, struct form *out)
 	}
 	if (has_rows || *at || !ebpf_probe_program_form(type, &program) || program.attach_btf_id)
 		return false;
-	*out = (struct form){.type = type, .attach_type = program.attach_type, .flags = program.flags};
+	*out = (struct form){ .type = type, .attach_type = program.attach_type, .flags = program.flags };
 	*at = EBPF_COUNT(forms);
 	return true;
 }
@@ -162,15 +162,16 @@ static int read_registers(const char *log, size_t count, uint8_t *answers)
 static int batch_form(struct ebpf_kernel *kernel, struct kernel_calls *known, struct probe_program *program,
                       const struct ebpf_insn *calls, size_t count, uint8_t *answers)
 {
-	static const struct ebpf_insn controls[CONTROLS] = {HELPER(BPF_FUNC_map_lookup_elem), HELPER(NO_HELPER)};
-	static const struct ebpf_insn end[] = {MOV_IMM(0, 0), EXIT};
+	static const struct ebpf_insn controls[CONTROLS] = { HELPER(BPF_FUNC_map_lookup_elem), HELPER(NO_HELPER) };
+	static const struct ebpf_insn end[] = { MOV_IMM(0, 0), EXIT };
 	struct ebpf_insn *insns = malloc((CONTROLS + count + EBPF_COUNT(end)) * sizeof *insns);
 	int result;
 
 	if (!insns)
 		return -ENOMEM;
 	memcpy(insns, controls, sizeof controls);
-	memcpy(insns + CONTROLS, calls, count * sizeof *calls);
+	if (count)
+		memcpy(insns + CONTROLS, calls, count * sizeof *calls);
 	memcpy(insns + CONTROLS + count, end, sizeof end);
 	program->insns = insns;
 	program->count = CONTROLS + count + EBPF_COUNT(end);
@@ -189,7 +190,7 @@ static int batch_form(struct ebpf_kernel *kernel, struct kernel_calls *known, st
 /* Asked of the type that every kernel has. */
 int ebpf_call_probe_registers(struct ebpf_kernel *kernel)
 {
-	struct probe_program program = {.type = BPF_PROG_TYPE_SOCKET_FILTER};
+	struct probe_program program = { .type = BPF_PROG_TYPE_SOCKET_FILTER };
 	struct kernel_calls *known = ebpf_kernel_calls(kernel);
 	int result = known ? batch_form(kernel, known, &program, NULL, 0, NULL) : -ENOMEM;
 
@@ -270,11 +271,11 @@ int ebpf_call_batch(struct ebpf_kernel *kernel, uint32_t program_type, const str
 static int judge(const char *log)
 {
 	static const char *const refusals[] = {
-	        "cannot use helper",       /* "program of this type cannot use helper bpf_x#1", 6.9 */
-	        "unknown func",            /* before */
-	        "invalid func",            /* a number that this kernel does not have */
-	        "calling kernel function", /* "... x is not allowed". (Of a helper, "not allowed in probe" is said for want of the
-	                                      right target.) */
+		"cannot use helper",       /* "program of this type cannot use helper bpf_x#1", 6.9 */
+		"unknown func",            /* before */
+		"invalid func",            /* a number that this kernel does not have */
+		"calling kernel function", /* "... x is not allowed". (Of a helper, "not allowed in probe" is said for want of the
+		                              right target.) */
 	};
 	const char *processed = strstr(log, "processed ");
 
@@ -288,8 +289,8 @@ static int judge(const char *log)
 
 static int load_alone(struct ebpf_kernel *kernel, struct kernel_calls *known, struct probe_program *program, struct call call)
 {
-	const struct ebpf_insn insns[] = {call.insn, MOV_IMM(0, 0), EXIT};
-	const int fd_array[] = {0, call.btf_fd};
+	const struct ebpf_insn insns[] = { call.insn, MOV_IMM(0, 0), EXIT };
+	const int fd_array[] = { 0, call.btf_fd };
 	int result;
 
 	program->insns = insns;

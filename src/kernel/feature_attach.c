@@ -24,93 +24,78 @@ struct attach_type {
 	const char *feature; /* of FEATURE */
 };
 #define NAME_ROW(value, text) [value] = text,
-static const char *const names[] = {BPF_ATTACH_TYPES(NAME_ROW)};
+static const char *const names[] = { BPF_ATTACH_TYPES(NAME_ROW) };
 
-#define CGROUP_SKB(version)                                                                                                        \
-	{                                                                                                                          \
-		version, BPF_PROG_TYPE_CGROUP_SKB, ATTACH, NULL                                                                    \
-	}
-#define CGROUP_SOCK(version)                                                                                                       \
-	{                                                                                                                          \
-		version, BPF_PROG_TYPE_CGROUP_SOCK, ATTACH, NULL                                                                   \
-	}
-#define CGROUP_ADDR(version)                                                                                                       \
-	{                                                                                                                          \
-		version, BPF_PROG_TYPE_CGROUP_SOCK_ADDR, ATTACH, NULL                                                              \
-	}
-#define SK_SKB(version)                                                                                                            \
-	{                                                                                                                          \
-		version, BPF_PROG_TYPE_SK_SKB, ATTACH, NULL                                                                        \
-	}
-#define TRACING(version)                                                                                                           \
-	{                                                                                                                          \
-		version, BPF_PROG_TYPE_TRACING, LOAD, NULL                                                                         \
-	}
+#define CGROUP_SKB(version) { version, BPF_PROG_TYPE_CGROUP_SKB, ATTACH, NULL }
+#define CGROUP_SOCK(version) { version, BPF_PROG_TYPE_CGROUP_SOCK, ATTACH, NULL }
+#define CGROUP_ADDR(version) { version, BPF_PROG_TYPE_CGROUP_SOCK_ADDR, ATTACH, NULL }
+#define SK_SKB(version) { version, BPF_PROG_TYPE_SK_SKB, ATTACH, NULL }
+#define TRACING(version) { version, BPF_PROG_TYPE_TRACING, LOAD, NULL }
 
 /* ORDER bpf_attach_type */
 static const struct attach_type types[] = {
-        [BPF_CGROUP_INET_INGRESS] = CGROUP_SKB("4.10"),
-        [BPF_CGROUP_INET_EGRESS] = CGROUP_SKB("4.10"),
-        [BPF_CGROUP_INET_SOCK_CREATE] = CGROUP_SOCK("4.10"),
-        [BPF_CGROUP_SOCK_OPS] = {"4.13", BPF_PROG_TYPE_SOCK_OPS, ATTACH, NULL},
-        [BPF_SK_SKB_STREAM_PARSER] = SK_SKB("4.14"),
-        [BPF_SK_SKB_STREAM_VERDICT] = SK_SKB("4.14"),
-        [BPF_CGROUP_DEVICE] = {"4.15", BPF_PROG_TYPE_CGROUP_DEVICE, ATTACH, NULL},
-        [BPF_SK_MSG_VERDICT] = {"4.17", BPF_PROG_TYPE_SK_MSG, ATTACH, NULL},
-        [BPF_CGROUP_INET4_BIND] = CGROUP_ADDR("4.17"),
-        [BPF_CGROUP_INET6_BIND] = CGROUP_ADDR("4.17"),
-        [BPF_CGROUP_INET4_CONNECT] = CGROUP_ADDR("4.17"),
-        [BPF_CGROUP_INET6_CONNECT] = CGROUP_ADDR("4.17"),
-        [BPF_CGROUP_INET4_POST_BIND] = CGROUP_SOCK("4.17"),
-        [BPF_CGROUP_INET6_POST_BIND] = CGROUP_SOCK("4.17"),
-        [BPF_CGROUP_UDP4_SENDMSG] = CGROUP_ADDR("4.18"),
-        [BPF_CGROUP_UDP6_SENDMSG] = CGROUP_ADDR("4.18"),
-        [BPF_LIRC_MODE2] = {"4.18", BPF_PROG_TYPE_LIRC_MODE2, ATTACH, NULL},
-        [BPF_FLOW_DISSECTOR] = {"4.20", BPF_PROG_TYPE_FLOW_DISSECTOR, ATTACH, NULL},
-        [BPF_CGROUP_SYSCTL] = {"5.2", BPF_PROG_TYPE_CGROUP_SYSCTL, ATTACH, NULL},
-        [BPF_CGROUP_UDP4_RECVMSG] = CGROUP_ADDR("5.2"),
-        [BPF_CGROUP_UDP6_RECVMSG] = CGROUP_ADDR("5.2"),
-        [BPF_CGROUP_GETSOCKOPT] = {"5.3", BPF_PROG_TYPE_CGROUP_SOCKOPT, ATTACH, NULL},
-        [BPF_CGROUP_SETSOCKOPT] = {"5.3", BPF_PROG_TYPE_CGROUP_SOCKOPT, ATTACH, NULL},
-        [BPF_TRACE_RAW_TP] = TRACING("5.5"),
-        [BPF_TRACE_FENTRY] = {"5.5", BPF_PROG_TYPE_TRACING, FEATURE, "trampoline"},
-        [BPF_TRACE_FEXIT] = {"5.5", BPF_PROG_TYPE_TRACING, FEATURE, "trampoline"},
-        [BPF_MODIFY_RETURN] = TRACING("5.7"),
-        [BPF_LSM_MAC] = {"5.7", BPF_PROG_TYPE_LSM, LOAD, NULL},
-        [BPF_TRACE_ITER] = TRACING("5.8"),
-        [BPF_CGROUP_INET4_GETPEERNAME] = CGROUP_ADDR("5.8"),
-        [BPF_CGROUP_INET6_GETPEERNAME] = CGROUP_ADDR("5.8"),
-        [BPF_CGROUP_INET4_GETSOCKNAME] = CGROUP_ADDR("5.8"),
-        [BPF_CGROUP_INET6_GETSOCKNAME] = CGROUP_ADDR("5.8"),
-        [BPF_XDP_DEVMAP] = {"5.8", BPF_PROG_TYPE_XDP, FEATURE, "map_flag.devmap_program"},
-        [BPF_CGROUP_INET_SOCK_RELEASE] = CGROUP_SOCK("5.9"),
-        [BPF_XDP_CPUMAP] = {"5.9", BPF_PROG_TYPE_XDP, FEATURE, "map_flag.cpumap_program"},
-        [BPF_SK_LOOKUP] = {"5.9", BPF_PROG_TYPE_SK_LOOKUP, ATTACH, NULL},
-        [BPF_XDP] = {"5.9", BPF_PROG_TYPE_XDP, ATTACH, NULL},
-        [BPF_SK_SKB_VERDICT] = SK_SKB("5.13"),
-        [BPF_SK_REUSEPORT_SELECT] = {"5.14", BPF_PROG_TYPE_SK_REUSEPORT, LOAD, NULL},
-        [BPF_SK_REUSEPORT_SELECT_OR_MIGRATE] = {"5.14", BPF_PROG_TYPE_SK_REUSEPORT, LOAD, NULL},
-        [BPF_PERF_EVENT] = {"5.15", BPF_PROG_TYPE_PERF_EVENT, FEATURE, "perf_link"},
-        [BPF_TRACE_KPROBE_MULTI] = {"5.18", BPF_PROG_TYPE_KPROBE, SYMBOLS, NULL},
-        [BPF_LSM_CGROUP] = {"6.0", BPF_PROG_TYPE_LSM, LOAD, NULL},
-        [BPF_STRUCT_OPS] = {"6.4", BPF_PROG_TYPE_STRUCT_OPS, FEATURE, "map_flag.link"},
-        [BPF_NETFILTER] = {"6.4", BPF_PROG_TYPE_NETFILTER, LOAD, NULL},
-        [BPF_TCX_INGRESS] = {"6.6", BPF_PROG_TYPE_SCHED_CLS, DEVICE, NULL},
-        [BPF_TCX_EGRESS] = {"6.6", BPF_PROG_TYPE_SCHED_CLS, DEVICE, NULL},
-        [BPF_TRACE_UPROBE_MULTI] = {"6.6", BPF_PROG_TYPE_KPROBE, FILE_PATH, NULL},
-        [BPF_CGROUP_UNIX_CONNECT] = CGROUP_ADDR("6.7"),
-        [BPF_CGROUP_UNIX_SENDMSG] = CGROUP_ADDR("6.7"),
-        [BPF_CGROUP_UNIX_RECVMSG] = CGROUP_ADDR("6.7"),
-        [BPF_CGROUP_UNIX_GETPEERNAME] = CGROUP_ADDR("6.7"),
-        [BPF_CGROUP_UNIX_GETSOCKNAME] = CGROUP_ADDR("6.7"),
-        [BPF_NETKIT_PRIMARY] = {"6.7", BPF_PROG_TYPE_SCHED_CLS, DEVICE, NULL},
-        [BPF_NETKIT_PEER] = {"6.7", BPF_PROG_TYPE_SCHED_CLS, DEVICE, NULL},
-        [BPF_TRACE_KPROBE_SESSION] = {"6.10", BPF_PROG_TYPE_KPROBE, SYMBOLS, NULL},
-        [BPF_TRACE_UPROBE_SESSION] = {"6.13", BPF_PROG_TYPE_KPROBE, FILE_PATH, NULL},
-        [BPF_TRACE_FSESSION] = TRACING("7.0"),
-        [BPF_TRACE_FENTRY_MULTI] = {"7.2", BPF_PROG_TYPE_TRACING, LOAD_FREE, NULL},
-        [BPF_TRACE_FEXIT_MULTI] = {"7.2", BPF_PROG_TYPE_TRACING, LOAD_FREE, NULL},
-        [BPF_TRACE_FSESSION_MULTI] = {"7.2", BPF_PROG_TYPE_TRACING, LOAD_FREE, NULL},
+	[BPF_CGROUP_INET_INGRESS] = CGROUP_SKB("4.10"),
+	[BPF_CGROUP_INET_EGRESS] = CGROUP_SKB("4.10"),
+	[BPF_CGROUP_INET_SOCK_CREATE] = CGROUP_SOCK("4.10"),
+	[BPF_CGROUP_SOCK_OPS] = { "4.13", BPF_PROG_TYPE_SOCK_OPS, ATTACH, NULL },
+	[BPF_SK_SKB_STREAM_PARSER] = SK_SKB("4.14"),
+	[BPF_SK_SKB_STREAM_VERDICT] = SK_SKB("4.14"),
+	[BPF_CGROUP_DEVICE] = { "4.15", BPF_PROG_TYPE_CGROUP_DEVICE, ATTACH, NULL },
+	[BPF_SK_MSG_VERDICT] = { "4.17", BPF_PROG_TYPE_SK_MSG, ATTACH, NULL },
+	[BPF_CGROUP_INET4_BIND] = CGROUP_ADDR("4.17"),
+	[BPF_CGROUP_INET6_BIND] = CGROUP_ADDR("4.17"),
+	[BPF_CGROUP_INET4_CONNECT] = CGROUP_ADDR("4.17"),
+	[BPF_CGROUP_INET6_CONNECT] = CGROUP_ADDR("4.17"),
+	[BPF_CGROUP_INET4_POST_BIND] = CGROUP_SOCK("4.17"),
+	[BPF_CGROUP_INET6_POST_BIND] = CGROUP_SOCK("4.17"),
+	[BPF_CGROUP_UDP4_SENDMSG] = CGROUP_ADDR("4.18"),
+	[BPF_CGROUP_UDP6_SENDMSG] = CGROUP_ADDR("4.18"),
+	[BPF_LIRC_MODE2] = { "4.18", BPF_PROG_TYPE_LIRC_MODE2, ATTACH, NULL },
+	[BPF_FLOW_DISSECTOR] = { "4.20", BPF_PROG_TYPE_FLOW_DISSECTOR, ATTACH, NULL },
+	[BPF_CGROUP_SYSCTL] = { "5.2", BPF_PROG_TYPE_CGROUP_SYSCTL, ATTACH, NULL },
+	[BPF_CGROUP_UDP4_RECVMSG] = CGROUP_ADDR("5.2"),
+	[BPF_CGROUP_UDP6_RECVMSG] = CGROUP_ADDR("5.2"),
+	[BPF_CGROUP_GETSOCKOPT] = { "5.3", BPF_PROG_TYPE_CGROUP_SOCKOPT, ATTACH, NULL },
+	[BPF_CGROUP_SETSOCKOPT] = { "5.3", BPF_PROG_TYPE_CGROUP_SOCKOPT, ATTACH, NULL },
+	[BPF_TRACE_RAW_TP] = TRACING("5.5"),
+	[BPF_TRACE_FENTRY] = { "5.5", BPF_PROG_TYPE_TRACING, FEATURE, "trampoline" },
+	[BPF_TRACE_FEXIT] = { "5.5", BPF_PROG_TYPE_TRACING, FEATURE, "trampoline" },
+	[BPF_MODIFY_RETURN] = TRACING("5.7"),
+	[BPF_LSM_MAC] = { "5.7", BPF_PROG_TYPE_LSM, LOAD, NULL },
+	[BPF_TRACE_ITER] = TRACING("5.8"),
+	[BPF_CGROUP_INET4_GETPEERNAME] = CGROUP_ADDR("5.8"),
+	[BPF_CGROUP_INET6_GETPEERNAME] = CGROUP_ADDR("5.8"),
+	[BPF_CGROUP_INET4_GETSOCKNAME] = CGROUP_ADDR("5.8"),
+	[BPF_CGROUP_INET6_GETSOCKNAME] = CGROUP_ADDR("5.8"),
+	[BPF_XDP_DEVMAP] = { "5.8", BPF_PROG_TYPE_XDP, FEATURE, "map_flag.devmap_program" },
+	[BPF_CGROUP_INET_SOCK_RELEASE] = CGROUP_SOCK("5.9"),
+	[BPF_XDP_CPUMAP] = { "5.9", BPF_PROG_TYPE_XDP, FEATURE, "map_flag.cpumap_program" },
+	[BPF_SK_LOOKUP] = { "5.9", BPF_PROG_TYPE_SK_LOOKUP, ATTACH, NULL },
+	[BPF_XDP] = { "5.9", BPF_PROG_TYPE_XDP, ATTACH, NULL },
+	[BPF_SK_SKB_VERDICT] = SK_SKB("5.13"),
+	[BPF_SK_REUSEPORT_SELECT] = { "5.14", BPF_PROG_TYPE_SK_REUSEPORT, LOAD, NULL },
+	[BPF_SK_REUSEPORT_SELECT_OR_MIGRATE] = { "5.14", BPF_PROG_TYPE_SK_REUSEPORT, LOAD, NULL },
+	[BPF_PERF_EVENT] = { "5.15", BPF_PROG_TYPE_PERF_EVENT, FEATURE, "perf_link" },
+	[BPF_TRACE_KPROBE_MULTI] = { "5.18", BPF_PROG_TYPE_KPROBE, SYMBOLS, NULL },
+	[BPF_LSM_CGROUP] = { "6.0", BPF_PROG_TYPE_LSM, LOAD, NULL },
+	[BPF_STRUCT_OPS] = { "6.4", BPF_PROG_TYPE_STRUCT_OPS, FEATURE, "map_flag.link" },
+	[BPF_NETFILTER] = { "6.4", BPF_PROG_TYPE_NETFILTER, LOAD, NULL },
+	[BPF_TCX_INGRESS] = { "6.6", BPF_PROG_TYPE_SCHED_CLS, DEVICE, NULL },
+	[BPF_TCX_EGRESS] = { "6.6", BPF_PROG_TYPE_SCHED_CLS, DEVICE, NULL },
+	[BPF_TRACE_UPROBE_MULTI] = { "6.6", BPF_PROG_TYPE_KPROBE, FILE_PATH, NULL },
+	[BPF_CGROUP_UNIX_CONNECT] = CGROUP_ADDR("6.7"),
+	[BPF_CGROUP_UNIX_SENDMSG] = CGROUP_ADDR("6.7"),
+	[BPF_CGROUP_UNIX_RECVMSG] = CGROUP_ADDR("6.7"),
+	[BPF_CGROUP_UNIX_GETPEERNAME] = CGROUP_ADDR("6.7"),
+	[BPF_CGROUP_UNIX_GETSOCKNAME] = CGROUP_ADDR("6.7"),
+	[BPF_NETKIT_PRIMARY] = { "6.7", BPF_PROG_TYPE_SCHED_CLS, DEVICE, NULL },
+	[BPF_NETKIT_PEER] = { "6.7", BPF_PROG_TYPE_SCHED_CLS, DEVICE, NULL },
+	[BPF_TRACE_KPROBE_SESSION] = { "6.10", BPF_PROG_TYPE_KPROBE, SYMBOLS, NULL },
+	[BPF_TRACE_UPROBE_SESSION] = { "6.13", BPF_PROG_TYPE_KPROBE, FILE_PATH, NULL },
+	[BPF_TRACE_FSESSION] = TRACING("7.0"),
+	[BPF_TRACE_FENTRY_MULTI] = { "7.2", BPF_PROG_TYPE_TRACING, LOAD_FREE, NULL },
+	[BPF_TRACE_FEXIT_MULTI] = { "7.2", BPF_PROG_TYPE_TRACING, LOAD_FREE, NULL },
+	[BPF_TRACE_FSESSION_MULTI] = { "7.2", BPF_PROG_TYPE_TRACING, LOAD_FREE, NULL },
 };
 _Static_assert(EBPF_COUNT(types) == __MAX_BPF_ATTACH_TYPE && EBPF_COUNT(names) == __MAX_BPF_ATTACH_TYPE, "one row per attach type");
 
@@ -166,7 +151,7 @@ static int ask_load(struct ebpf_kernel *kernel, uint32_t program_type, uint32_t 
 
 static int ask_load_free(struct ebpf_kernel *kernel, uint32_t program_type, uint32_t attach_type)
 {
-	const struct probe_program program = {.type = program_type, .attach_type = attach_type};
+	const struct probe_program program = { .type = program_type, .attach_type = attach_type };
 	int result = ebpf_probe_load(kernel, &program);
 
 	return result == -EPERM && ebpf_probe_refuses_trampolines(kernel) ? 0 : ebpf_probe_verdict(kernel, result);
@@ -230,4 +215,4 @@ static int probe(struct ebpf_kernel *kernel, size_t index)
 	}
 }
 
-const struct probe_group ebpf_attach_type_group = {"attach_type", EBPF_COUNT(types), row, probe};
+const struct probe_group ebpf_attach_type_group = { "attach_type", EBPF_COUNT(types), row, probe };

@@ -10,15 +10,15 @@
 #include "kernel/probe.h"
 
 static const struct probe_group *const groups[EBPF_GROUP_COUNT] = {
-        &ebpf_program_type_group, &ebpf_map_type_group, &ebpf_map_flag_group,
-        &ebpf_attach_type_group,  &ebpf_isa_group,      &ebpf_limit_group,
+	&ebpf_program_type_group, &ebpf_map_type_group, &ebpf_map_flag_group,
+	&ebpf_attach_type_group,  &ebpf_isa_group,      &ebpf_limit_group,
 };
 
 /* -- the pieces that probes are made of -- */
 
 int ebpf_probe_load(struct ebpf_kernel *kernel, const struct probe_program *program)
 {
-	static const struct ebpf_insn return_zero[] = {MOV_IMM(0, 0), EXIT};
+	static const struct ebpf_insn return_zero[] = { MOV_IMM(0, 0), EXIT };
 	union bpf_attr attr;
 
 	memset(&attr, 0, sizeof attr);

@@ -14,42 +14,42 @@ struct program_type {
 	bool wrong_target;
 };
 #define NAME_ROW(value, text) [value] = text,
-static const char *const type_names[] = {BPF_PROG_TYPES(NAME_ROW)};
+static const char *const type_names[] = { BPF_PROG_TYPES(NAME_ROW) };
 
 /* ORDER bpf_prog_type */
 static const struct program_type types[] = {
-        [BPF_PROG_TYPE_SOCKET_FILTER] = {.since = "3.19"},
-        [BPF_PROG_TYPE_KPROBE] = {.since = "4.1"},
-        [BPF_PROG_TYPE_SCHED_CLS] = {.since = "4.1"},
-        [BPF_PROG_TYPE_SCHED_ACT] = {.since = "4.1"},
-        [BPF_PROG_TYPE_TRACEPOINT] = {.since = "4.7"},
-        [BPF_PROG_TYPE_XDP] = {.since = "4.8"},
-        [BPF_PROG_TYPE_PERF_EVENT] = {.since = "4.9"},
-        [BPF_PROG_TYPE_CGROUP_SKB] = {.since = "4.10"},
-        [BPF_PROG_TYPE_CGROUP_SOCK] = {.since = "4.10"},
-        [BPF_PROG_TYPE_LWT_IN] = {.since = "4.10"},
-        [BPF_PROG_TYPE_LWT_OUT] = {.since = "4.10"},
-        [BPF_PROG_TYPE_LWT_XMIT] = {.since = "4.10"},
-        [BPF_PROG_TYPE_SOCK_OPS] = {.since = "4.13"},
-        [BPF_PROG_TYPE_SK_SKB] = {.since = "4.14"},
-        [BPF_PROG_TYPE_CGROUP_DEVICE] = {.since = "4.15"},
-        [BPF_PROG_TYPE_SK_MSG] = {.since = "4.17"},
-        [BPF_PROG_TYPE_RAW_TRACEPOINT] = {.since = "4.17"},
-        [BPF_PROG_TYPE_CGROUP_SOCK_ADDR] = {.since = "4.17", .attach_type = BPF_CGROUP_INET4_CONNECT},
-        [BPF_PROG_TYPE_LWT_SEG6LOCAL] = {.since = "4.18"},
-        [BPF_PROG_TYPE_LIRC_MODE2] = {.since = "4.18", .attach_type = BPF_LIRC_MODE2},
-        [BPF_PROG_TYPE_SK_REUSEPORT] = {.since = "4.19"},
-        [BPF_PROG_TYPE_FLOW_DISSECTOR] = {.since = "4.20"},
-        [BPF_PROG_TYPE_CGROUP_SYSCTL] = {.since = "5.2"},
-        [BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE] = {.since = "5.2"},
-        [BPF_PROG_TYPE_CGROUP_SOCKOPT] = {.since = "5.3", .attach_type = BPF_CGROUP_GETSOCKOPT},
-        [BPF_PROG_TYPE_TRACING] = {.since = "5.5", .attach_type = BPF_TRACE_RAW_TP, .wrong_target = true},
-        [BPF_PROG_TYPE_STRUCT_OPS] = {.since = "5.6", .wrong_target = true},
-        [BPF_PROG_TYPE_EXT] = {.since = "5.6", .wrong_target = true},
-        [BPF_PROG_TYPE_LSM] = {.since = "5.7", .attach_type = BPF_LSM_MAC, .wrong_target = true},
-        [BPF_PROG_TYPE_SK_LOOKUP] = {.since = "5.9", .attach_type = BPF_SK_LOOKUP},
-        [BPF_PROG_TYPE_SYSCALL] = {.since = "5.14", .flags = BPF_F_SLEEPABLE},
-        [BPF_PROG_TYPE_NETFILTER] = {.since = "6.4", .attach_type = BPF_NETFILTER},
+	[BPF_PROG_TYPE_SOCKET_FILTER] = { .since = "3.19" },
+	[BPF_PROG_TYPE_KPROBE] = { .since = "4.1" },
+	[BPF_PROG_TYPE_SCHED_CLS] = { .since = "4.1" },
+	[BPF_PROG_TYPE_SCHED_ACT] = { .since = "4.1" },
+	[BPF_PROG_TYPE_TRACEPOINT] = { .since = "4.7" },
+	[BPF_PROG_TYPE_XDP] = { .since = "4.8" },
+	[BPF_PROG_TYPE_PERF_EVENT] = { .since = "4.9" },
+	[BPF_PROG_TYPE_CGROUP_SKB] = { .since = "4.10" },
+	[BPF_PROG_TYPE_CGROUP_SOCK] = { .since = "4.10" },
+	[BPF_PROG_TYPE_LWT_IN] = { .since = "4.10" },
+	[BPF_PROG_TYPE_LWT_OUT] = { .since = "4.10" },
+	[BPF_PROG_TYPE_LWT_XMIT] = { .since = "4.10" },
+	[BPF_PROG_TYPE_SOCK_OPS] = { .since = "4.13" },
+	[BPF_PROG_TYPE_SK_SKB] = { .since = "4.14" },
+	[BPF_PROG_TYPE_CGROUP_DEVICE] = { .since = "4.15" },
+	[BPF_PROG_TYPE_SK_MSG] = { .since = "4.17" },
+	[BPF_PROG_TYPE_RAW_TRACEPOINT] = { .since = "4.17" },
+	[BPF_PROG_TYPE_CGROUP_SOCK_ADDR] = { .since = "4.17", .attach_type = BPF_CGROUP_INET4_CONNECT },
+	[BPF_PROG_TYPE_LWT_SEG6LOCAL] = { .since = "4.18" },
+	[BPF_PROG_TYPE_LIRC_MODE2] = { .since = "4.18", .attach_type = BPF_LIRC_MODE2 },
+	[BPF_PROG_TYPE_SK_REUSEPORT] = { .since = "4.19" },
+	[BPF_PROG_TYPE_FLOW_DISSECTOR] = { .since = "4.20" },
+	[BPF_PROG_TYPE_CGROUP_SYSCTL] = { .since = "5.2" },
+	[BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE] = { .since = "5.2" },
+	[BPF_PROG_TYPE_CGROUP_SOCKOPT] = { .since = "5.3", .attach_type = BPF_CGROUP_GETSOCKOPT },
+	[BPF_PROG_TYPE_TRACING] = { .since = "5.5", .attach_type = BPF_TRACE_RAW_TP, .wrong_target = true },
+	[BPF_PROG_TYPE_STRUCT_OPS] = { .since = "5.6", .wrong_target = true },
+	[BPF_PROG_TYPE_EXT] = { .since = "5.6", .wrong_target = true },
+	[BPF_PROG_TYPE_LSM] = { .since = "5.7", .attach_type = BPF_LSM_MAC, .wrong_target = true },
+	[BPF_PROG_TYPE_SK_LOOKUP] = { .since = "5.9", .attach_type = BPF_SK_LOOKUP },
+	[BPF_PROG_TYPE_SYSCALL] = { .since = "5.14", .flags = BPF_F_SLEEPABLE },
+	[BPF_PROG_TYPE_NETFILTER] = { .since = "6.4", .attach_type = BPF_NETFILTER },
 };
 _Static_assert(EBPF_COUNT(types) == __MAX_BPF_PROG_TYPE && EBPF_COUNT(type_names) == __MAX_BPF_PROG_TYPE, "one row per type");
 
@@ -57,10 +57,10 @@ bool ebpf_probe_program_form(uint32_t type, struct probe_program *out)
 {
 	if (!type || type >= EBPF_COUNT(types))
 		return false;
-	*out = (struct probe_program){.type = type,
-	                              .attach_type = types[type].attach_type,
-	                              .flags = types[type].flags,
-	                              .attach_btf_id = types[type].wrong_target};
+	*out = (struct probe_program){ .type = type,
+		                       .attach_type = types[type].attach_type,
+		                       .flags = types[type].flags,
+		                       .attach_btf_id = types[type].wrong_target };
 	return true;
 }
 
@@ -100,48 +100,48 @@ static int probe_type(struct ebpf_kernel *kernel, size_t index)
 	return result < 0 && log[0] ? 1 : ebpf_probe_verdict(kernel, result);
 }
 
-const struct probe_group ebpf_program_type_group = {"program_type", EBPF_COUNT(types) - 1, type_row, probe_type};
+const struct probe_group ebpf_program_type_group = { "program_type", EBPF_COUNT(types) - 1, type_row, probe_type };
 
 /* -- instruction sets and limits: whether a program loads -- */
 
 static int probe_code(struct ebpf_kernel *kernel, const struct ebpf_insn *insns, size_t count)
 {
-	const struct probe_program program = {.type = BPF_PROG_TYPE_SOCKET_FILTER, .insns = insns, .count = count};
+	const struct probe_program program = { .type = BPF_PROG_TYPE_SOCKET_FILTER, .insns = insns, .count = count };
 
 	return ebpf_probe_verdict(kernel, ebpf_probe_load(kernel, &program));
 }
 
-static const struct ebpf_insn isa_v1[] = {MOV_IMM(0, 0), EXIT};
-static const struct ebpf_insn isa_v2[] = {MOV_IMM(0, 0), {.code = 0xa5, .dst = 0, .imm = 1} /* if r0 < 1 goto +0 */, EXIT};
-static const struct ebpf_insn isa_v3[] = {MOV_IMM(0, 0), {.code = 0x16, .dst = 0, .imm = 1} /* if w0 == 1 goto +0 */, EXIT};
+static const struct ebpf_insn isa_v1[] = { MOV_IMM(0, 0), EXIT };
+static const struct ebpf_insn isa_v2[] = { MOV_IMM(0, 0), { .code = 0xa5, .dst = 0, .imm = 1 } /* if r0 < 1 goto +0 */, EXIT };
+static const struct ebpf_insn isa_v3[] = { MOV_IMM(0, 0), { .code = 0x16, .dst = 0, .imm = 1 } /* if w0 == 1 goto +0 */, EXIT };
 static const struct ebpf_insn isa_v4[] = {
-        MOV_IMM(0, 7),
-        {.code = 0xbf, .dst = 0, .src = 0, .off = 8}, /* r0 = (s8)r0 */
-        {.code = 0xd7, .dst = 0, .imm = 16},          /* r0 = bswap16 r0 */
-        {.code = 0x37, .dst = 0, .off = 1, .imm = 3}, /* r0 s/= 3 */
-        {.code = 0x06},                               /* gotol +0 */
-        MOV_IMM(0, 0),
-        EXIT,
+	MOV_IMM(0, 7),
+	{ .code = 0xbf, .dst = 0, .src = 0, .off = 8 }, /* r0 = (s8)r0 */
+	{ .code = 0xd7, .dst = 0, .imm = 16 },          /* r0 = bswap16 r0 */
+	{ .code = 0x37, .dst = 0, .off = 1, .imm = 3 }, /* r0 s/= 3 */
+	{ .code = 0x06 },                               /* gotol +0 */
+	MOV_IMM(0, 0),
+	EXIT,
 };
 static const struct ebpf_insn isa_atomics[] = {
-        MOV_IMM(0, 1),
-        {.code = 0x7a, .dst = 10, .off = -8},                        /* *(u64 *)(r10 - 8) = 0 */
-        {.code = 0xdb, .dst = 10, .src = 0, .off = -8, .imm = 0x01}, /* r0 = atomic_fetch_add(r10 - 8, r0) */
-        MOV_IMM(0, 0),
-        EXIT,
+	MOV_IMM(0, 1),
+	{ .code = 0x7a, .dst = 10, .off = -8 },                        /* *(u64 *)(r10 - 8) = 0 */
+	{ .code = 0xdb, .dst = 10, .src = 0, .off = -8, .imm = 0x01 }, /* r0 = atomic_fetch_add(r10 - 8, r0) */
+	MOV_IMM(0, 0),
+	EXIT,
 };
-static const struct ebpf_insn isa_may_goto[] = {MOV_IMM(0, 0), {.code = 0xe5, .off = 1} /* may_goto +1 */, MOV_IMM(0, 0), EXIT};
+static const struct ebpf_insn isa_may_goto[] = { MOV_IMM(0, 0), { .code = 0xe5, .off = 1 } /* may_goto +1 */, MOV_IMM(0, 0), EXIT };
 static const struct ebpf_insn isa_load_acquire[] = {
-        {.code = 0x7a, .dst = 10, .off = -8},
-        {.code = 0xdb, .dst = 0, .src = 10, .off = -8, .imm = 0x100}, /* r0 = load_acquire(r10 - 8) */
-        MOV_IMM(0, 0),
-        EXIT,
+	{ .code = 0x7a, .dst = 10, .off = -8 },
+	{ .code = 0xdb, .dst = 0, .src = 10, .off = -8, .imm = 0x100 }, /* r0 = load_acquire(r10 - 8) */
+	MOV_IMM(0, 0),
+	EXIT,
 };
 static const struct ebpf_insn bounded_loop[] = {
-        MOV_IMM(0, 4),
-        ADD_IMM(0, -1),
-        {.code = 0x55, .dst = 0, .off = -2} /* if r0 != 0 goto -2 */,
-        EXIT,
+	MOV_IMM(0, 4),
+	ADD_IMM(0, -1),
+	{ .code = 0x55, .dst = 0, .off = -2 } /* if r0 != 0 goto -2 */,
+	EXIT,
 };
 
 static const struct code_row {
@@ -149,13 +149,13 @@ static const struct code_row {
 	const struct ebpf_insn *insns;
 	size_t count;
 } isa_rows[] = {
-        {"v1", "3.19", isa_v1, EBPF_COUNT(isa_v1)},
-        {"v2", "4.14", isa_v2, EBPF_COUNT(isa_v2)},
-        {"v3", "5.1", isa_v3, EBPF_COUNT(isa_v3)},
-        {"v4", "6.6", isa_v4, EBPF_COUNT(isa_v4)},
-        {"atomics", "5.12", isa_atomics, EBPF_COUNT(isa_atomics)},
-        {"may_goto", "6.9", isa_may_goto, EBPF_COUNT(isa_may_goto)},
-        {"load_acquire", "6.15", isa_load_acquire, EBPF_COUNT(isa_load_acquire)},
+	{ "v1", "3.19", isa_v1, EBPF_COUNT(isa_v1) },
+	{ "v2", "4.14", isa_v2, EBPF_COUNT(isa_v2) },
+	{ "v3", "5.1", isa_v3, EBPF_COUNT(isa_v3) },
+	{ "v4", "6.6", isa_v4, EBPF_COUNT(isa_v4) },
+	{ "atomics", "5.12", isa_atomics, EBPF_COUNT(isa_atomics) },
+	{ "may_goto", "6.9", isa_may_goto, EBPF_COUNT(isa_may_goto) },
+	{ "load_acquire", "6.15", isa_load_acquire, EBPF_COUNT(isa_load_acquire) },
 };
 
 static void isa_row(size_t index, const char **name, const char **since)
@@ -169,7 +169,7 @@ static int probe_isa(struct ebpf_kernel *kernel, size_t index)
 	return probe_code(kernel, isa_rows[index].insns, isa_rows[index].count);
 }
 
-const struct probe_group ebpf_isa_group = {"isa", EBPF_COUNT(isa_rows), isa_row, probe_isa};
+const struct probe_group ebpf_isa_group = { "isa", EBPF_COUNT(isa_rows), isa_row, probe_isa };
 
 /* One instruction more than every kernel takes. Of a process without CAP_BPF it is asked what that may load. */
 static int probe_large_programs(struct ebpf_kernel *kernel)
@@ -198,8 +198,8 @@ static const struct limit_row {
 	const char *name, *since;
 	int (*probe)(struct ebpf_kernel *kernel);
 } limit_rows[] = {
-        {"large_programs", "5.2", probe_large_programs},
-        {"bounded_loops", "5.3", probe_bounded_loops},
+	{ "large_programs", "5.2", probe_large_programs },
+	{ "bounded_loops", "5.3", probe_bounded_loops },
 };
 
 static void limit_row(size_t index, const char **name, const char **since)
@@ -213,7 +213,7 @@ static int probe_limit(struct ebpf_kernel *kernel, size_t index)
 	return limit_rows[index].probe(kernel);
 }
 
-const struct probe_group ebpf_limit_group = {"limit", EBPF_COUNT(limit_rows), limit_row, probe_limit};
+const struct probe_group ebpf_limit_group = { "limit", EBPF_COUNT(limit_rows), limit_row, probe_limit };
 
 int ebpf_kernel_instruction_limit(struct ebpf_kernel *kernel, struct ebpf_error *err)
 {

@@ -25,7 +25,7 @@ static bool has_five_parameters(uint32_t helper)
 static void batch(struct ebpf_kernel *kernel, struct kernel_calls *known, uint32_t type)
 {
 	struct ebpf_insn calls[HELPER_COUNT];
-	uint8_t answers[HELPER_COUNT] = {0};
+	uint8_t answers[HELPER_COUNT] = { 0 };
 	uint32_t numbers[HELPER_COUNT];
 	size_t count = 0;
 
@@ -51,7 +51,7 @@ static int ask(struct ebpf_kernel *kernel, struct kernel_calls *known, uint32_t 
 	int result;
 
 	if (*answer == CALL_UNKNOWN) {
-		result = ebpf_call_alone(kernel, type, (struct call){.insn = HELPER((int32_t)helper)});
+		result = ebpf_call_alone(kernel, type, (struct call){ .insn = HELPER((int32_t)helper) });
 		if (result < 0)
 			return result;
 		*answer = result ? CALL_PRESENT : CALL_ABSENT;

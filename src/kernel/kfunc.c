@@ -33,7 +33,8 @@ static int add(struct kernel_calls *known, const struct ebpf_btf *btf, uint32_t 
 	name = ebpf_strdup(func.name);
 	if (!name)
 		return -ENOMEM;
-	kfuncs[known->kfunc_count] = (struct kernel_kfunc){.name = name, .id = id, .btf_fd = btf_fd, .parameters = prototype.vlen};
+	kfuncs[known->kfunc_count] =
+	        (struct kernel_kfunc){ .name = name, .id = id, .btf_fd = btf_fd, .parameters = prototype.vlen };
 	*out = &kfuncs[known->kfunc_count++];
 	return 0;
 }
@@ -112,7 +113,8 @@ static bool any_tagged(const struct kernel_calls *known)
 static struct ebpf_insn call_of(const struct kernel_kfunc *kfunc)
 {
 	return (struct ebpf_insn){
-	        .code = 0x85, .src = BPF_PSEUDO_KFUNC_CALL, .off = kfunc->btf_fd ? 1 : 0, .imm = (int32_t)kfunc->id};
+		.code = 0x85, .src = BPF_PSEUDO_KFUNC_CALL, .off = kfunc->btf_fd ? 1 : 0, .imm = (int32_t)kfunc->id
+	};
 }
 
 /* A call of five parameters is not told from one that may not be made; and the kernel may add one that it passes by
@@ -157,7 +159,7 @@ static int ask(struct ebpf_kernel *kernel, struct kernel_kfunc *kfunc, uint32_t 
 	if (result != 1)
 		return result;
 	if (*answer == CALL_UNKNOWN) {
-		result = ebpf_call_alone(kernel, type, (struct call){.insn = call_of(kfunc), .btf_fd = kfunc->btf_fd});
+		result = ebpf_call_alone(kernel, type, (struct call){ .insn = call_of(kfunc), .btf_fd = kfunc->btf_fd });
 		if (result < 0)
 			return result;
 		*answer = result ? CALL_PRESENT : CALL_ABSENT;

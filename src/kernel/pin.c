@@ -20,10 +20,10 @@ static int kind_of(struct ebpf_kernel *kernel, int fd, enum ebpf_object_kind *ki
 		const char *word;
 		enum ebpf_object_kind kind;
 	} words[] = {
-	        /* a link has a program's words too */
-	        {"link_type:", EBPF_OBJECT_LINK},
-	        {"map_type:", EBPF_OBJECT_MAP},
-	        {"prog_type:", EBPF_OBJECT_PROGRAM},
+		/* a link has a program's words too */
+		{ "link_type:", EBPF_OBJECT_LINK },
+		{ "map_type:", EBPF_OBJECT_MAP },
+		{ "prog_type:", EBPF_OBJECT_PROGRAM },
 	};
 	char path[64], text[1024];
 	int result;

@@ -213,9 +213,9 @@ static void explain_capabilities(const struct ebpf_sys *sys, char *text, size_t 
 		int bit;
 		const char *name;
 	} wanted[] = {
-	        {CAP_BIT_BPF, "CAP_BPF"},
-	        {CAP_BIT_PERFMON, "CAP_PERFMON"},
-	        {CAP_BIT_NET_ADMIN, "CAP_NET_ADMIN"},
+		{ CAP_BIT_BPF, "CAP_BPF" },
+		{ CAP_BIT_PERFMON, "CAP_PERFMON" },
+		{ CAP_BIT_NET_ADMIN, "CAP_NET_ADMIN" },
 	};
 	char part[160] = "this process lacks CAP_SYS_ADMIN";
 	uint64_t caps;

@@ -9,34 +9,13 @@
 #include "kernel/kernel.h"
 
 /* The few instructions by number: this room stands beside asm, not on it. */
-#define MOV_IMM(reg, value)                                                                                                        \
-	{                                                                                                                          \
-		.code = 0xb7, .dst = (reg), .imm = (value)                                                                         \
-	}
-#define MOV_REG(to, from)                                                                                                          \
-	{                                                                                                                          \
-		.code = 0xbf, .dst = (to), .src = (from)                                                                           \
-	}
-#define ADD_IMM(reg, value)                                                                                                        \
-	{                                                                                                                          \
-		.code = 0x07, .dst = (reg), .imm = (value)                                                                         \
-	}
-#define STORE_IMM64(to, value)                                                                                                     \
-	{                                                                                                                          \
-		.code = 0x7a, .dst = (to), .imm = (value)                                                                          \
-	}
-#define LOAD_WIDE(reg, from, value)                                                                                                \
-	{                                                                                                                          \
-		.code = 0x18, .dst = (reg), .src = (from), .imm = (value)                                                          \
-	}
-#define HELPER(number)                                                                                                             \
-	{                                                                                                                          \
-		.code = 0x85, .imm = (number)                                                                                      \
-	}
-#define EXIT                                                                                                                       \
-	{                                                                                                                          \
-		.code = 0x95                                                                                                       \
-	}
+#define MOV_IMM(reg, value) { .code = 0xb7, .dst = (reg), .imm = (value) }
+#define MOV_REG(to, from) { .code = 0xbf, .dst = (to), .src = (from) }
+#define ADD_IMM(reg, value) { .code = 0x07, .dst = (reg), .imm = (value) }
+#define STORE_IMM64(to, value) { .code = 0x7a, .dst = (to), .imm = (value) }
+#define LOAD_WIDE(reg, from, value) { .code = 0x18, .dst = (reg), .src = (from), .imm = (value) }
+#define HELPER(number) { .code = 0x85, .imm = (number) }
+#define EXIT { .code = 0x95 }
 
 /* ENOTSUPP: the kernel's own number, which bpf(2) lets out. */
 enum { KERNEL_ENOTSUPP = 524 };

@@ -474,29 +474,6 @@ int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct e
 	return 0;
 }
 
-int ebpf_link_info_by_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_link_info *info, struct ebpf_error *err)
-{
-	struct bpf_link_info raw;
-	union bpf_attr attr;
-	int fd, result;
-
-	memset(&attr, 0, sizeof attr);
-	memset(&raw, 0, sizeof raw);
-	attr.link_id = id;
-	fd = ebpf_kernel_sys(kernel)->bpf(BPF_LINK_GET_FD_BY_ID, &attr, EBPF_ATTR_SIZE(open_flags));
-	if (fd == -ENOENT)
-		return ebpf_fail(err, ENOENT, "link: there is none with id %u", id);
-	if (fd < 0)
-		return ebpf_fail_errno(err, fd, "link: open id %u", id);
-	result = object_info(kernel, fd, &raw, sizeof raw);
-	*info = (struct ebpf_link_info){ .type = raw.type, .id = raw.id, .program_id = raw.prog_id,
-					 .attach_type = attach_type_of(&raw, EBPF_NO_ATTACH_TYPE) };
-	if (!result)
-		take_details(kernel, fd, &raw, info);
-	ebpf_kernel_sys(kernel)->close(fd);
-	return result ? ebpf_fail_errno(err, result, "link %u: info", id) : 0;
-}
-
 /* The types by the program's id: the program itself need not be ours any more. */
 int ebpf_link_btf(struct ebpf_link *link, struct ebpf_btf **out, struct ebpf_error *err)
 {

@@ -7,8 +7,8 @@
 #include "link/link.h"
 
 /* Stand in for links of a type that no kind here makes by that name. */
-#define UNMADE(type, text) [type] = {.name = text},
-static const struct ebpf_link_kind unmade[] = {BPF_LINK_TYPES(UNMADE)};
+#define UNMADE(type, text) [type] = { .name = text },
+static const struct ebpf_link_kind unmade[] = { BPF_LINK_TYPES(UNMADE) };
 
 static const struct ebpf_link_kind *kind_named(const char *name)
 {
@@ -21,9 +21,9 @@ static const struct ebpf_link_kind *kind_named(const char *name)
 static const struct ebpf_link_kind *kind_of(const struct bpf_link_info *info)
 {
 	static const char *const by_event[] = {
-	        [BPF_PERF_EVENT_UPROBE] = "uprobe",         [BPF_PERF_EVENT_URETPROBE] = "uprobe",
-	        [BPF_PERF_EVENT_KPROBE] = "kprobe",         [BPF_PERF_EVENT_KRETPROBE] = "kprobe",
-	        [BPF_PERF_EVENT_TRACEPOINT] = "tracepoint",
+		[BPF_PERF_EVENT_UPROBE] = "uprobe",         [BPF_PERF_EVENT_URETPROBE] = "uprobe",
+		[BPF_PERF_EVENT_KPROBE] = "kprobe",         [BPF_PERF_EVENT_KRETPROBE] = "kprobe",
+		[BPF_PERF_EVENT_TRACEPOINT] = "tracepoint",
 	};
 	const struct ebpf_link_kind *kind = NULL;
 
@@ -170,7 +170,7 @@ static void ask_name(struct ebpf_kernel *kernel, int fd, struct bpf_link_info *i
 static int open_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_link **out, struct ebpf_error *err)
 {
 	char name[4096] = "";
-	struct bpf_link_info info = {0};
+	struct bpf_link_info info = { 0 };
 	struct ebpf_link *link;
 	int result = get_info(kernel, fd, &info);
 
@@ -186,6 +186,7 @@ static int open_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_link **out, s
 	link->fd = fd;
 	link->interface = "link";
 	link->opened = true;
+	link->attach_type = EBPF_NO_ATTACH_TYPE;
 	ask_name(kernel, fd, &info, name, sizeof name);
 	result = describe(link, &info, name, err);
 	if (result) {

@@ -139,6 +139,20 @@ local function print_privileges(have)
   print()
 end
 
+-- What could not be known, by the reasons, of which there are few.
+local function print_unknown(unknown)
+  local by_reason = {}
+  for _, name in ipairs(sorted_keys(unknown)) do
+    local reason = unknown[name]:match "^feature '[^']*': could not find out: (.*)$" or unknown[name]
+    by_reason[reason] = by_reason[reason] or {}
+    table.insert(by_reason[reason], name)
+  end
+  for _, reason in ipairs(sorted_keys(by_reason)) do
+    print("Could not be known: " .. reason)
+    paragraph("  of", by_reason[reason])
+  end
+end
+
 local function print_report(found)
   print_group("Program types", found.program_types, "program_type")
   print_group("Map types", found.map_types, "map_type")
@@ -153,7 +167,7 @@ local function print_report(found)
   for _, name in ipairs(sorted_keys(found.kfunc_types or {})) do paragraph("  " .. name, found.kfunc_types[name]) end
   print()
   print_privileges(found.privileges)
-  for _, name in ipairs(sorted_keys(found.unknown)) do print(("unknown %s: %s"):format(name, found.unknown[name])) end
+  print_unknown(found.unknown)
 end
 
 function features.run(arguments)
