@@ -529,7 +529,7 @@ describe("a generated C header", function()
     for object in process.run "ls build/spec/bpf/*.bpf.o build/examples/*.bpf.o":gmatch "[^\n]+" do
       assert(ebpf.gen.generate({ object }, { c = path .. "/x.h", name = "x" }))
       write(path .. "/x.c", '#include "x.h"\nint main(void) { struct x *x = x_open_and_load(NULL); x_destroy(x); return !x; }\n')
-      local said, status = process.run(("unset LD_PRELOAD; cc -std=c11 -Wall -Wextra -Werror -fsyntax-only -Isrc %s/x.c"):format(path))
+      local said, status = process.run("unset LD_PRELOAD; cc -std=c11 -Wall -Wextra -Werror -fsyntax-only -Isrc " .. path .. "/x.c")
       assert.equal(0, status, object .. "\n" .. said)
       if os.execute "command -v c++ >/dev/null" then
         said, status = process.run(("unset LD_PRELOAD; c++ -x c++ -Wall -fsyntax-only -Isrc %s/x.c"):format(path))
@@ -543,10 +543,46 @@ describe("a generated C header", function()
     local _, err = gen(("%s %s --c %s/x.h --record 'plain=struct point'"):format(types, foreign, path))
     assert.equal("", err)
     local text = read(path .. "/x.h")
-    assert.matches("#if __BYTE_ORDER__ == __ORDER_%u+_ENDIAN__\n.*#elif __BYTE_ORDER__ == __ORDER_%u+_ENDIAN__\n.*#else\n#error", text)
+    assert.matches("#if __BYTE_ORDER__ == __ORDER_%u+_ENDIAN__\n.*#elif __BYTE_ORDER__ == __ORDER_%u+_ENDIAN__\n.*#else\n#error",
+      text)
     assert.matches('ebpf_map_spec_set_value_type(ebpf_spec_find_map(skel->spec, "plain")', text, 1, true)
     gen(("%s %s --c %s/y.h --record 'plain=struct point'"):format(types, foreign, path))
     assert.equal(text, read(path .. "/y.h"))
+  end)
+end)
+
+describe("what an object says", function()
+  it("stays out of the code that is made of it", function()
+    need.command "clang"
+    local path = folder()
+    write(path .. "/odd.bpf.c", [[
+      __attribute__((section("socket\nerror(1) --[[ ] */ #error"), used)) int f(void *c) { return 0; }
+      int v __attribute__((btf_decl_tag("doc: a\nerror(2) */ #error")));
+      struct { int value; } odd __asm__("odd\nerror(3) \" */") __attribute__((section(".data"))) = {};
+    ]])
+    local _, err, status = gen("odd.bpf.c -o odd.lua --c odd.h", path)
+    assert.equal("", err)
+    assert.equal(0, status)
+    local odd = dofile(path .. "/odd.lua")
+    assert.equal('odd\nerror(3) " */', odd.variables['odd\nerror(3) " */'])
+    assert.is_truthy(odd.spec().variables['odd\nerror(3) " */'])
+    annotations.read(read(path .. "/odd.lua"):gsub('%-%-%-@field %["[^\n]*\n', ""))
+    need.command "cc"
+    write(path .. "/odd.c", '#include "odd.h"\nint main(void) { return 0; }\n')
+    local said, failed = process.run("unset LD_PRELOAD; cc -Wall -Wextra -Werror -fsyntax-only -Isrc " .. path .. "/odd.c")
+    assert.equal(0, failed, said)
+  end)
+
+  it("may be little: no types, no maps, no variables", function()
+    need.command "clang"
+    local path = folder()
+    write(path .. "/bare.c", "__attribute__((section(\"socket\"), used)) int f(void *c) { return 0; } int x = 3;\n")
+    process.run("unset LD_PRELOAD; clang -O2 -target bpf -c " .. path .. "/bare.c -o " .. path .. "/bare.o")
+    local _, err = gen("bare.o -o bare.lua --c bare.h", path)
+    assert.equal("", err)
+    assert.same({ f = "f" }, dofile(path .. "/bare.lua").programs)
+    _, err = gen("bare.o -o bare.lua --type 'struct x'", path)
+    assert.matches("the object has no BTF %(compile it with clang %-g%)", err)
   end)
 end)
 
@@ -584,7 +620,8 @@ describe("ebpf gen says what is wrong", function()
     refuses(types .. " -o DIR/x.lua --name end", "name 'end': it cannot be a module's")
     refuses(types .. " -o DIR/x.lua --name a-b", "name 'a%-b'")
     refuses(types .. " -o DIR/x.lua --name ebpf", "name 'ebpf'")
-    refuses(types .. " -o DIR/x.lua --type 'struct nothing'", "type 'struct nothing': it is not in the object's BTF %(is it of local")
+    refuses(types .. " -o DIR/x.lua --type 'struct nothing'",
+      "type 'struct nothing': it is not in the object's BTF %(is it of local")
     refuses(types .. " -o DIR/x.lua --record 'runs=struct event'", "there is no ring or perf buffer 'runs'")
     refuses(types .. " -o DIR/x.lua --record 'plain=struct nothing'", "type 'struct nothing': it is not in the object's BTF")
     refuses(types .. " -o DIR/x.lua --record plain", "MAP=TYPE expected")
@@ -593,8 +630,25 @@ describe("ebpf gen says what is wrong", function()
   it("of where to write", function()
     refuses(types, "where to")
     refuses(types .. " -o DIR/no/such/x.lua", "output '.*/no/such/x.lua': No such file or directory")
-    refuses(types .. " -o DIR/x.lua --deps DIR/no/such/x.d", "output '.*/no/such/x.d'") -- and the module is gone again
+    refuses(types .. " -o DIR/x.lua --deps DIR/no/such/x.d", "output '.*/no/such/x.d'") -- nor the module that came before
+    refuses(types .. " -o DIR", "Is a directory")
     assert.has_error(function() ebpf.gen.generate({ types }, { output = "x", outptu = "y" }) end)
+  end)
+end)
+
+describe("ebpf gen writes", function()
+  it("to where a symbolic link leads, and to what is no plain file", function()
+    local path = folder()
+    write(path .. "/real.lua", "old")
+    assert(os.execute(("ln -s real.lua %s/link.lua"):format(path)))
+    local _, err = gen(types .. " -o " .. path .. "/link.lua")
+    assert.equal("", err)
+    assert.matches("^%-%-%- gen_types: generated", read(path .. "/real.lua"))
+    assert.equal("link.lua\nreal.lua\n", process.run("ls " .. path))
+    local out = gen(types .. " -o /dev/stdout")
+    assert.matches("^%-%-%- gen_types: generated.*\nreturn embedded.module", out)
+    gen(types .. " -o /dev/null")
+    assert(os.execute "test -c /dev/null")
   end)
 end)
 

@@ -2,6 +2,16 @@
 -- object, its types as C, a struct with its maps, programs and links by name, and typed access to its variables and maps.
 local header = {}
 
+-- C names of C things; those of functions' own static variables ("counter.1") are no identifiers, and an object may say anything.
+local function identifier(name) return (name:gsub("[^%w_]", "_")) end
+
+local function literal(text)
+  return '"' .. text:gsub('[^%w _%.%-%$%*%[%]/:]', function(c) return ("\\%03o"):format(c:byte()) end) .. '"'
+end
+
+-- What an anonymous type of a map or variable is called.
+local function own_name(model, part, what) return ("%s_%s_%s"):format(model.name, identifier(part.name), what) end
+
 -- -- types --
 
 -- What is passed by value. A pointer of a BPF program is 64 bits on every machine and means nothing here: a number.
@@ -43,16 +53,16 @@ local function typed_parts(model)
   local parts = {}
   for _, map in ipairs(model.maps) do
     if map.key and map.key_type then
-      parts[#parts + 1] = { value = map.key, type = map.key_type, own = ("%s_%s_key"):format(model.name, map.name) }
+      parts[#parts + 1] = { value = map.key, type = map.key_type, own = own_name(model, map, "key") }
     end
     local value = map.record or map.value
     if value and map.value_type then
-      parts[#parts + 1] = { value = value, type = map.value_type, own = ("%s_%s_value"):format(model.name, map.name) }
+      parts[#parts + 1] = { value = value, type = map.value_type, own = own_name(model, map, "value") }
     end
   end
   for _, variable in ipairs(model.variables) do
     if variable.value_type then
-      parts[#parts + 1] = { value = variable.value, type = variable.value_type, own = ("%s_%s_value"):format(model.name, variable.name) }
+      parts[#parts + 1] = { value = variable.value, type = variable.value_type, own = own_name(model, variable, "value") }
     end
   end
   return parts
@@ -134,11 +144,8 @@ local function comment(...)
     local part = select(i, ...)
     if part and part ~= "" then parts[#parts + 1] = part end
   end
-  return (table.concat(parts, ": "):gsub("%*/", "* /"))
+  return (table.concat(parts, ": "):gsub("%c", " "):gsub("%*/", "* /"):gsub("/%*", "/ *"))
 end
-
--- C names of C things; only those of functions' own static variables ("counter.1") are no identifiers.
-local function identifier(name) return (name:gsub("[^%w_]", "_")) end
 
 -- A struct with a pointer for each part of a kind, or nothing; names for the table that finds them.
 local function parts_text(model, kind, type, rows, note)
@@ -153,7 +160,7 @@ end
 
 local function names_text(model, kind, rows)
   local names = {}
-  for i, row in ipairs(rows) do names[i] = ("%q"):format(row.name) end
+  for i, row in ipairs(rows) do names[i] = literal(row.name) end
   return ("static const char *const %s_%s_names[] = { %s };"):format(model.name, kind, table.concat(names, ", "))
 end
 
@@ -365,7 +372,7 @@ local function variables_text(model)
   if #model.variables == 0 then return "" end
   local lines = { fill(variable_text, { name = model.name }) }
   for i, variable in ipairs(model.variables) do
-    local how = passing(model, variable.value, variable.value_type, ("%s_%s_value"):format(model.name, variable.name))
+    local how = passing(model, variable.value, variable.value_type, own_name(model, variable, "value"))
     lines[#lines + 1] = fill(accessor_text, {
       name = model.name, variable = identifier(variable.name), get = how.get, set = how.set, index = i - 1, size = variable.size,
       value = how.by == "value" and "&value" or "value",
@@ -382,8 +389,8 @@ local function maps_text(model)
   local without = { prog_array = true, array_of_maps = true, hash_of_maps = true }
   for _, map in ipairs(model.maps) do
     if map.key and map.value and not map.is_percpu and not without[map.type] then
-      local key = passing(model, map.key, map.key_type, ("%s_%s_key"):format(model.name, map.name))
-      local value = passing(model, map.value, map.value_type, ("%s_%s_value"):format(model.name, map.name))
+      local key = passing(model, map.key, map.key_type, own_name(model, map, "key"))
+      local value = passing(model, map.value, map.value_type, own_name(model, map, "value"))
       lines[#lines + 1] = fill(map_text, {
         name = model.name, map = identifier(map.name), get = value.get, set = value.set,
         value = value.by == "value" and "&value" or "value",
@@ -400,8 +407,8 @@ local function records_text(model)
   for name in pairs(model.records) do names[#names + 1] = name end
   table.sort(names)
   for _, name in ipairs(names) do
-    text = text .. (" ||\n\t    ebpf_map_spec_set_value_type(ebpf_spec_find_map(skel->spec, %q),\n\t\t"
-      .. "(uint32_t)ebpf_btf_find(skel->spec->btf, %q), err) < 0"):format(name, model.records[name])
+    text = text .. (" ||\n\t    ebpf_map_spec_set_value_type(ebpf_spec_find_map(skel->spec, %s),\n\t\t"
+      .. "(uint32_t)ebpf_btf_find(skel->spec->btf, %s), err) < 0"):format(literal(name), literal(model.records[name]))
   end
   return text
 end
@@ -469,7 +476,7 @@ local types_text = [[
 
 --- The text. objects and source as of a Lua module.
 function header.text(model, objects, source)
-  local values = { name = model.name, source = source, guard = model.name:upper() }
+  local values = { name = model.name, source = comment(source), guard = model.name:upper() }
   local parts = { fill(head_text, values) }
   local types, sizes = definitions(model)
   if types ~= "" then
