@@ -481,9 +481,9 @@ function header.text(model, objects, source)
   local types, sizes = definitions(model)
   if types ~= "" then
     parts[#parts + 1] = fill(types_text, { guard = values.guard, types = types, sizes = sizes })
-    local own = own_types(model)
-    if own ~= "" then parts[#parts + 1] = own .. "\n" end
   end
+  local own = own_types(model)
+  if own ~= "" then parts[#parts + 1] = "\n/* types that have no name in the source */\n" .. own .. "\n" end
   parts[#parts + 1] = "\n/* -- the object -- */\n\n" .. object_text(model, objects) .. "\n"
   parts[#parts + 1] = "\n/* -- the skeleton -- */\n\n" .. skeleton_text(model) .. "\n\n" .. functions_text(model) .. "\n"
   for _, text in ipairs { variables_text(model), maps_text(model) } do
