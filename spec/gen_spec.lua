@@ -207,6 +207,9 @@ describe("what an editor is told", function()
     assert.equal("gen_types.event.inner", told.classes["gen_types.event"].by_name.inner.type)
     assert.equal("fun(self: ebpf.Loop, map: gen_types.map.events, fn: fun(record: gen_types.event), options?: table): "
       .. "ebpf.Source?, ebpf.Error?, integer?", told.classes["ebpf.Loop"].by_name.on.type)
+    assert.equal("fun(map: gen_types.map.events, options?: table): gen_types.ring.events?, ebpf.Error?, integer?",
+      told.classes.ebpf.by_name.ringbuf.type)
+    assert.matches("fn: fun%(record: gen_types.event%)", told.classes["gen_types.ring.events"].by_name.consume.type)
     assert.equal("gen_types.totals_value", told.classes["gen_types.map.totals"].by_name.get.type:match "%): ([%w_%.]+)%?")
     assert.equal("gen_types.Collection?, ebpf.Error?, integer?", told.classes["gen_types.Spec"].by_name.load.type:match "%): (.*)$")
   end)
@@ -227,9 +230,11 @@ describe("what an editor is told", function()
     local coll <close> = assert(ebpf.load(types))
     local spec <close> = assert(ebpf.spec(types))
     local loop <close> = ebpf.loop()
+    local ring <close> = assert(ebpf.ringbuf(coll.maps.events))
+    for _, field in ipairs(meta.classes.ebpf.fields) do assert.is_not_nil(ebpf[field.name], field.name) end
     for class, handle in pairs {
       Map = coll.maps.runs, Program = coll.programs.run, Variable = coll.variables.sum, Collection = coll, MapSpec = spec.maps.runs,
-      ProgramSpec = spec.programs.run, Spec = spec, Loop = loop,
+      ProgramSpec = spec.programs.run, Spec = spec, Loop = loop, Ring = ring,
     } do
       for _, field in ipairs(meta.classes["ebpf." .. class].fields) do
         local ok, value

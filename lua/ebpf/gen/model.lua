@@ -47,7 +47,7 @@ local function own_names(spec)
   local names = {}
   local own = "Maps Programs Variables MapSpecs ProgramSpecs Values Collection Spec Options"
   for name in own:gmatch "%a+" do names[name] = true end
-  for name in pairs(spec.maps) do names["map." .. name] = true end
+  for name in pairs(spec.maps) do names["map." .. name], names["ring." .. name] = true, true end
   for name in pairs(spec.variables) do names["variable." .. name] = true end
   return names
 end

@@ -178,17 +178,29 @@ end
 
 -- An editor that knows which map is read knows what the function gets.
 local function add_records(out, model)
-  local prefix, first = model.name, true
+  local prefix, maps = model.name, {}
   for _, map in ipairs(model.maps) do
-    if map.record then
-      if first then
-        out("")
-        out("---@class ebpf.Loop")
-        first = false
-      end
-      out("---@field on fun(self: ebpf.Loop, map: %s.map.%s, fn: fun(record: %s), options?: table): %s", prefix, word(map.name),
-        lua_type(prefix, map.record), "ebpf.Source?, ebpf.Error?, integer?")
-    end
+    if map.record then maps[#maps + 1] = map end
+  end
+  if #maps == 0 then return end
+  out("")
+  out("---@class ebpf.Loop")
+  for _, map in ipairs(maps) do
+    out("---@field on fun(self: ebpf.Loop, map: %s.map.%s, fn: fun(record: %s), options?: table): %s", prefix,
+      word(map.name), lua_type(prefix, map.record), "ebpf.Source?, ebpf.Error?, integer?")
+  end
+  for _, map in ipairs(maps) do
+    local class, record = ("%s.ring.%s"):format(prefix, word(map.name)), lua_type(prefix, map.record)
+    out("")
+    out("---@class %s: ebpf.Ring", class)
+    out("---@field records fun(self: %s, options?: table): fun(): %s", class, record)
+    out("---@field consume fun(self: %s, fn: fun(record: %s), limit?: integer): integer?, ebpf.Error?, integer?", class, record)
+  end
+  out("")
+  out("---@class ebpf")
+  for _, map in ipairs(maps) do
+    out("---@field ringbuf fun(map: %s.map.%s, options?: table): %s.ring.%s?, ebpf.Error?, integer?", prefix, word(map.name),
+      prefix, word(map.name))
   end
 end
 
