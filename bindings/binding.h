@@ -66,6 +66,7 @@ int binding_tostring(lua_State *L, const char *class_name, const char *text);
 #define CLASS_BLOCK "ebpf.block"
 #define CLASS_BTF "ebpf.btf"
 #define CLASS_BTF_BUILDER "ebpf.btf_builder"
+#define CLASS_BTF_OBJECT "ebpf.btf_object"
 #define CLASS_COLLECTION "ebpf.collection"
 #define CLASS_ERROR "ebpf.error"
 #define CLASS_KERNEL "ebpf.kernel"
@@ -105,7 +106,9 @@ void binding_open_loop(lua_State *L);
 void binding_open_asm(lua_State *L);
 void binding_open_btf(lua_State *L);
 void binding_open_btf_text(lua_State *L);
+void binding_open_type(lua_State *L);
 void binding_open_btf_build(lua_State *L);
+void binding_open_btf_object(lua_State *L);
 
 /* A handle of CLASS_BLOCK (asm.c) holds a finished block; who consumes the block stores NULL in the handle. */
 
@@ -119,6 +122,8 @@ struct ebpf_link **binding_new_link(lua_State *L, int parent);
 /* Pushes a handle on types, with a reference of its own; nil for NULL. */
 void binding_push_btf(lua_State *L, struct ebpf_btf *btf);
 struct ebpf_btf *binding_check_btf(lua_State *L, int index);
+/* btf:load() -> an object in the kernel (btf_object.c) */
+int binding_btf_load(lua_State *L);
 /* Pushes a closed handle, whose types are then stored in *handle: one reference that it owns. */
 struct ebpf_btf **binding_new_btf(lua_State *L);
 /* The type at `index`: an id, a C name or a type object of these types. -1 with binding_error() filled when there is no such name; raises
@@ -164,8 +169,9 @@ uint32_t binding_to_enum(lua_State *L, int index, enum ebpf_enum which, const ch
 void binding_push_enum(lua_State *L, enum ebpf_enum which, uint32_t value);
 /* The attach type's name, or nil for a program that has none. */
 void binding_push_attach_type(lua_State *L, uint32_t program_type, uint32_t attach_type);
-/* Sets a field of the table on top of the stack. */
+/* Set a field of the table on top of the stack. */
 void binding_set_integer(lua_State *L, const char *name, uint64_t value);
+void binding_set_string(lua_State *L, const char *name, const char *text);
 /* Seconds (integer or float) in nanoseconds; raises for negative or absurd ones. */
 uint64_t binding_to_seconds(lua_State *L, int index, const char *what);
 /* The same in milliseconds for a wait, rounded up; nil = -1 (for ever). */

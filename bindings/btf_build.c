@@ -1,5 +1,5 @@
-/* btf_build.c -- BTF in the making. A type comes as a table with the fields of struct ebpf_btf_description; names of types, natural layouts and what
- * else is convenient are lua/ebpf/btf_builder.lua's. */
+/* btf_build.c -- BTF in the making. A type comes as a table with the fields of struct ebpf_btf_description; names of types,
+ * natural layouts and what else is convenient are lua/ebpf/btf_builder.lua's. */
 #include <string.h>
 
 #include "binding.h"
@@ -53,7 +53,8 @@ static uint32_t get_u32(lua_State *L, int index, const char *name)
 	return (uint32_t)get_value(L, index, name, 0, UINT32_MAX);
 }
 
-/* Fills description.parts from the list `parts` of the table at `index`: memory of a userdata, left on the stack, as are the names. */
+/* Fills description.parts from the list `parts` of the table at `index`: memory of a userdata, left on the stack, as are the
+ * names. */
 static void get_parts(lua_State *L, int index, struct ebpf_btf_description *type)
 {
 	if (lua_getfield(L, index, "parts") == LUA_TNIL)

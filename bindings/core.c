@@ -217,5 +217,6 @@ int luaopen_ebpf_core(lua_State *L)
 	binding_open_btf(L);
 	binding_open_btf_text(L);
 	binding_open_btf_build(L);
+	binding_open_btf_object(L);
 	return 1;
 }

@@ -79,6 +79,12 @@ void binding_set_integer(lua_State *L, const char *name, uint64_t value)
 	lua_setfield(L, -2, name);
 }
 
+void binding_set_string(lua_State *L, const char *name, const char *text)
+{
+	lua_pushstring(L, text);
+	lua_setfield(L, -2, name);
+}
+
 /* Pushes the option; false (and nothing pushed) when it is not given. */
 static bool push_option(lua_State *L, int index, const char *name)
 {

@@ -178,3 +178,41 @@ describe("btf:dedup", function()
     os.remove(oracle)
   end)
 end)
+
+describe("ebpf.btf.minimize", function()
+  local objects = { "build/spec/bpf/load_many.bpf.o", "build/spec/bpf/load_tiny.bpf.o", "build/spec/bpf/load_types.bpf.o" }
+
+  it("keeps what relocations need: such a file does for loading", function()
+    need { kernel = "5.4", "vmlinux_btf" }
+    local specs = {}
+    for i, path in ipairs(objects) do specs[i] = assert(ebpf.spec(path)) end
+    local small = assert(ebpf.btf.minimize(assert(ebpf.btf.vmlinux()), specs))
+    assert.is_true(#small > 0 and #small < 200)
+    local path = os.tmpname()
+    local file = assert(io.open(path, "wb"))
+    file:write(small:bytes())
+    file:close()
+    assert(specs[2]:load { btf = path }):close()
+    os.remove(path)
+    assert.has_error(function() ebpf.btf.minimize(small, { "no spec" }) end)
+  end)
+
+  it("is byte for byte what bpftool makes", function()
+    need { kernel = "5.4", "vmlinux_btf" }
+    need.command "bpftool"
+    local ours, theirs = os.tmpname(), os.tmpname()
+    local files = table.concat(objects, " ")
+    local output, status = process.run(("bpftool gen min_core_btf /sys/kernel/btf/vmlinux %s %s"):format(theirs, files))
+    assert.equal(0, status, output)
+    output, status = process.run(("build/ebpf btf min vmlinux %s %s --json"):format(ours, files))
+    assert.equal(0, status, output)
+    assert.equal(0, select(2, process.run(("cmp %s %s"):format(ours, theirs))))
+    local document = require "dkjson".decode(output)
+    assert.equal(#assert(ebpf.btf.read(ours)), document.types)
+    os.remove(ours)
+    os.remove(theirs)
+    output, status = process.run(("build/ebpf btf min vmlinux /no/such/folder/x %s"):format(files))
+    assert.equal(1, status)
+    assert.matches("/no/such/folder/x", output)
+  end)
+end)

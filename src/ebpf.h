@@ -268,6 +268,24 @@ EBPF_API int ebpf_btf_print_declaration(const struct ebpf_btf *btf, uint32_t id,
 EBPF_API int ebpf_btf_print_raw(const struct ebpf_btf *btf, const uint32_t *ids, size_t count, bool json, ebpf_write_fn write,
 				void *context, struct ebpf_error *err);
 
+/* BTF objects in the kernel: vmlinux, its modules, and what programs and maps were loaded with. 4.18; listing needs CAP_SYS_ADMIN. */
+struct ebpf_btf_info {
+	uint32_t id, size;     /* bytes */
+	bool is_kernel;        /* vmlinux or a module; 5.11 */
+	char name[64];         /* "vmlinux", the module's, or "" */
+};
+/* The one with the least id above `after`: 1, or 0 when there is none. */
+EBPF_API int ebpf_kernel_btf_next(struct ebpf_kernel *kernel, uint32_t after, struct ebpf_btf_info *info, struct ebpf_error *err);
+/* The types of one by its id: a new reference. Those of a module are split on vmlinux. */
+EBPF_API int ebpf_kernel_btf_by_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_btf **out, struct ebpf_error *err);
+/* Loads types into the kernel, which checks them; kinds that it lacks are replaced. EINVAL comes with the kernel's log. They stay as long as the
+ * object, or a program or map that was made with it. */
+struct ebpf_btf_object;
+EBPF_API int ebpf_btf_load(struct ebpf_kernel *kernel, const struct ebpf_btf *btf, struct ebpf_btf_object **out, struct ebpf_error *err);
+EBPF_API void ebpf_btf_object_close(struct ebpf_btf_object *object);
+EBPF_API int ebpf_btf_object_fd(const struct ebpf_btf_object *object);
+EBPF_API int ebpf_btf_object_info(const struct ebpf_btf_object *object, struct ebpf_btf_info *info, struct ebpf_error *err);
+
 /* How bytes of a type are laid out: a tree, made once per type and walked for each value. It holds copies of
  * all names, so it outlives the BTF that it was made from. Nodes belong to the root; a type that occurs twice may be one node that
  * is referred to twice. All that a node covers lies inside of its parent, no node contains itself, the depth is at most 33, and
@@ -500,6 +518,11 @@ EBPF_API int ebpf_map_spec_set_value_type(struct ebpf_map_spec *map, uint32_t ty
 /* Where a variable's initial bytes are (variable->size of them, in the object's byte order), for reading and writing; NULL when out of
  * memory, or when its map was made too small for it. Valid until the map is resized. */
 EBPF_API void *ebpf_variable_spec_data(struct ebpf_variable_spec *variable);
+
+/* The types of a target kernel that the CO-RE relocations of these objects look at, and no others: for kernels that have no BTF themselves. Loaded with
+ * them (btf_path), an object becomes what it would with the whole, but for the numbers of types. EINVAL as loading, for a relocation that is ambiguous. */
+EBPF_API int ebpf_btf_minimize(struct ebpf_btf *target, struct ebpf_spec *const *specs, size_t count, struct ebpf_btf **out,
+			       struct ebpf_error *err);
 
 /* ---- Collection: what was loaded ------------------------------------------------------------------- */
 

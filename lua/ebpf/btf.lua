@@ -22,6 +22,14 @@ end
 btf.vmlinux = core.btf_vmlinux
 btf.module = core.btf_module
 
+--- What the kernel has loaded: { { id =, size =, kernel = true or false, name = "vmlinux" }, ... }; the types of one by its id.
+btf.list = core.btf_list
+btf.open = core.btf_open
+
+--- ebpf.btf.minimize(target, { spec, ... }): the types of a target kernel that the CO-RE relocations of these objects look at,
+-- and no others: saved to a file, they are the `btf` option of loading where a kernel has none.
+btf.minimize = core.btf_minimize
+
 --- ebpf.btf.new { base = btf }: a builder (btf_builder.lua).
 function btf.new(options) return require "ebpf.btf_builder".new(options) end
 

@@ -1,6 +1,6 @@
---- Types as annotations for an editor (LuaCATS): what maps and records of these types look like in Lua. A class for each struct and union,
--- members of anonymous ones lifted into it, and an `---@enum` with the table of its values for each enum. The text is a Lua module, too:
--- required, it gives the tables of the enums.
+--- Types as annotations for an editor (LuaCATS): what maps and records of these types look like in Lua. A class for each struct and
+-- union, members of anonymous ones lifted into it, and an `---@enum` with the table of its values for each enum. The text is a Lua
+-- module, too: required, it gives the tables of the enums.
 local classes = {}
 
 local keywords = {}

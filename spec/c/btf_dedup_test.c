@@ -1,4 +1,5 @@
-/* btf_dedup_test.c -- each type once: cycles, declarations, split BTF, either byte order, long chains, and what cannot be told apart. */
+/* btf_dedup_test.c -- each type once: cycles, declarations, split BTF, either byte order, long chains, and what cannot be told
+ * apart. */
 #include "btf_walk.h"
 #include "btf_writer.h"
 #include "test.h"
@@ -127,6 +128,14 @@ static int64_t add(struct ebpf_btf_builder *builder, struct ebpf_btf_description
 	return ebpf_btf_builder_add_type(builder, &type, &err);
 }
 
+/* struct s { <type> member; } */
+static void add_struct(struct ebpf_btf_builder *builder, int64_t type)
+{
+	struct ebpf_btf_part member = {.name = "member", .type = type};
+	add(builder, (struct ebpf_btf_description){
+	                     .kind = BTF_KIND_STRUCT, .name = "s", .size = 8, .parts = &member, .part_count = 1});
+}
+
 /* Twice a chain of 200000 pointers: no stack of ours is as deep. */
 static void test_chain(void)
 {
@@ -135,8 +144,7 @@ static void test_chain(void)
 		int64_t last = add(builder, (struct ebpf_btf_description){.kind = BTF_KIND_INT, .name = "int", .size = 4});
 		for (int j = 0; j < 200000; j++)
 			last = add(builder, (struct ebpf_btf_description){.kind = BTF_KIND_PTR, .type = last});
-		struct ebpf_btf_part member = {.name = "p", .type = last};
-		add(builder, (struct ebpf_btf_description){.kind = BTF_KIND_STRUCT, .name = "s", .size = 8, .parts = &member, .part_count = 1});
+		add_struct(builder, last);
 	}
 	struct ebpf_btf *btf = NULL;
 	CHECK_INT(ebpf_btf_builder_read(builder, &btf, &err), 0);
@@ -163,9 +171,9 @@ static void test_refused(void)
 	for (uint32_t i = 0; i < 4000; i++) {
 		int64_t array = ebpf_btf_builder_reserve(builder, &err);
 		int64_t integer = add(builder, (struct ebpf_btf_description){.kind = BTF_KIND_INT, .name = "int", .size = 4});
-		add(builder, (struct ebpf_btf_description){.kind = BTF_KIND_ARRAY, .id = array, .type = integer, .index = integer, .count = i});
-		struct ebpf_btf_part member = {.name = "a", .type = array};
-		add(builder, (struct ebpf_btf_description){.kind = BTF_KIND_STRUCT, .name = "s", .size = 8, .parts = &member, .part_count = 1});
+		add(builder, (struct ebpf_btf_description){
+		                     .kind = BTF_KIND_ARRAY, .id = array, .type = integer, .index = integer, .count = i});
+		add_struct(builder, array);
 	}
 	CHECK_INT(ebpf_btf_builder_read(builder, &btf, &err), 0);
 	int result = ebpf_btf_dedup(btf, &once, &err);

@@ -1,7 +1,7 @@
 /* btf_dedup_fuzz.c -- libFuzzer: any bytes as BTF, joined with itself and split on itself, each type once.
  *
- * The first byte chooses: bit 0, joined with itself; bit 1, split on it. Whatever comes out is read again, has no more types than what went in, and
- * stays as it is when it is deduplicated once more. */
+ * The first byte chooses: bit 0, joined with itself; bit 1, split on it. Whatever comes out is read again, has no more types
+ * than what went in, and stays as it is when it is deduplicated once more. */
 #include <stdlib.h>
 
 #include "btf/btf.h"

@@ -72,6 +72,37 @@ static void relocate(struct ebpf_core *core, struct ebpf_function *function, siz
 	ebpf_error_clear(&err);
 }
 
+/* What the relocations need of the target does as well as all of it, but for the ids of types. */
+static void minimize(struct ebpf_btf *local, struct ebpf_btf *target, struct ebpf_function *function, size_t count)
+{
+	struct ebpf_function *functions[] = { function };
+	struct ebpf_spec_impl impl = { .public = { .name = (char *)"s", .btf = local }, .functions = functions, .function_count = 1 };
+	struct ebpf_spec *spec = &impl.public;
+	struct ebpf_btf *small = NULL, *targets[2] = { target };
+	struct ebpf_insn insns[2][INSNS];
+	int codes[2];
+
+	function->relo_count = count;
+	for (size_t i = 0; i < count; i++)
+		if (function->relos[i].kind == CORE_TYPE_ID_TARGET)
+			function->relos[i].kind = CORE_TYPE_EXISTS;
+	if (ebpf_btf_minimize(target, &spec, 1, &small, NULL))
+		return;
+	targets[1] = small;
+	for (int i = 0; i < 2; i++) {
+		struct ebpf_core *core = NULL;
+
+		if (ebpf_core_new(NULL, local, targets[i], &core, NULL))
+			abort();
+		memcpy(insns[i], function->insns, sizeof insns[i]);
+		codes[i] = ebpf_core_relocate(core, function, insns[i], NULL);
+		ebpf_core_free(core);
+	}
+	if (codes[0] != codes[1] || (!codes[0] && memcmp(insns[0], insns[1], sizeof insns[0])))
+		abort();
+	ebpf_btf_free(small);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ebpf_spec_relo relos[RELOS];
@@ -96,6 +127,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		relocate(core, &function, read_relos(data + 2, count, local, relos));
 	}
 	ebpf_core_free(core);
+	if (core)
+		minimize(local, target, &function, count);
 	ebpf_btf_free(target);
 	ebpf_btf_free(local);
 	return 0;

@@ -68,6 +68,8 @@ struct ebpf_table {
 	size_t capacity, count;
 };
 int ebpf_table_set(struct ebpf_table *table, const char *key, uint64_t value); /* -ENOMEM; replaces */
+/* Where the key's value is, 0 for a key that is new; good until the table is written again. NULL when out of memory. */
+uint64_t *ebpf_table_at(struct ebpf_table *table, const char *key);
 bool ebpf_table_get(const struct ebpf_table *table, const char *key, uint64_t *value);
 void ebpf_table_free(struct ebpf_table *table);
 

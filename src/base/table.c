@@ -56,13 +56,13 @@ static int grow(struct ebpf_table *table)
 	return 0;
 }
 
-int ebpf_table_set(struct ebpf_table *table, const char *key, uint64_t value)
+uint64_t *ebpf_table_at(struct ebpf_table *table, const char *key)
 {
 	struct ebpf_table_slot *slot;
 	uint64_t hash;
 
 	if (table->count >= table->capacity / 2 && grow(table) < 0)
-		return -ENOMEM;
+		return NULL;
 	hash = hash_of(table->slots, key);
 	slot = find(table->slots, table->capacity, key, hash);
 	if (!slot->key) {
@@ -70,7 +70,16 @@ int ebpf_table_set(struct ebpf_table *table, const char *key, uint64_t value)
 		slot->hash = hash;
 		table->count++;
 	}
-	slot->value = value;
+	return &slot->value;
+}
+
+int ebpf_table_set(struct ebpf_table *table, const char *key, uint64_t value)
+{
+	uint64_t *slot = ebpf_table_at(table, key);
+
+	if (!slot)
+		return -ENOMEM;
+	*slot = value;
 	return 0;
 }
 

@@ -164,4 +164,17 @@ int64_t ebpf_btf_builder_add_int(struct ebpf_btf_builder *builder, const char *n
 int64_t ebpf_btf_builder_add_func(struct ebpf_btf_builder *builder, const char *name, uint32_t return_type,
                                   const struct ebpf_param *params, uint32_t count, uint32_t linkage);
 
+/* -- subsets (subset.c): some of the types, and of their members -- */
+
+/* References to types that are not in it become void, except that nothing refers to a member that is not there. */
+struct ebpf_btf_subset;
+struct ebpf_btf_subset *ebpf_btf_subset_new(struct ebpf_btf *btf); /* referenced; NULL without memory */
+void ebpf_btf_subset_free(struct ebpf_btf_subset *subset);
+void ebpf_btf_subset_add(struct ebpf_btf_subset *subset, uint32_t id);
+bool ebpf_btf_subset_has(const struct ebpf_btf_subset *subset, uint32_t id);
+/* -ENOMEM; the struct itself is added as well. */
+int ebpf_btf_subset_add_member(struct ebpf_btf_subset *subset, uint32_t id, uint32_t index);
+/* The types in their order, in the byte order that they have; never split, whatever they were. */
+int ebpf_btf_subset_read(struct ebpf_btf_subset *subset, struct ebpf_btf **out, struct ebpf_error *err);
+
 #endif

@@ -242,9 +242,20 @@ uint32_t btf_mention(struct ebpf_btf_builder *builder, const struct ebpf_btf *bt
 		btf_builder_fail(builder, -ENOMEM);
 		return 0;
 	}
-	if (!*slot)
+	if (!*slot && !builder->subset)
 		*slot = enqueue(builder, btf_owner(btf, id), id);
 	return *slot;
+}
+
+/* Gives a type its new id, in the order of the calls, and lets it wait. */
+void btf_enqueue(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id)
+{
+	uint32_t *slot = btf_new_id(builder, btf, id);
+	uint32_t new_id = slot && !*slot && !builder->code ? enqueue(builder, btf_owner(btf, id), id) : 0;
+	if (!slot)
+		btf_builder_fail(builder, -ENOMEM);
+	else if (new_id)
+		*slot = new_id;
 }
 
 static void mention_tags(struct ebpf_btf_builder *builder, const struct ebpf_type *type)
@@ -269,8 +280,32 @@ static uint32_t placeholder(struct ebpf_btf_builder *builder)
 	return builder->placeholder;
 }
 
+static void copy_some_members(struct ebpf_btf_builder *builder, const struct ebpf_type *type)
+{
+	uint32_t count = 0;
+	bool bit_fields = false;
+	for (uint32_t i = 0; i < type->vlen; i++) {
+		if (!btf_subset_has_member(builder->subset, type, i))
+			continue;
+		count++;
+		bit_fields |= type->kind_flag && btf_extra(type, 3 * i + 2) >> 24;
+	}
+	btf_put_type(builder, type->name, type->kind, bit_fields, count, type->size);
+	for (uint32_t i = 0; i < type->vlen; i++) {
+		if (!btf_subset_has_member(builder->subset, type, i))
+			continue;
+		btf_put_name(builder, ebpf_btf_string(type->btf, btf_extra(type, 3 * i)));
+		btf_put(builder, btf_mention(builder, type->btf, btf_extra(type, 3 * i + 1)));
+		btf_put(builder, btf_extra(type, 3 * i + 2));
+	}
+}
+
 static void copy_struct(struct ebpf_btf_builder *builder, const struct ebpf_type *type)
 {
+	if (builder->subset) {
+		copy_some_members(builder, type);
+		return;
+	}
 	btf_put_type(builder, type->name, type->kind, type->kind_flag, type->vlen, type->size);
 	for (uint32_t i = 0; i < type->vlen; i++) {
 		btf_put_name(builder, ebpf_btf_string(type->btf, btf_extra(type, 3 * i)));

@@ -36,6 +36,7 @@ struct ebpf_btf_builder {
 	struct reserved *reserved;
 	size_t reserved_count, reserved_capacity;
 	struct ebpf_buffer late; /* types with reserved ids */
+	const struct ebpf_btf_subset *subset; /* the only types and members that are copied; NULL = all */
 	struct {
 		uint32_t from, to;
 	} farthest;           /* the greatest id that a type added by hand refers to, and which one that was */
@@ -60,6 +61,9 @@ void btf_put_type(struct ebpf_btf_builder *builder, const char *name, uint32_t k
 uint32_t btf_mention(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id);
 uint32_t *btf_new_id(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id);
 void btf_drain(struct ebpf_btf_builder *builder);
+void btf_enqueue(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf, uint32_t id);
+/* Whether a struct's member is in the subset (subset.c). */
+bool btf_subset_has_member(const struct ebpf_btf_subset *subset, const struct ebpf_type *type, uint32_t index);
 /* A DATASEC as it stands, from within btf_drain. */
 void btf_copy_section(struct ebpf_btf_builder *builder, const struct ebpf_type *type);
 

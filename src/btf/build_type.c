@@ -89,7 +89,9 @@ static int check_name(const struct check *check, enum name_rule rule)
 		return *name ? refuse(check, EINVAL, "this kind has no name") : 0;
 	case NAME_ANY:
 	case NAME_SECTION:
-		return is_printable(name) ? 0 : refuse(check, EINVAL, *name ? "a name of printable characters is needed" : "a name is needed");
+		if (!is_printable(name))
+			return refuse(check, EINVAL, *name ? "a name of printable characters is needed" : "a name is needed");
+		return 0;
 	case NAME_MAY_BE_WORD:
 		if (!*name)
 			return 0;
@@ -169,7 +171,8 @@ static int check_enumerator(const struct check *check, uint32_t index)
 	const struct ebpf_btf_part *part = &type->parts[index];
 	if (!part->name || !is_word(part->name))
 		return refuse_part(check, EINVAL, index, "is no identifier of C");
-	if (type->kind == BTF_KIND_ENUM && (part->value < (type->flag ? INT32_MIN : 0) || part->value > (type->flag ? INT32_MAX : UINT32_MAX)))
+	const int64_t lowest = type->flag ? INT32_MIN : 0, highest = type->flag ? INT32_MAX : UINT32_MAX;
+	if (type->kind == BTF_KIND_ENUM && (part->value < lowest || part->value > highest))
 		return refuse_part(check, ERANGE, index, "does not fit into 32 bits (signed enums say so; enum64 has more)");
 	return 0;
 }
@@ -353,7 +356,8 @@ static void put_late(struct ebpf_btf_builder *builder, struct reserved *reserved
 	builder->types = types;
 }
 
-int64_t ebpf_btf_builder_add_type(struct ebpf_btf_builder *builder, const struct ebpf_btf_description *given, struct ebpf_error *err)
+int64_t ebpf_btf_builder_add_type(struct ebpf_btf_builder *builder, const struct ebpf_btf_description *given,
+                                  struct ebpf_error *err)
 {
 	struct ebpf_btf_description type = {0};
 	memcpy(&type, given, given->size_of < sizeof(type) ? given->size_of : sizeof(type));
@@ -369,7 +373,8 @@ int64_t ebpf_btf_builder_add_type(struct ebpf_btf_builder *builder, const struct
 	if (type.id) {
 		reserved = find_reserved(builder, type.id);
 		if (!reserved || reserved->size)
-			return ebpf_fail(err, EINVAL, "BTF: %s '%.100s': type %u is not reserved for anything", check.kind, check.name, type.id);
+			return ebpf_fail(err, EINVAL, "BTF: %s '%.100s': type %u is not reserved for anything", check.kind,
+			                 check.name, type.id);
 	}
 	int64_t id = builder->code ? builder->code : type.id ? (int64_t)type.id : btf_next_id(builder);
 	if (id < 0) {

@@ -1,9 +1,9 @@
 /* dedup.c -- each type once: what several compilation units, or several joined objects, say alike.
  *
- * In this order: strings (by copying into a builder, which has each once), types without references, structs and unions (which may lead to
- * themselves: dedup_equal.c), forward declarations whose struct has a name of its own, then all that refers to others, by what it refers to. Last
- * the types that stand for themselves are moved together. Variables and sections are things, not types: each stays. Split BTF is compared with its
- * base, which is taken to have no type twice.
+ * In this order: strings (by copying into a builder, which has each once), types without references, structs and unions (which
+ * may lead to themselves: dedup_equal.c), forward declarations whose struct has a name of its own, then all that refers to
+ * others, by what it refers to. Last the types that stand for themselves are moved together. Variables and sections are things,
+ * not types: each stays. Split BTF is compared with its base, which is taken to have no type twice.
  */
 #include <stdlib.h>
 
@@ -18,7 +18,12 @@ struct record dedup_record(const struct dedup *d, uint32_t id)
 		return (struct record){.at = nothing};
 	const struct ebpf_btf *btf = btf_owner(d->btf, id);
 	const uint8_t *at = btf->types + btf->offsets[id - btf->first_id];
-	return (struct record){.at = at, .name = btf_word(at, false), .info = btf_word(at + 4, false), .third = btf_word(at + 8, false)};
+	return (struct record){
+	        .at = at,
+	        .name = btf_word(at, false),
+	        .info = btf_word(at + 4, false),
+	        .third = btf_word(at + 8, false),
+	};
 }
 
 /* An own string is never one that the base has, but the base may have one twice. */
@@ -36,39 +41,6 @@ uint32_t dedup_resolve(const struct dedup *d, uint32_t id)
 	while (dedup_is_mapped(d, id) && d->map[id] != id)
 		id = d->map[id];
 	return id;
-}
-
-bool dedup_reference(const struct record *record, uint32_t index, uint32_t *word)
-{
-	const uint32_t count = btf_info_vlen(record->info);
-	switch (record_kind(record)) {
-	case BTF_KIND_PTR:
-	case BTF_KIND_TYPEDEF:
-	case BTF_KIND_VOLATILE:
-	case BTF_KIND_CONST:
-	case BTF_KIND_RESTRICT:
-	case BTF_KIND_FUNC:
-	case BTF_KIND_VAR:
-	case BTF_KIND_DECL_TAG:
-	case BTF_KIND_TYPE_TAG:
-		*word = 2;
-		return index == 0;
-	case BTF_KIND_ARRAY:
-		*word = 4 - index; /* the type of indices first, as it is most often known */
-		return index < 2;
-	case BTF_KIND_STRUCT:
-	case BTF_KIND_UNION:
-		*word = 3 + 3 * index + 1;
-		return index < count;
-	case BTF_KIND_FUNC_PROTO:
-		*word = index ? 3 + 2 * (index - 1) + 1 : 2;
-		return index <= count;
-	case BTF_KIND_DATASEC:
-		*word = 3 + 3 * index;
-		return index < count;
-	default:
-		return false;
-	}
 }
 
 /* -- the table of types that stand for themselves -- */
@@ -93,9 +65,14 @@ static bool is_record(uint32_t kind)
 	return kind == BTF_KIND_STRUCT || kind == BTF_KIND_UNION;
 }
 
+static bool is_enum(uint32_t kind)
+{
+	return kind == BTF_KIND_ENUM || kind == BTF_KIND_ENUM64;
+}
+
 static bool is_primitive(uint32_t kind)
 {
-	return kind == BTF_KIND_INT || kind == BTF_KIND_FLOAT || kind == BTF_KIND_FWD || kind == BTF_KIND_ENUM || kind == BTF_KIND_ENUM64;
+	return kind == BTF_KIND_INT || kind == BTF_KIND_FLOAT || kind == BTF_KIND_FWD || is_enum(kind);
 }
 
 static bool is_thing(uint32_t kind)
@@ -109,7 +86,7 @@ static uint32_t hash_of(const struct dedup *d, const struct record *record)
 	const uint32_t kind = record_kind(record), count = btf_info_vlen(record->info);
 	/* Begins with where the work is done, so that no file can be made whose types all meet in one chain. */
 	uint32_t hash = mix_name(d, (uint32_t)((uintptr_t)d->map >> 4), record->name), word;
-	if (kind == BTF_KIND_ENUM || kind == BTF_KIND_ENUM64)
+	if (is_enum(kind))
 		return mix(hash, BTF_KIND_ENUM);
 	hash = mix(hash, record->info);
 	switch (kind) {
@@ -136,7 +113,7 @@ static uint32_t hash_of(const struct dedup *d, const struct record *record)
 		break;
 	}
 	for (uint32_t i = 0; dedup_reference(record, i, &word); i++)
-		hash = mix(hash, btf_word(record->at + 4 * (size_t)word, false));
+		hash = mix(hash, record_target(record, word));
 	return hash;
 }
 
@@ -159,7 +136,6 @@ static int map_primitive(struct dedup *d, uint32_t id)
 {
 	struct record record = dedup_record(d, id);
 	const uint32_t kind = record_kind(&record);
-	const bool is_enum = kind == BTF_KIND_ENUM || kind == BTF_KIND_ENUM64;
 	if (!is_primitive(kind))
 		return 0;
 	const uint32_t hash = hash_of(d, &record);
@@ -171,7 +147,7 @@ static int map_primitive(struct dedup *d, uint32_t id)
 			d->map[id] = other;
 			return 0;
 		}
-		if (!is_enum || !dedup_compatible_enum(d, &record, &canonical))
+		if (!is_enum(kind) || !dedup_compatible_enum(d, &record, &canonical))
 			continue;
 		if (!btf_info_vlen(record.info)) {
 			d->map[id] = other;
@@ -202,7 +178,8 @@ static void learn(struct dedup *d)
 		if (left_kind == BTF_KIND_FWD && right_kind != BTF_KIND_FWD)
 			d->map[candidate] = canonical;
 		/* Not all over again for each struct that this one leads to. */
-		if (is_record(left_kind) && right_kind != BTF_KIND_FWD && dedup_is_mapped(d, canonical) && !dedup_is_mapped(d, candidate))
+		if (is_record(left_kind) && right_kind != BTF_KIND_FWD && dedup_is_mapped(d, canonical) &&
+		    !dedup_is_mapped(d, candidate))
 			d->map[candidate] = canonical;
 	}
 }
@@ -277,14 +254,14 @@ static int map_referring(struct dedup *d, uint32_t id)
 	struct record record = dedup_record(d, id);
 	uint32_t word;
 	for (uint32_t i = 0; dedup_reference(&record, i, &word); i++)
-		set_word(d, &record, word, dedup_resolve(d, btf_word(record.at + 4 * (size_t)word, false)));
+		set_word(d, &record, word, dedup_resolve(d, record_target(&record, word)));
 	record = dedup_record(d, id);
 	const uint32_t hash = hash_of(d, &record);
 	for (uint32_t other = d->buckets[hash & d->mask]; other; other = d->next[other]) {
 		struct record canonical = dedup_record(d, other);
 		bool same = dedup_same_shape(d, &record, &canonical);
 		for (uint32_t i = 0; same && dedup_reference(&record, i, &word); i++)
-			same = btf_word(record.at + 4 * (size_t)word, false) == btf_word(canonical.at + 4 * (size_t)word, false);
+			same = record_target(&record, word) == record_target(&canonical, word);
 		if (++d->steps > d->limit)
 			return -E2BIG;
 		if (same) {
@@ -296,7 +273,8 @@ static int map_referring(struct dedup *d, uint32_t id)
 	return 0;
 }
 
-/* Depth first, with a stack of its own: a chain may be as long as the input. `canonical` of a pair is the next reference to look at. */
+/* Depth first, with a stack of its own: a chain may be as long as the input. `canonical` of a pair is the next reference to look
+ * at. */
 static int map_chain(struct dedup *d, uint32_t id, uint32_t *loop)
 {
 	size_t count = 0;
@@ -321,7 +299,7 @@ static int map_chain(struct dedup *d, uint32_t id, uint32_t *loop)
 		uint32_t word;
 		if (dedup_reference(&record, top->canonical, &word)) {
 			top->canonical++;
-			id = btf_word(record.at + 4 * (size_t)word, false);
+			id = record_target(&record, word);
 			continue;
 		}
 		int result = map_referring(d, top->candidate);
@@ -347,7 +325,7 @@ static int move_together(struct dedup *d, struct ebpf_btf **out, struct ebpf_err
 		if (d->map[id] != id)
 			continue;
 		for (uint32_t i = 0; dedup_reference(&record, i, &word); i++)
-			set_word(d, &record, word, ids[dedup_resolve(d, btf_word(record.at + 4 * (size_t)word, false))]);
+			set_word(d, &record, word, ids[dedup_resolve(d, record_target(&record, word))]);
 		memmove(to, record.at, end - record.at);
 		to += end - record.at;
 	}
@@ -431,21 +409,6 @@ static int copy_types(const struct ebpf_btf *btf, struct ebpf_btf **out, struct 
 	return result;
 }
 
-/* In the byte order that it had. */
-static int swap_back(struct ebpf_btf **btf, struct ebpf_error *err)
-{
-	struct ebpf_btf *swapped = NULL;
-	void *data = NULL;
-	size_t size;
-	int result = ebpf_btf_write(*btf, 0, !ebpf_btf_big_endian(*btf), &data, &size, err);
-	if (!result)
-		result = ebpf_btf_read(data, size, NULL, &swapped, err);
-	free(data);
-	ebpf_btf_free(*btf);
-	*btf = swapped;
-	return result;
-}
-
 int ebpf_btf_dedup(const struct ebpf_btf *btf, struct ebpf_btf **out, struct ebpf_error *err)
 {
 	struct dedup d = {0};
@@ -461,7 +424,7 @@ int ebpf_btf_dedup(const struct ebpf_btf *btf, struct ebpf_btf **out, struct ebp
 	free(d.stack);
 	ebpf_btf_free(d.btf);
 	if (!result && btf->swapped)
-		result = swap_back(&made, err);
+		result = btf_swap_order(&made, err);
 	if (!result)
 		*out = made;
 	return result;

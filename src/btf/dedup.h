@@ -1,8 +1,8 @@
 /* dedup.h -- what dedup.c (the passes) and dedup_equal.c (are two types the same, whatever they lead to) share.
  *
- * The types are a copy in host byte order whose strings are there once; references in it are written over. map[] leads from a type to the
- * one that stands for it: itself when it is that one, UNMAPPED before that is known. Ids below `first` are the base's, which stand for
- * themselves, but that a FWD of the base may lead to a struct on top of it.
+ * The types are a copy in host byte order whose strings are there once; references in it are written over. map[] leads from a
+ * type to the one that stands for it: itself when it is that one, UNMAPPED before that is known. Ids below `first` are the
+ * base's, which stand for themselves, but that a FWD of the base may lead to a struct on top of it.
  */
 #ifndef EBPF_BTF_DEDUP_H
 #define EBPF_BTF_DEDUP_H
@@ -44,14 +44,21 @@ static inline uint32_t record_word(const struct record *record, uint32_t index)
 {
 	return btf_word(record->at + BTF_TYPE_SIZE + 4 * (size_t)index, false);
 }
+/* The id that stands at word `word` of the whole. */
+static inline uint32_t record_target(const struct record *record, uint32_t word)
+{
+	return btf_word(record->at + 4 * (size_t)word, false);
+}
 bool dedup_same_name(const struct dedup *d, uint32_t a, uint32_t b);
 uint32_t dedup_resolve(const struct dedup *d, uint32_t id);
 static inline bool dedup_is_mapped(const struct dedup *d, uint32_t id)
 {
 	return d->map[id] < IN_PROGRESS;
 }
-/* Type references of a record, by index: false past the last. `word` is where in the record it stands, in words. */
-bool dedup_reference(const struct record *record, uint32_t index, uint32_t *word);
+static inline bool dedup_reference(const struct record *record, uint32_t index, uint32_t *word)
+{
+	return btf_reference(record->info, index, word);
+}
 
 /* -- dedup_equal.c -- */
 

@@ -1,15 +1,15 @@
 /* dedup_equal.c -- whether two types are the same with all that they lead to.
  *
- * Types are a graph with cycles, so equality is supposed and then looked for contradictions: each canonical type that is met is supposed to be the
- * candidate's type at the same place, and must be that wherever it is met again. A forward declaration may stand for the struct or union that it
- * declares. The walk has its own stack: the graph may be as deep as the input is large.
+ * Types are a graph with cycles, so equality is supposed and then looked for contradictions: each canonical type that is met is
+ * supposed to be the candidate's type at the same place, and must be that wherever it is met again. A forward declaration may
+ * stand for the struct or union that it declares. The walk has its own stack: the graph may be as deep as the input is large.
  */
 #include <stdlib.h>
 
 #include "btf/dedup.h"
 
-/* Compilers write the same array, struct or pointer twice into one object; then two of the candidate's types meet one canonical type. Those two are
- * compared without supposing anything, to this depth and no more often than this. */
+/* Compilers write the same array, struct or pointer twice into one object; then two of the candidate's types meet one canonical
+ * type. Those two are compared without supposing anything, to this depth and no more often than this. */
 #define IDENTICAL_DEPTH 16
 #define IDENTICAL_STEPS 4096
 
@@ -64,7 +64,8 @@ bool dedup_same_shape(struct dedup *d, const struct record *a, const struct reco
 	case BTF_KIND_UNION:
 		d->steps += count;
 		for (uint32_t i = 0; i < count; i++)
-			if (!dedup_same_name(d, record_word(a, 3 * i), record_word(b, 3 * i)) || record_word(a, 3 * i + 2) != record_word(b, 3 * i + 2))
+			if (!dedup_same_name(d, record_word(a, 3 * i), record_word(b, 3 * i)) ||
+			    record_word(a, 3 * i + 2) != record_word(b, 3 * i + 2))
 				return false;
 		return a->third == b->third;
 	case BTF_KIND_FUNC_PROTO:
@@ -97,8 +98,7 @@ static bool is_identical(struct dedup *d, uint32_t a, uint32_t b, unsigned depth
 	if (is_enum(&left) ? !dedup_compatible_enum(d, &left, &right) : !dedup_same_shape(d, &left, &right))
 		return false;
 	for (uint32_t i = 0; dedup_reference(&left, i, &word); i++)
-		if (!is_identical(d, btf_word(left.at + 4 * (size_t)word, false), btf_word(right.at + 4 * (size_t)word, false), depth - 1,
-		                  steps))
+		if (!is_identical(d, record_target(&left, word), record_target(&right, word), depth - 1, steps))
 			return false;
 	return true;
 }
@@ -172,7 +172,7 @@ static int compare(struct dedup *d, size_t *count, uint32_t candidate, uint32_t 
 		return 0;
 	size_t from = *count;
 	for (uint32_t i = 0; dedup_reference(&left, i, &word); i++)
-		if (!push(d, count, btf_word(left.at + 4 * (size_t)word, false), btf_word(right.at + 4 * (size_t)word, false)))
+		if (!push(d, count, record_target(&left, word), record_target(&right, word)))
 			return -ENOMEM;
 	/* The first is to be taken first. */
 	for (size_t low = from, high = *count; low + 1 < high; low++, high--) {

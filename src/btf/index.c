@@ -313,7 +313,9 @@ int64_t ebpf_btf_lookup(const struct ebpf_btf *btf, const char *name, uint32_t k
 	if (id >= 0)
 		return id;
 	const char *kind_name = kind ? ebpf_enum_name(EBPF_BTF_KIND, kind) : NULL;
-	return ebpf_fail(err, ENOENT, "types: there is no '%.200s'%s%s", name, kind_name ? " of kind " : "", kind_name ? kind_name : "");
+	if (kind_name)
+		return ebpf_fail(err, ENOENT, "types: there is no %s '%.200s'", kind_name, name);
+	return ebpf_fail(err, ENOENT, "types: there is no '%.200s'", name);
 }
 
 uint32_t ebpf_btf_next_essential(const struct ebpf_btf *btf, const char *name, size_t length, uint32_t after)

@@ -24,7 +24,8 @@ static bool is_record(const struct ebpf_type *type)
 static bool enter_member(struct place *place, const char *name, size_t length, unsigned depth)
 {
 	struct ebpf_type type;
-	if (depth > BTF_MAX_DEPTH || !ebpf_btf_type(place->btf, ebpf_btf_resolve(place->btf, place->type), &type) || !is_record(&type))
+	if (depth > BTF_MAX_DEPTH || !ebpf_btf_type(place->btf, ebpf_btf_resolve(place->btf, place->type), &type) ||
+	    !is_record(&type))
 		return false;
 	for (uint32_t i = 0; i < type.vlen; i++) {
 		struct ebpf_member member = ebpf_type_member(&type, i);

@@ -170,7 +170,7 @@ int ebpf_btf_print_c(const struct ebpf_btf *btf, const struct ebpf_print_options
 		btf_text_string(&text, guard_end);
 	}
 	print_free(&printer);
-	finished = btf_text_finish(&text, result ? NULL : err);
+	finished = btf_text_finish(&text, printer.code ? NULL : err);
 	return result ? result : finished;
 }
 
@@ -191,6 +191,6 @@ int ebpf_btf_print_declaration(const struct ebpf_btf *btf, uint32_t id, const ch
 	print_declaration(&printer, id, name, 0);
 	result = printer.code;
 	print_free(&printer);
-	finished = btf_text_finish(&text, result ? NULL : err);
+	finished = btf_text_finish(&text, printer.code ? NULL : err);
 	return result ? result : finished;
 }

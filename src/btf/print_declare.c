@@ -8,11 +8,12 @@
 /* How often a name has been taken in `names`, this time included. */
 static uint32_t take_name(struct printer *printer, struct ebpf_table *names, const char *name)
 {
-	uint64_t taken = 0;
-	ebpf_table_get(names, name, &taken);
-	if (ebpf_table_set(names, name, ++taken) && !printer->code)
+	uint64_t *taken = ebpf_table_at(names, name);
+	if (taken)
+		return ++*taken;
+	if (!printer->code)
 		printer->code = ebpf_fail_memory(printer->err);
-	return taken;
+	return 1;
 }
 
 static void write_version(struct printer *printer, const char *name, uint32_t version)

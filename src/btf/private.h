@@ -91,6 +91,11 @@ static inline const struct ebpf_btf *btf_owner(const struct ebpf_btf *btf, uint3
 	return btf;
 }
 
+/* Type references of a record with this second word, by index: false past the last. `word` is where in the record it stands, in
+ * words. */
+bool btf_reference(uint32_t info, uint32_t index, uint32_t *word);
+/* Replaces a BTF that is not split by the same one in the other byte order; NULL on failure. */
+int btf_swap_order(struct ebpf_btf **btf, struct ebpf_error *err);
 void btf_index_free(struct ebpf_btf *btf);
 
 #endif

@@ -189,6 +189,39 @@ uint32_t ebpf_btf_next_tag(const struct ebpf_btf *btf, uint32_t id, uint32_t aft
 	return 0;
 }
 
+bool btf_reference(uint32_t info, uint32_t index, uint32_t *word)
+{
+	const uint32_t count = btf_info_vlen(info);
+	switch (btf_info_kind(info)) {
+	case BTF_KIND_PTR:
+	case BTF_KIND_TYPEDEF:
+	case BTF_KIND_VOLATILE:
+	case BTF_KIND_CONST:
+	case BTF_KIND_RESTRICT:
+	case BTF_KIND_FUNC:
+	case BTF_KIND_VAR:
+	case BTF_KIND_DECL_TAG:
+	case BTF_KIND_TYPE_TAG:
+		*word = 2;
+		return index == 0;
+	case BTF_KIND_ARRAY:
+		*word = 4 - index; /* the type of indices first, as it is most often known */
+		return index < 2;
+	case BTF_KIND_STRUCT:
+	case BTF_KIND_UNION:
+		*word = 3 + 3 * index + 1;
+		return index < count;
+	case BTF_KIND_FUNC_PROTO:
+		*word = index ? 3 + 2 * (index - 1) + 1 : 2;
+		return index <= count;
+	case BTF_KIND_DATASEC:
+		*word = 3 + 3 * index;
+		return index < count;
+	default:
+		return false;
+	}
+}
+
 /* -- through chains -- */
 
 static bool is_modifier(uint32_t kind)

@@ -20,6 +20,7 @@ struct value_printer {
 	uint64_t size;
 	uint64_t values; /* that may still be looked at */
 	int depth;
+	int lifted;       /* members without a name that members are lifted out of */
 	bool on_one_line; /* what is printed now */
 	bool in_array;    /* elements (typed: and all that is in them) have no type, and none is left out */
 	bool in_union;    /* the next value's name says which member it is, also where positions would do */
@@ -428,9 +429,11 @@ static int write_array(struct value_printer *p, const struct ebpf_type *type, ui
 
 /* -- structs, unions, sections -- */
 
-static int write_members(struct value_printer *p, const struct ebpf_type *type, uint64_t offset, bool *first)
+/* Whose members are `named` also where positions would do: those of a union, and what is lifted into it. */
+static int write_members(struct value_printer *p, const struct ebpf_type *type, uint64_t offset, bool named, bool *first)
 {
 	int result = 0;
+	named |= type->kind == BTF_KIND_UNION;
 	for (uint32_t i = 0; i < type->vlen && !result && !p->cut && !p->text.code; i++) {
 		struct ebpf_member member = ebpf_type_member(type, i);
 		struct ebpf_type target;
@@ -439,12 +442,16 @@ static int write_members(struct value_printer *p, const struct ebpf_type *type, 
 			return print_fail(&p->types, EINVAL, type->id, "has a bit field of more than 64 bits");
 		bool is_struct = target.kind == BTF_KIND_STRUCT || target.kind == BTF_KIND_UNION;
 		/* C names the members of nameless members directly, and gives nameless padding no value. */
-		p->in_union = type->kind == BTF_KIND_UNION;
-		if (*member.name || p->options->typed || (p->options->skip_names && is_struct))
+		p->in_union = named;
+		if (*member.name || p->options->typed || (p->options->skip_names && is_struct && !named))
 			result = print_value(p, member.type, member.name, at, first);
-		else if (is_struct && p->depth < MAX_DEPTH && p->values) {
+		else if (is_struct && (!p->values || p->lifted == MAX_DEPTH))
+			result = print_fail(&p->types, E2BIG, type->id, "has too many parts");
+		else if (is_struct) {
 			p->values--;
-			result = write_members(p, &target, at.offset, first);
+			p->lifted++;
+			result = write_members(p, &target, at.offset, named, first);
+			p->lifted--;
 		}
 	}
 	return result;
@@ -455,7 +462,7 @@ static int write_struct(struct value_printer *p, const struct ebpf_type *type, u
 	bool first = true, in_array = p->in_array;
 	open_list(p, '{');
 	p->in_array = in_array && p->options->typed;
-	int result = write_members(p, type, offset, &first);
+	int result = write_members(p, type, offset, false, &first);
 	p->in_array = in_array;
 	close_list(p, '}');
 	return result;
@@ -626,7 +633,7 @@ int ebpf_value_print(const struct ebpf_btf *btf, uint32_t id, const void *data, 
 	p.values = (1u << 20) + 16 * (uint64_t)data_size;
 	p.on_one_line = p.options->compact;
 	int result = print_value(&p, id, "", (struct place){0}, &first);
-	int finished = btf_text_finish(&p.text, result ? NULL : err);
+	int finished = btf_text_finish(&p.text, p.types.code ? NULL : err);
 	if (result || finished)
 		return result ? result : finished;
 	return p.cut ? fail_cut(&p, id, err) : 0;

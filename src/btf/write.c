@@ -46,7 +46,8 @@ static int write_swapped(const struct ebpf_btf *btf, void **data, size_t *size, 
 	const bool kinds = btf->kind_sizes_count;
 	const uint32_t head = kinds ? 32 : BTF_HEADER_SIZE, kinds_size = 4 * btf->kind_sizes_count;
 	/* Types, the table of kinds, strings. */
-	const uint32_t words[] = {head, 0, btf->types_size, btf->types_size + kinds_size, btf->strings_size, btf->types_size, kinds_size};
+	const uint32_t words[] = {head,      0, btf->types_size, btf->types_size + kinds_size, btf->strings_size, btf->types_size,
+	                          kinds_size};
 	const size_t total = (size_t)head + btf->types_size + kinds_size + btf->strings_size;
 	uint8_t *bytes = malloc(total), *at = bytes + head;
 	if (!bytes)
@@ -103,5 +104,19 @@ int ebpf_btf_write(const struct ebpf_btf *btf, uint32_t lacks, bool big_endian, 
 	}
 	result = ebpf_btf_big_endian(btf) == big_endian ? write_same(btf, data, size, err) : write_swapped(btf, data, size, err);
 	ebpf_btf_free(rebuilt);
+	return result;
+}
+
+int btf_swap_order(struct ebpf_btf **btf, struct ebpf_error *err)
+{
+	struct ebpf_btf *swapped = NULL;
+	void *data = NULL;
+	size_t size;
+	int result = ebpf_btf_write(*btf, 0, !ebpf_btf_big_endian(*btf), &data, &size, err);
+	if (!result)
+		result = ebpf_btf_read(data, size, NULL, &swapped, err);
+	free(data);
+	ebpf_btf_free(*btf);
+	*btf = swapped;
 	return result;
 }

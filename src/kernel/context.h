@@ -46,6 +46,10 @@ int ebpf_kernel_read_file(const struct ebpf_sys *sys, int dir_fd, const char *pa
 			  size_t *size);
 /* The first bytes of a small file, NUL-terminated, without trailing white space. -errno. */
 int ebpf_kernel_read_text(const struct ebpf_sys *sys, int dir_fd, const char *path, char *text, size_t size);
+/* A descriptor of a loaded BTF object, what the kernel says of it, and its types (btf_object.c, types.c). -errno. */
+int ebpf_kernel_open_btf(struct ebpf_kernel *kernel, uint32_t id);
+int ebpf_kernel_btf_query(struct ebpf_kernel *kernel, int fd, struct bpf_btf_info *info);
+int ebpf_kernel_read_btf(struct ebpf_kernel *kernel, int fd, struct ebpf_btf *base, struct ebpf_btf **out);
 /* uname -r; "" when even that fails. */
 void ebpf_kernel_release(char *text, size_t size);
 /* "__x64_sys_": what this architecture puts before the names of system calls, where it has wrappers. */

@@ -83,9 +83,11 @@ int ebpf_kernel_modules(struct ebpf_kernel *kernel, const struct ebpf_module **o
 struct ebpf_btf *ebpf_kernel_module_btf(struct ebpf_kernel *kernel, size_t index,
 					struct ebpf_error *err); /* borrowed */
 int ebpf_kernel_module_btf_fd(struct ebpf_kernel *kernel, size_t index, struct ebpf_error *err); /* borrowed */
-/* The types of any BTF object that is loaded, as a program's: a new reference. Those of a module are split on
- * vmlinux. */
-int ebpf_kernel_btf_by_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_btf **out, struct ebpf_error *err);
+/* What BTF this kernel does not take: EBPF_BTF_NO_... bits, of what is known already, or with `ask` of what is probed
+ * now. */
+uint32_t ebpf_kernel_btf_lacks(struct ebpf_kernel *kernel, bool ask);
+/* BPF_BTF_LOAD: the descriptor, or -errno; `log` may be NULL. */
+int ebpf_kernel_load_btf(struct ebpf_kernel *kernel, const void *data, size_t size, char *log, size_t log_size);
 /* "func" or "module:func": looked up in vmlinux, then in the modules. `btf_fd` is 0 for vmlinux. ENOENT names what was
  * looked for. */
 int ebpf_kernel_find_type(struct ebpf_kernel *kernel, const char *name, uint32_t kind, uint32_t *type_id, int *btf_fd,

@@ -165,38 +165,18 @@ static int add_module(struct ebpf_kernel *kernel, const char *name, uint32_t id,
 	return 0;
 }
 
-static int open_btf(struct ebpf_kernel *kernel, uint32_t id)
-{
-	union bpf_attr attr;
-
-	memset(&attr, 0, sizeof attr);
-	attr.btf_id = id;
-	return kernel->sys->bpf(BPF_BTF_GET_FD_BY_ID, &attr, EBPF_ATTR_SIZE(open_flags));
-}
-
-static int btf_info(struct ebpf_kernel *kernel, int fd, struct bpf_btf_info *info)
-{
-	union bpf_attr attr;
-
-	memset(&attr, 0, sizeof attr);
-	attr.info.bpf_fd = (uint32_t)fd;
-	attr.info.info_len = sizeof *info;
-	attr.info.info = ebpf_ptr(info);
-	return kernel->sys->bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, EBPF_ATTR_SIZE(info));
-}
-
 /* Keeps the object when it is a module's; the ids of programs' BTF lie between them. */
 static int consider_btf(struct ebpf_kernel *kernel, uint32_t id)
 {
 	struct bpf_btf_info info = { 0 };
 	char name[64] = "";
-	int result, fd = open_btf(kernel, id);
+	int result, fd = ebpf_kernel_open_btf(kernel, id);
 
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd; /* gone meanwhile */
 	info.name = ebpf_ptr(name);
 	info.name_len = sizeof name;
-	result = btf_info(kernel, fd, &info);
+	result = ebpf_kernel_btf_query(kernel, fd, &info);
 	if (!result && info.kernel_btf && name[0] && strcmp(name, "vmlinux") != 0) {
 		result = add_module(kernel, name, id, fd);
 		if (!result)
@@ -281,10 +261,10 @@ int ebpf_kernel_modules(struct ebpf_kernel *kernel, const struct ebpf_module **o
 }
 
 /* Where sysfs is not mounted, the kernel still hands out the bytes by descriptor. */
-static int read_by_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_btf *base, struct ebpf_btf **out)
+int ebpf_kernel_read_btf(struct ebpf_kernel *kernel, int fd, struct ebpf_btf *base, struct ebpf_btf **out)
 {
 	struct bpf_btf_info info = { 0 };
-	int result = fd < 0 ? -ENOENT : btf_info(kernel, fd, &info);
+	int result = fd < 0 ? -ENOENT : ebpf_kernel_btf_query(kernel, fd, &info);
 	uint32_t size = info.btf_size;
 	void *data;
 
@@ -298,35 +278,12 @@ static int read_by_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_btf *base,
 	memset(&info, 0, sizeof info);
 	info.btf = ebpf_ptr(data);
 	info.btf_size = size;
-	result = btf_info(kernel, fd, &info);
+	result = ebpf_kernel_btf_query(kernel, fd, &info);
 	if (!result)
 		result = ebpf_btf_adopt(data, size, base, release_memory, NULL, out, NULL);
 	if (result)
 		free(data);
 	return result;
-}
-
-int ebpf_kernel_btf_by_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_btf **out, struct ebpf_error *err)
-{
-	struct bpf_btf_info info = { 0 };
-	struct ebpf_btf *base = NULL;
-	char name[64] = "";
-	int result, fd = open_btf(kernel, id);
-
-	if (fd < 0)
-		return ebpf_fail_errno(err, fd, "types with id %u", id);
-	info.name = ebpf_ptr(name);
-	info.name_len = sizeof name;
-	result = btf_info(kernel, fd, &info);
-	/* Before 5.11 there are no names, and no modules. */
-	if (result == -E2BIG || result == -EINVAL)
-		result = 0;
-	if (!result && info.kernel_btf && strcmp(name, "vmlinux") != 0)
-		base = ebpf_kernel_btf(kernel, NULL);
-	if (!result)
-		result = read_by_fd(kernel, fd, base, out);
-	kernel->sys->close(fd);
-	return result ? ebpf_fail_errno(err, result, "types with id %u: read them", id) : 0;
 }
 
 struct ebpf_btf *ebpf_kernel_module_btf(struct ebpf_kernel *kernel, size_t index, struct ebpf_error *err)
@@ -346,7 +303,7 @@ struct ebpf_btf *ebpf_kernel_module_btf(struct ebpf_kernel *kernel, size_t index
 	if (!base)
 		return NULL;
 	if (read_sysfs(kernel, kernel->modules[index].name, base, &types->btf, &why) &&
-	    read_by_fd(kernel, types->fd, base, &types->btf))
+	    ebpf_kernel_read_btf(kernel, types->fd, base, &types->btf))
 		ebpf_error_move(err, &why);
 	ebpf_error_clear(&why);
 	return types->btf;

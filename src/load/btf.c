@@ -218,45 +218,6 @@ static int build(struct ebpf_load *load, uint32_t lacks, void **data, size_t *si
 	return ebpf_btf_builder_finish(load->builder, data, size, err);
 }
 
-static int load_bytes(struct ebpf_load *load, const void *data, size_t size, char *log, size_t log_size)
-{
-	union bpf_attr attr;
-
-	memset(&attr, 0, sizeof(attr));
-	attr.btf = ebpf_ptr(data);
-	attr.btf_size = (uint32_t)size;
-	if (log) {
-		attr.btf_log_buf = ebpf_ptr(log);
-		attr.btf_log_size = (uint32_t)log_size;
-		attr.btf_log_level = BPF_LOG_LEVEL1;
-	}
-	return ebpf_kernel_sys(load->kernel)->bpf(BPF_BTF_LOAD, &attr, EBPF_ATTR_SIZE(btf_log_level));
-}
-
-/* Which kinds the kernel is known to lack; `ask` probes those that are not known yet. */
-static uint32_t lacking(struct ebpf_load *load, bool ask)
-{
-	static const struct {
-		enum ebpf_feature feature;
-		uint32_t bit;
-	} kinds[] = {
-		{ EBPF_FEATURE_BTF_FUNC, EBPF_BTF_NO_FUNC },
-		{ EBPF_FEATURE_BTF_DATASEC, EBPF_BTF_NO_DATASEC },
-		{ EBPF_FEATURE_BTF_GLOBAL_FUNC, EBPF_BTF_NO_GLOBAL_FUNC },
-		{ EBPF_FEATURE_BTF_FLOAT, EBPF_BTF_NO_FLOAT },
-		{ EBPF_FEATURE_BTF_DECL_TAG, EBPF_BTF_NO_DECL_TAG },
-		{ EBPF_FEATURE_BTF_TYPE_TAG, EBPF_BTF_NO_TYPE_TAG },
-		{ EBPF_FEATURE_BTF_ENUM64, EBPF_BTF_NO_ENUM64 },
-	};
-	uint32_t lacks = 0;
-
-	for (size_t i = 0; i < EBPF_COUNT(kinds); i++)
-		if (ask ? !ebpf_kernel_supports(load->kernel, kinds[i].feature)
-			: ebpf_kernel_lacks(load->kernel, kinds[i].feature))
-			lacks |= kinds[i].bit;
-	return lacks;
-}
-
 /* Once more, with a log, whose last line says what the kernel did not like. Should it like it now, so much the better:
  * the descriptor. */
 static int load_again(struct ebpf_load *load, const void *data, size_t size, int code)
@@ -267,7 +228,7 @@ static int load_again(struct ebpf_load *load, const void *data, size_t size, int
 	snprintf(load->btf_problem, sizeof(load->btf_problem), "%s", strerror(-code));
 	if (!log)
 		return code;
-	fd = load_bytes(load, data, size, log, LOG_SIZE);
+	fd = ebpf_kernel_load_btf(load->kernel, data, size, log, LOG_SIZE);
 	log[LOG_SIZE - 1] = '\0';
 	for (end = log + strlen(log); end > log && end[-1] == '\n';)
 		*--end = '\0';
@@ -284,7 +245,7 @@ static int load_again(struct ebpf_load *load, const void *data, size_t size, int
 /* Tries with what is known of the kernel, then, when that was refused, with what it says it knows. */
 int ebpf_load_types(struct ebpf_load *load, struct ebpf_error *err)
 {
-	uint32_t lacks = lacking(load, false), asked;
+	uint32_t lacks = ebpf_kernel_btf_lacks(load->kernel, false), asked;
 	void *data = NULL;
 	size_t size = 0;
 	int result, fd = -ENOTSUP;
@@ -294,16 +255,16 @@ int ebpf_load_types(struct ebpf_load *load, struct ebpf_error *err)
 	result = build(load, lacks, &data, &size, err);
 	if (result < 0)
 		return result;
-	fd = load_bytes(load, data, size, NULL, 0);
+	fd = ebpf_kernel_load_btf(load->kernel, data, size, NULL, 0);
 	if (fd < 0 && ebpf_kernel_supports(load->kernel, EBPF_FEATURE_BTF)) {
-		asked = lacking(load, true);
+		asked = ebpf_kernel_btf_lacks(load->kernel, true);
 		if (asked != lacks) {
 			free(data);
 			data = NULL;
 			result = build(load, asked, &data, &size, err);
 			if (result < 0)
 				return result;
-			fd = load_bytes(load, data, size, NULL, 0);
+			fd = ebpf_kernel_load_btf(load->kernel, data, size, NULL, 0);
 		}
 		if (fd < 0)
 			fd = load_again(load, data, size, fd);

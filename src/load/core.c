@@ -101,6 +101,8 @@ static int try_candidates(struct ebpf_core *core, struct core_candidates *list, 
 		code = core_value(local, &core->candidate_spec, &candidate_result, err);
 		if (!code && matching)
 			code = check_agreement(&core->target_spec, result, &core->candidate_spec, &candidate_result, err);
+		if (!code && core->found && core->found(core->found_context, &core->candidate_spec) < 0)
+			code = ebpf_fail_memory(err);
 		if (code)
 			return code;
 		if (!matching) {
@@ -273,4 +275,22 @@ int ebpf_core_relocate(struct ebpf_core *core, const struct ebpf_function *funct
 			return explain_failure(core, function, &function->relos[i], code, err);
 	}
 	return 0;
+}
+
+int core_visit(struct ebpf_core *core, const struct ebpf_function *function,
+	       int (*found)(void *context, const struct core_spec *target), void *context, struct ebpf_error *err)
+{
+	int code = 0;
+
+	core->found = found;
+	core->found_context = context;
+	for (size_t i = 0; !code && i < function->relo_count; i++) {
+		struct core_result result = { 0 };
+
+		code = resolve(core, &function->relos[i], &result, err);
+		if (code < 0)
+			code = explain_failure(core, function, &function->relos[i], code, err);
+	}
+	core->found = NULL;
+	return code;
 }

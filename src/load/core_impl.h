@@ -48,6 +48,11 @@ struct core_spec {
 	uint32_t root, kind;
 	struct core_step steps[CORE_DEPTH];
 	unsigned count;
+	/* Of a field in a target: each member on the way to it, anonymous ones included, `depth` of them; an element of an
+	 * array has no owner. */
+	struct {
+		uint32_t owner, index;
+	} way[CORE_DEPTH];
 	unsigned depth;      /* all steps, anonymous members included */
 	uint64_t bit_offset; /* at most 32 bits */
 };
@@ -92,6 +97,9 @@ struct ebpf_core {
 	struct core_poison *poisons; size_t poison_count, poison_capacity;
 	/* Comparisons that may still be made: types that contain themselves would otherwise keep a walk busy for centuries. */
 	uint64_t work_left;
+	/* Told of each candidate that a relocation finds something in, or NULL. */
+	int (*found)(void *context, const struct core_spec *target);
+	void *found_context;
 	struct core_spec local_spec, target_spec, candidate_spec; /* scratch: too big for the stack of an embedding program */
 };
 
@@ -126,6 +134,11 @@ bool core_resolve(const struct ebpf_btf *btf, uint32_t *id, struct ebpf_type *ty
 
 /* core_value.c: what the relocation stands for locally and in the target (`target` NULL: nothing found). */
 int core_value(const struct core_spec *local, const struct core_spec *target, struct core_result *result, struct ebpf_error *err);
+
+/* core.c: calls back with what each relocation of a function finds in the target, in each candidate that matches: which of
+ * them stay candidates depends on all. A negative result stands for ENOMEM. */
+int core_visit(struct ebpf_core *core, const struct ebpf_function *function,
+	       int (*found)(void *context, const struct core_spec *target), void *context, struct ebpf_error *err);
 
 /* core_patch.c: 0 = patched, 1 = poisoned (result->reason may become CORE_RESIZE). `left` counts the slots from `insn`
  * to the end. */

@@ -202,6 +202,8 @@ static int search_member(struct search *search, uint32_t id)
 
 		if (!core_work(search->core, 1))
 			return -E2BIG;
+		spec->way[spec->depth].owner = id;
+		spec->way[spec->depth].index = i;
 		spec->depth++;
 		spec->bit_offset += member.bit_offset;
 		result = try_member(search, id, &member, i);
@@ -250,6 +252,7 @@ static int match_index(const struct core_step *step, struct core_spec *spec, uin
 	}
 	if (spec->depth == CORE_DEPTH)
 		return -E2BIG;
+	spec->way[spec->depth].owner = 0;
 	spec->depth++;
 	take_step(spec, NULL, *id, step->index);
 	result = add_elements(spec, *id, step->index);

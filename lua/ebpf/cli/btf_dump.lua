@@ -6,8 +6,8 @@ local dump = {}
 function dump.describe(command)
   command:description "Print types: those of a file, of the kernel, of one of its modules, or of a BTF object by its id."
   command:argument("source", "A BTF or ELF file, 'vmlinux', a module's name, or an id.")
-  command:option("--format", "c: a header that compiles; raw: a line for each type and each of its parts; lua: annotations (LuaCATS).")
-    :choices { "c", "raw", "lua" }
+  command:option("--format", "c: a header that compiles (default); raw: a line for each type and each of its parts; "
+    .. "lua: annotations for an editor (LuaCATS)."):choices { "c", "raw", "lua" }
   command:option("--type", "Only these ('struct event', a bare name, or an id); as C and Lua with what they need.")
     :argname "NAME":args "+":count "*"
   command:option("--base", "What a split BTF stands on: a file (for a module's: the kernel's types)."):argname "FILE"
@@ -22,16 +22,17 @@ local function is_file(path)
 end
 
 local function open(arguments)
-  local btf, source, base, err = require "ebpf".btf, arguments.source, nil, nil
+  local btf, source = require "ebpf".btf, arguments.source
+  local base, err
   if arguments.base then
     base, err = btf.read(arguments.base)
     if not base then return nil, err end
   end
-  if source == "vmlinux" then return btf.vmlinux() end
-  if math.tointeger(source) then return btf.open(math.tointeger(source)) end
   local module = source:match "^/sys/kernel/btf/([^/]+)$"
-  if module == "vmlinux" or (not module and is_file(source)) or base then return btf.read(source, base) end
-  if source:find("/", 1, true) and not module then return btf.read(source) end
+  if base then return btf.read(source, base) end
+  if source == "vmlinux" or module == "vmlinux" then return btf.vmlinux() end
+  if math.tointeger(source) then return btf.open(math.tointeger(source)) end
+  if not module and (source:find("/", 1, true) or is_file(source)) then return btf.read(source) end
   return btf.module(module or source)
 end
 
@@ -57,6 +58,14 @@ local function text_of(btf, types, arguments, format)
   return btf:dump(options)
 end
 
+-- A full disk shows when the rest is written at last.
+local function finish_output(text)
+  local ok, err = io.write(text)
+  if ok then ok, err = io.stdout:flush() end
+  if not ok then return nil, "standard output: " .. err end
+  return {}
+end
+
 function dump.run(arguments)
   local format = arguments.format or (arguments.json and "raw" or "c")
   if format == "raw" and arguments.json then format = "json" end
@@ -70,13 +79,11 @@ function dump.run(arguments)
   text, err = text_of(btf, types, arguments, format)
   if not text then return nil, err end
   if not arguments.json then
-    if text ~= true then io.write(text) end
-    return {}
+    return finish_output(text ~= true and text or "")
   end
   if format ~= "json" then return report.object({ "format", "text" }, { format = format, text = text }) end
-  io.write(text) -- the whole document; encoding such a list once more would take its time
-  arguments.json = nil
-  return {}
+  arguments.json = nil -- this is the whole document; encoding such a list once more would take its time
+  return finish_output(text)
 end
 
 return dump
