@@ -55,8 +55,8 @@ describe("a generated module", function()
     local probe = module(types)
     assert.same({ run = "run", other = "other" }, probe.programs)
     assert.same({ runs = "runs", events = "events", plain = "plain", totals = "totals", waiting = "waiting" }, probe.maps)
-    assert.same({ step = "step", label = "label", sum = "sum", origin = "origin", table = "table", last_kind = "last_kind" },
-      probe.variables)
+    assert.same({ step = "step", label = "label", extra = "extra", sum = "sum", origin = "origin", table = "table",
+      last_kind = "last_kind" }, probe.variables)
     assert.equal("struct event", probe.types.event)
     assert.equal("range_t", probe.types.range_t)
     assert.same({ OPEN = 1, CLOSE = 2, LAST = 0x7fffffff }, probe.enums.kind)
@@ -435,8 +435,10 @@ describe("a generated C header", function()
         u16 table[4];
         char label[8];
         u32 step;
+        gen_types_pid_t extra = sizeof(pid_t);
 
-        if (!skel || gen_types_get_step(skel, &step, &err) || gen_types_get_origin(skel, &origin, &err) ||
+        if (!skel || gen_types_get_extra(skel, &extra, &err) || extra || gen_types_get_step(skel, &step, &err) ||
+            gen_types_get_origin(skel, &origin, &err) ||
             gen_types_get_table(skel, table, &err) || gen_types_get_label(skel, label, &err))
           return puts(err.message), 1;
         printf("%u %d %d %u %s %zu\n", step, origin.x, origin.y, table[3], label, skel->spec->program_count);

@@ -17,8 +17,21 @@ local function own_name(model, part, what) return ("%s_%s_%s"):format(model.name
 -- What is passed by value. A pointer of a BPF program is 64 bits on every machine and means nothing here: a number.
 local scalars = { int = true, bool = true, float = true, enum = true }
 
+-- Names that the C library's headers give to types of its own, which need not be like the kernel's: those of the object get the
+-- header's name in front.
+local library = {}
+for name in ([[
+  blkcnt_t blksize_t clock_t clockid_t daddr_t dev_t fd_set fsid_t gid_t id_t ino_t int16_t int32_t int64_t int8_t intmax_t intptr_t
+  itimerspec key_t loff_t max_align_t mode_t nlink_t off_t pid_t ptrdiff_t quad_t register_t sigset_t size_t socklen_t ssize_t
+  suseconds_t time_t timer_t timespec timeval u_char u_int u_long u_short uid_t uint uint16_t uint32_t uint64_t uint8_t uintmax_t
+  uintptr_t ulong useconds_t ushort wchar_t]]):gmatch "%S+" do library[name] = true end
+
+local function rename(model, text)
+  return (text:gsub("%f[%w_][%a_][%w_]*", function(name) return library[name] and model.name .. "_" .. name or nil end))
+end
+
 -- "struct event *value", "u32 value[2][3]": the declaration of a name, of the type without its qualifiers.
-local function declare(model, type, name) return assert(model.btf:declare(type:unqualified(), name)) end
+local function declare(model, type, name) return rename(model, assert(model.btf:declare(type:unqualified(), name))) end
 
 local function is_anonymous(value, type)
   return (value.kind == "struct" or value.kind == "union") and type:unqualified().name == ""
@@ -78,11 +91,12 @@ local function definitions(model)
     if row.c ~= "" and model.btf then types[#types + 1] = assert(model.btf:find(row.c)) end
     if row.c ~= "" and row.kind ~= "enum" and not seen[row.c] then
       seen[row.c] = true
-      sizes[#sizes + 1] = ("_Static_assert(sizeof(%s) == %d, \"%s is laid out differently here\");"):format(row.c, row.size, row.c)
+      sizes[#sizes + 1] = ("_Static_assert(sizeof(%s) == %d, \"%s is laid out differently here\");")
+        :format(rename(model, row.c), row.size, row.c)
     end
   end
   if #types == 0 then return "", "" end
-  local text = assert(model.btf:dump { types = types })
+  local text = rename(model, assert(model.btf:dump { types = types }))
   text = text:gsub("typedef _Bool bool;\n\n?", "") -- <stdbool.h> has it
   return text, table.concat(sizes, "\n")
 end
