@@ -14,17 +14,30 @@ struct ebpf_btf **binding_new_btf(lua_State *L)
 	return binding_new(L, sizeof(struct ebpf_btf *), 1, CLASS_BTF);
 }
 
+/* The handle of the reference that is given as a light userdata. */
+static int make_handle(lua_State *L)
+{
+	struct ebpf_btf **handle = binding_new_btf(L);
+
+	*handle = lua_touserdata(L, 1);
+	return 1;
+}
+
+/* Who has the types may be closed by a finalizer, so they are referenced before there is a handle to own the reference: hence
+ * the protected call. */
 void binding_push_btf(lua_State *L, struct ebpf_btf *btf)
 {
+	luaL_checkstack(L, 4, NULL);
 	if (!btf) {
 		lua_pushnil(L);
 		return;
 	}
-	ebpf_btf_ref(btf); /* a finalizer may close the one who has it */
-	struct ebpf_btf **handle = lua_newuserdatauv(L, sizeof(*handle), 1);
-
-	*handle = btf;
-	luaL_setmetatable(L, CLASS_BTF);
+	lua_pushcfunction(L, make_handle);
+	lua_pushlightuserdata(L, ebpf_btf_ref(btf));
+	if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+		ebpf_btf_free(btf);
+		lua_error(L);
+	}
 }
 
 /* -- handles -- */
@@ -107,7 +120,6 @@ static int l_btf_find(lua_State *L)
 /* btf:all(name [, kind]) -> all of this exact name, the base's too, own ones first */
 static int l_btf_all(lua_State *L)
 {
-	const struct ebpf_btf *btf = binding_check_btf(L, 1);
 	const char *name = binding_to_string(L, 2, "name");
 	uint32_t kind = lua_isnoneornil(L, 3) ? 0 : binding_to_enum(L, 3, EBPF_BTF_KIND, "kind");
 	lua_Integer count = 0;
@@ -116,7 +128,7 @@ static int l_btf_all(lua_State *L)
 	lua_newtable(L);
 	for (unsigned depth = 0;; depth++) {
 		for (uint32_t id = 0;;) {
-			btf = binding_check_btf(L, 1); /* collecting garbage may have closed it */
+			const struct ebpf_btf *btf = binding_check_btf(L, 1); /* collecting garbage may have closed it */
 			for (unsigned i = 0; i < depth && btf; i++)
 				btf = ebpf_btf_base(btf);
 			if (!btf)
@@ -459,6 +471,26 @@ static int l_btf_dedup(lua_State *L)
 	return ebpf_btf_dedup(binding_check_btf(L, 1), handle, binding_error(L)) < 0 ? binding_fail(L) : 1;
 }
 
+/* btf:distill() -> a base with names and sizes alone, and split BTF on it */
+static int l_btf_distill(lua_State *L)
+{
+	binding_check_btf(L, 1);
+	struct ebpf_btf **base = binding_new_btf(L), **split = binding_new_btf(L);
+
+	return ebpf_btf_distill(binding_check_btf(L, 1), base, split, binding_error(L)) < 0 ? binding_fail(L) : 2;
+}
+
+/* btf:relocate(base) -> what stood on a distilled base, on this one */
+static int l_btf_relocate(lua_State *L)
+{
+	binding_check_btf(L, 1);
+	binding_check_btf(L, 2);
+	struct ebpf_btf **handle = binding_new_btf(L);
+	struct ebpf_btf *btf = binding_check_btf(L, 1);
+
+	return ebpf_btf_relocate(btf, binding_check_btf(L, 2), handle, binding_error(L)) < 0 ? binding_fail(L) : 1;
+}
+
 /* core.btf_minimize(target, { spec, ... }) -> the types of the target that these objects' relocations need */
 static int l_btf_minimize(lua_State *L)
 {
@@ -474,6 +506,7 @@ static int l_btf_minimize(lua_State *L)
 
 	for (size_t i = 0; i < count; i++) { /* the stack keeps them */
 		lua_rawgeti(L, 2, (lua_Integer)i + 1);
+		luaL_argcheck(L, luaL_testudata(L, -1, CLASS_SPEC), 2, "a list of specs expected");
 		specs[i] = binding_check_spec(L, -1);
 	}
 	if (ebpf_btf_minimize(binding_check_btf(L, 1), specs, count, handle, binding_error(L)) < 0)
@@ -529,7 +562,7 @@ static const luaL_Reg methods[] = {
 	{ "offsetof", l_btf_offsetof }, { "layout", l_btf_layout }, { "decode", l_btf_decode }, { "encode", l_btf_encode },
 	{ "string", l_btf_string }, { "strings", l_btf_strings }, { "bytes", l_btf_get_bytes }, { "dedup", l_btf_dedup },
 	{ "dump", binding_btf_dump }, { "declare", binding_btf_declare }, { "format", binding_btf_format }, { "parse", binding_btf_parse },
-	{ "load", binding_btf_load }, { "close", l_btf_close }, { NULL, NULL }
+	{ "distill", l_btf_distill }, { "relocate", l_btf_relocate }, { "load", binding_btf_load }, { "close", l_btf_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = {
 	{ "base", l_btf_base }, { "first_id", l_btf_first_id }, { "byteorder", l_btf_byteorder },

@@ -30,12 +30,27 @@ static int l_builder_close(lua_State *L)
 	return 0;
 }
 
+/* Fields are read raw: no Lua code runs in between, so that the tables keep the names that are borrowed from them. */
+static int get_field(lua_State *L, int index, const char *name)
+{
+	lua_pushstring(L, name);
+	return lua_rawget(L, index);
+}
+
+static const char *get_name(lua_State *L, int index)
+{
+	const char *name = get_field(L, index, "name") == LUA_TNIL ? NULL : binding_to_string(L, -1, "name");
+
+	lua_pop(L, 1);
+	return name;
+}
+
 /* An integer field of the table at `index`, any sign. */
 static int64_t get_value(lua_State *L, int index, const char *name, int64_t lowest, int64_t highest)
 {
 	int64_t value = 0;
 
-	if (lua_getfield(L, index, name) != LUA_TNIL) {
+	if (get_field(L, index, name) != LUA_TNIL) {
 		int exact;
 
 		value = lua_tointegerx(L, -1, &exact);
@@ -57,7 +72,7 @@ static uint32_t get_u32(lua_State *L, int index, const char *name)
  * names. */
 static void get_parts(lua_State *L, int index, struct ebpf_btf_description *type)
 {
-	if (lua_getfield(L, index, "parts") == LUA_TNIL)
+	if (get_field(L, index, "parts") == LUA_TNIL)
 		return;
 	luaL_checktype(L, -1, LUA_TTABLE);
 	int list = lua_gettop(L);
@@ -72,7 +87,7 @@ static void get_parts(lua_State *L, int index, struct ebpf_btf_description *type
 		int part = lua_gettop(L);
 
 		parts[i] = (struct ebpf_btf_part){
-			.name = binding_option_string(L, part, "name", NULL), /* the table keeps it */
+			.name = get_name(L, part),
 			.type = get_u32(L, part, "type"),
 			.offset = get_u32(L, part, "offset"),
 			.size = get_u32(L, part, "size"),
@@ -92,9 +107,9 @@ static int l_builder_add_type(lua_State *L)
 	check_builder(L, 1);
 	luaL_checktype(L, 2, LUA_TTABLE);
 	lua_settop(L, 2);
-	lua_getfield(L, 2, "kind");
+	get_field(L, 2, "kind");
 	type.kind = binding_to_enum(L, -1, EBPF_BTF_KIND, "kind");
-	type.name = binding_option_string(L, 2, "name", NULL);
+	type.name = get_name(L, 2);
 	type.id = get_u32(L, 2, "id");
 	type.size = get_u32(L, 2, "size");
 	type.type = get_u32(L, 2, "type");
@@ -105,7 +120,8 @@ static int l_builder_add_type(lua_State *L)
 	type.bit_offset = get_u32(L, 2, "bit_offset");
 	type.linkage = get_u32(L, 2, "linkage");
 	type.component = (int32_t)get_value(L, 2, "component", INT32_MIN, INT32_MAX);
-	type.flag = binding_option_boolean(L, 2, "flag", false);
+	get_field(L, 2, "flag");
+	type.flag = lua_toboolean(L, -1);
 	get_parts(L, 2, &type);
 	int64_t id = ebpf_btf_builder_add_type(check_builder(L, 1), &type, binding_error(L));
 

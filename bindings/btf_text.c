@@ -96,11 +96,10 @@ static FILE *to_file(lua_State *L, int index)
 {
 	luaL_Stream *stream = luaL_testudata(L, index, LUA_FILEHANDLE);
 
-	if (!stream)
-		luaL_error(L, "to: an open file expected, got %s", luaL_typename(L, index));
-	if (!stream->closef)
-		luaL_error(L, "to: the file is closed");
-	return stream->f;
+	if (stream && stream->closef)
+		return stream->f;
+	luaL_error(L, stream ? "to: the file is closed" : "to: an open file expected, got %s", luaL_typename(L, index));
+	return NULL;
 }
 
 /* btf:dump { format = "c" (default), "raw" or "json", types = { ... }, to = file, of "c": header =, sort =, functions = } -> text; true with `to` */

@@ -203,10 +203,10 @@ static int l_type_members(lua_State *L)
 	}
 	lua_createtable(L, (int)view.vlen, 0);
 	for (uint32_t i = 0; i < view.vlen; i++) {
+		lua_createtable(L, 0, 5);
 		get_view(L, &view); /* collecting garbage may have run a finalizer that closed the BTF */
 		struct ebpf_member member = ebpf_type_member(&view, i);
 
-		lua_createtable(L, 0, 5);
 		binding_set_string(L, "name", member.name);
 		binding_set_integer(L, "offset", member.bit_offset / 8);
 		binding_set_integer(L, "bit_offset", member.bit_offset);
@@ -231,10 +231,10 @@ static int l_type_params(lua_State *L)
 	}
 	lua_createtable(L, (int)view.vlen, 0);
 	for (uint32_t i = 0; i < view.vlen; i++) {
+		lua_createtable(L, 0, 2);
 		get_view(L, &view);
 		struct ebpf_param param = ebpf_type_param(&view, i);
 
-		lua_createtable(L, 0, 2);
 		binding_set_string(L, "name", param.name);
 		push_sibling(L, param.type);
 		lua_setfield(L, -2, "type");
@@ -255,10 +255,10 @@ static int l_type_enumerators(lua_State *L)
 	}
 	lua_createtable(L, (int)view.vlen, 0);
 	for (uint32_t i = 0; i < view.vlen; i++) {
+		lua_createtable(L, 0, 2);
 		get_view(L, &view);
 		struct ebpf_btf_enum row = ebpf_type_enumerator(&view, i);
 
-		lua_createtable(L, 0, 2);
 		binding_set_string(L, "name", row.name);
 		binding_set_integer(L, "value", (uint64_t)row.value);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
@@ -278,10 +278,10 @@ static int l_type_variables(lua_State *L)
 	}
 	lua_createtable(L, (int)view.vlen, 0);
 	for (uint32_t i = 0; i < view.vlen; i++) {
+		lua_createtable(L, 0, 3);
 		get_view(L, &view);
 		struct ebpf_secinfo info = ebpf_type_secinfo(&view, i);
 
-		lua_createtable(L, 0, 3);
 		binding_set_integer(L, "offset", info.offset);
 		binding_set_integer(L, "size", info.size);
 		push_sibling(L, info.type);

@@ -116,6 +116,14 @@ describe("ebpf.btf.new", function()
   end)
 end)
 
+local function save(btf)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "wb"))
+  file:write(btf:bytes())
+  file:close()
+  return path
+end
+
 describe("btf:dedup", function()
   local function objects(folder)
     local list = {}
@@ -127,14 +135,6 @@ describe("btf:dedup", function()
     local b = ebpf.btf.new { base = base }
     for _, path in ipairs(paths) do b:add_all(assert(ebpf.btf(path))) end
     return assert(b:finish())
-  end
-
-  local function save(btf)
-    local path = os.tmpname()
-    local file = assert(io.open(path, "wb"))
-    file:write(btf:bytes())
-    file:close()
-    return path
   end
 
   it("gives each type once, keeps every layout, and changes nothing the second time", function()
@@ -214,5 +214,70 @@ describe("ebpf.btf.minimize", function()
     output, status = process.run(("build/ebpf btf min vmlinux /no/such/folder/x %s"):format(files))
     assert.equal(1, status)
     assert.matches("/no/such/folder/x", output)
+  end)
+end)
+
+describe("btf:distill", function()
+  local function split_on(base)
+    local b = ebpf.btf.new { base = base }
+    b:add_struct {
+      name = "wraps",
+      members = {
+        { "list", "struct list_head" }, { "task", "struct task_struct *" }, { "kind", "enum kind" },
+        { "all", "struct list_head[3]" },
+      },
+    }
+    b:add_func { name = "walk", returns = "int", params = { { "e", "const struct file *" } } }
+    return assert(b:finish())
+  end
+
+  local function kernel(task_size, list_size)
+    local b = ebpf.btf.new()
+    b:add_struct { name = "unrelated", members = { { "x", "u64" } } }
+    b:add_int { name = "int", size = 4, encoding = "signed" }
+    b:add_struct { name = "list_head", size = list_size or 16, members = { { "next", "struct list_head *" } } }
+    b:add_enum { name = "kind", enumerators = { "ONE", "TWO" } }
+    b:add_struct { name = "file", members = { { "list", "struct list_head" } } }
+    b:add_struct { name = "task_struct", size = task_size, members = { { "files", "struct file *" } } }
+    return assert(b:finish())
+  end
+
+  it("says of the base just enough, and finds it again in another", function()
+    local base, split = assert(split_on(kernel(64)):distill())
+    assert.equal(5, #base) -- int, list_head, kind, file, task_struct
+    assert.same({}, base:find "struct task_struct".members)
+    assert.equal(64, base:sizeof "struct task_struct")
+    assert.equal(base, split.base)
+    local other = kernel(128)
+    local back = assert(split:relocate(other))
+    assert.equal(other, back.base)
+    assert.equal(other:find "struct task_struct".id, back:find "struct wraps".members[2].type.type.id)
+    assert.equal(split_on(other):bytes(), assert(back:dedup()):bytes())
+  end)
+
+  it("is read out of a module's .BTF.base, and put on the base that is given", function()
+    need.command "llvm-objcopy"
+    local base, split = assert(split_on(kernel(64)):distill())
+    local base_file, split_file, module = save(base), save(split), os.tmpname()
+    local output, status = process.run(("llvm-objcopy --update-section .BTF=%s --add-section .BTF.base=%s %s %s")
+      :format(split_file, base_file, "build/spec/bpf/load_tiny.bpf.o", module))
+    assert.equal(0, status, output)
+    assert.equal(#base, #assert(ebpf.btf.read(module)).base)
+    local other = kernel(128)
+    assert.equal(other, assert(ebpf.btf.read(module, other)).base)
+    assert.matches("the base does not have it", select(2, ebpf.btf.read(module, assert(ebpf.btf.new():finish()))).message)
+    for _, path in ipairs { base_file, split_file, module } do os.remove(path) end
+  end)
+
+  it("refuses a base whose embedded structs have another size, or that lacks a type", function()
+    local _, split = assert(split_on(kernel(64)):distill())
+    local back, err = split:relocate(kernel(64, 24))
+    assert.is_nil(back)
+    assert.equal("ENOENT", err.code)
+    assert.matches("struct 'list_head': the base has none of 16 bytes", err.message)
+    _, err = split:relocate(ebpf.btf.new():finish())
+    assert.matches("the base does not have it", err.message)
+    _, err = kernel(64):distill()
+    assert.matches("not split", err.message)
   end)
 end)

@@ -19,6 +19,13 @@ local kinds = {
     return ebpf.ringbuf(assert(ebpf.map { type = "ringbuf", max_entries = 4096 }))
   end, function(h) return h:available() end },
   loop = { function() return ebpf.loop() end, function(h) return h:step(0) end },
+  btf = { function() return ebpf.btf(records) end, function(h) return #h end },
+  btf_builder = { function() return require "ebpf.core".btf_builder() end, function(h) return h:read() end },
+  btf_object = { function()
+    local builder = ebpf.btf.new()
+    builder:add_struct { name = "event", members = { { "pid", "u32" } } }
+    return assert(builder:finish()):load()
+  end, function(h) return h:info() end },
   kernel = { function() return ebpf.kernel() end, function(h) return h.version end },
   link = { function()
     local program = assert(ebpf.program { type = "tracepoint", license = "GPL", instructions = { asm.mov(asm.r0, 0), asm.exit() } })
@@ -100,6 +107,7 @@ describe("any method of any handle", function()
     local parts = {
       coll.maps, coll.variables.wanted, coll.maps.events, coll.maps.events:view(), ebpf.loop():after(1000, print),
       ebpf.spec(records).maps.events, ebpf.spec(records).variables.wanted, ebpf.spec(records).programs.fill,
+      ebpf.btf(records):find "int", ebpf.btf(records):find "struct nested",
     }
     for _, part in ipairs(parts) do made[#made + 1] = part end
     local arguments = table.move(made, 1, #made, #junk + 1, { table.unpack(junk) })

@@ -87,7 +87,8 @@ EBPF_API void ebpf_btf_free(struct ebpf_btf *btf);
 /* Copies `data`. `base` may be NULL; it is referenced. */
 EBPF_API int ebpf_btf_read(const void *data, size_t size, struct ebpf_btf *base, struct ebpf_btf **out,
 			   struct ebpf_error *err);
-/* A raw BTF file or an ELF file with a .BTF section. */
+/* A raw BTF file or an ELF file with a .BTF section; one that has .BTF.base as well (a module built apart from its kernel, 6.11) is put
+ * on `base`. */
 EBPF_API int ebpf_btf_read_file(const char *path, struct ebpf_btf *base, struct ebpf_btf **out, struct ebpf_error *err);
 /* The running kernel's vmlinux types, borrowed from the context. NULL (ENOTSUP) on a kernel without BTF. */
 EBPF_API struct ebpf_btf *ebpf_kernel_btf(struct ebpf_kernel *kernel, struct ebpf_error *err);
@@ -112,8 +113,8 @@ EBPF_API int64_t ebpf_btf_find(const struct ebpf_btf *btf, const char *name);
 EBPF_API int64_t ebpf_btf_find_kind(const struct ebpf_btf *btf, const char *name, uint32_t kind);
 /* ebpf_btf_find, or with a kind ebpf_btf_find_kind, with an error that names what is not there. */
 EBPF_API int64_t ebpf_btf_lookup(const struct ebpf_btf *btf, const char *name, uint32_t kind, struct ebpf_error *err);
-/* The next of the own types with this exact name and kind after id `after` (0 = from the start); 0 at the end. Kind 0: any that is known but tags, functions,
- * variables and sections last. */
+/* The next of the own types with this exact name and kind after id `after` (0 = from the start); 0 at the end. Kind 0: any that is known
+ * but tags, functions, variables and sections last. */
 EBPF_API uint32_t ebpf_btf_next_named(const struct ebpf_btf *btf, const char *name, uint32_t kind, uint32_t after);
 /* Size in bytes of a type, through typedefs and qualifiers, of a variable that of its type; -EINVAL for one without a size, -E2BIG for
  * 4 GiB and more. */
@@ -123,15 +124,16 @@ EBPF_API int64_t ebpf_btf_size(const struct ebpf_btf *btf, uint32_t id, struct e
 /* Through const, volatile, restrict, type_tag (and, with resolve, typedef): the id behind; 0 when the chain is absurdly long. */
 EBPF_API uint32_t ebpf_btf_skip_modifiers(const struct ebpf_btf *btf, uint32_t id);
 EBPF_API uint32_t ebpf_btf_resolve(const struct ebpf_btf *btf, uint32_t id);
-/* Where a member lies: "a.b[2].c", anonymous structs and unions looked through, as offsetof in C; `bits` gets the whole offset in bits, `bit_size`
- * 0 but for a bit field, `type` the member's type. ENOENT names a member that is not there, EINVAL a step that cannot be taken. */
+/* Where a member lies: "a.b[2].c", anonymous structs and unions looked through, as offsetof in C; `bits` gets the whole offset in bits,
+ * `bit_size` 0 but for a bit field, `type` the member's type. ENOENT names a member that is not there, EINVAL a step that cannot be
+ * taken. */
 EBPF_API int ebpf_btf_offsetof(const struct ebpf_btf *btf, uint32_t id, const char *path, uint64_t *bits, uint32_t *bit_size, uint32_t *type,
 			       struct ebpf_error *err);
 /* A type's name as in C, without its body: "struct event", "const char *", "u32[4]", "struct {...}"; for people. As snprintf. */
 EBPF_API int ebpf_btf_print_name(const struct ebpf_btf *btf, uint32_t id, char *text, size_t size);
 
-/* One type, and its parts: small views by value. A type of another kind, or an index that is not below vlen, gives zeros and the name "". Ids of types
- * are below the count always; cycles are possible. Strings belong to the BTF. */
+/* One type, and its parts: small views by value. A type of another kind, or an index that is not below vlen, gives zeros and the name "".
+ * Ids of types are below the count always; cycles are possible. Strings belong to the BTF. */
 struct ebpf_type {
 	uint32_t id;
 	uint8_t kind;  /* 0 = void */
@@ -181,8 +183,8 @@ EBPF_API int32_t ebpf_type_component(const struct ebpf_type *type); /* DECL_TAG:
 /* The next DECL_TAG about type `id`, after tag `after` (0 = from the start); 0 at the end. */
 EBPF_API uint32_t ebpf_btf_next_tag(const struct ebpf_btf *btf, uint32_t id, uint32_t after);
 
-/* A BTF in the making: types copied out of others, or made by hand. `base` may be NULL; it is referenced, and what is built is then split BTF on it.
- * `lacks` is what the kernel that will read it does not know: such kinds are replaced, with sizes and offsets kept. */
+/* A BTF in the making: types copied out of others, or made by hand. `base` may be NULL; it is referenced, and what is built is then split
+ * BTF on it. `lacks` is what the kernel that will read it does not know: such kinds are replaced, with sizes and offsets kept. */
 enum {
 	EBPF_BTF_NO_FUNC = 1 << 0,        /* before 5.0: FUNC, FUNC_PROTO (replaced by typedef, enum) */
 	EBPF_BTF_NO_DATASEC = 1 << 1,     /* before 5.2: DATASEC, VAR (struct, int) */
@@ -228,8 +230,8 @@ struct ebpf_btf_description {
 	const struct ebpf_btf_part *parts;
 	uint32_t part_count;
 };
-/* Returns the id. EINVAL for what the kernel would not take of any such type (a name that is no identifier, a member outside of its struct, ...), ERANGE for
- * a value that does not fit; messages name the type. */
+/* Returns the id. EINVAL for what the kernel would not take of any such type (a name that is no identifier, a member outside of its
+ * struct, ...), ERANGE for a value that does not fit; messages name the type. */
 EBPF_API int64_t ebpf_btf_builder_add_type(struct ebpf_btf_builder *builder, const struct ebpf_btf_description *type, struct ebpf_error *err);
 /* An id for a type that is added later: for structs that refer to each other. */
 EBPF_API int64_t ebpf_btf_builder_reserve(struct ebpf_btf_builder *builder, struct ebpf_error *err);
@@ -239,10 +241,35 @@ EBPF_API int ebpf_btf_builder_read(struct ebpf_btf_builder *builder, struct ebpf
 /* The bytes of a BTF, malloc'ed, in this byte order and without what somebody lacks. Types keep their ids. */
 EBPF_API int ebpf_btf_write(const struct ebpf_btf *btf, uint32_t lacks, bool big_endian, void **data, size_t *size, struct ebpf_error *err);
 
-/* Each type once: the types of several compilation units or joined objects without what they say alike, forward declarations replaced by the struct that
- * they declare. Split BTF is compared with its base too. Variables and sections stay. ELOOP for a type that leads back to itself without a struct,
- * E2BIG where telling types apart would take for ever. */
+/* Each type once: the types of several compilation units or joined objects without what they say alike, forward declarations replaced by
+ * the struct that they declare. Split BTF is compared with its base too. Variables and sections stay. ELOOP for a type that leads back to
+ * itself without a struct, E2BIG where telling types apart would take for ever. */
 EBPF_API int ebpf_btf_dedup(const struct ebpf_btf *btf, struct ebpf_btf **out, struct ebpf_error *err);
+
+/* Split BTF for kernels whose base is not known yet, as of modules that are built apart from them (6.11). Distilling gives a small base,
+ * which has of each type that is referred to its name, kind and size alone, and split BTF on it; relocating puts such split BTF onto a
+ * whole base again. ENOENT names a type that the base does not have, or not with that size; EEXIST one that it has several times. Host
+ * byte order (ENOTSUP). */
+EBPF_API int ebpf_btf_distill(const struct ebpf_btf *split, struct ebpf_btf **base, struct ebpf_btf **distilled, struct ebpf_error *err);
+EBPF_API int ebpf_btf_relocate(const struct ebpf_btf *distilled, struct ebpf_btf *base, struct ebpf_btf **out, struct ebpf_error *err);
+
+/* BTF objects in the kernel: vmlinux, its modules, and what programs and maps were loaded with. 4.18; listing needs CAP_SYS_ADMIN. */
+struct ebpf_btf_info {
+	uint32_t id, size;     /* bytes */
+	bool is_kernel;        /* vmlinux or a module; 5.11 */
+	char name[64];         /* "vmlinux", the module's, or "" */
+};
+/* The one with the least id above `after`: 1, or 0 when there is none. */
+EBPF_API int ebpf_kernel_btf_next(struct ebpf_kernel *kernel, uint32_t after, struct ebpf_btf_info *info, struct ebpf_error *err);
+/* The types of one by its id: a new reference. Those of a module are split on vmlinux. */
+EBPF_API int ebpf_kernel_btf_by_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_btf **out, struct ebpf_error *err);
+/* Loads types into the kernel, which checks them; kinds that it lacks are replaced. EINVAL comes with the kernel's log. They stay as long
+ * as the object, or a program or map that was made with it. */
+struct ebpf_btf_object;
+EBPF_API int ebpf_btf_load(struct ebpf_kernel *kernel, const struct ebpf_btf *btf, struct ebpf_btf_object **out, struct ebpf_error *err);
+EBPF_API void ebpf_btf_object_close(struct ebpf_btf_object *object);
+EBPF_API int ebpf_btf_object_fd(const struct ebpf_btf_object *object);
+EBPF_API int ebpf_btf_object_info(const struct ebpf_btf_object *object, struct ebpf_btf_info *info, struct ebpf_error *err);
 
 /* Takes `size` bytes of text (no NUL behind); a negative result ends the printing, which returns it. */
 typedef int (*ebpf_write_fn)(void *context, const char *text, size_t size);
@@ -267,24 +294,6 @@ EBPF_API int ebpf_btf_print_declaration(const struct ebpf_btf *btf, uint32_t id,
  * --json: one object { "types": [...] }. */
 EBPF_API int ebpf_btf_print_raw(const struct ebpf_btf *btf, const uint32_t *ids, size_t count, bool json, ebpf_write_fn write,
 				void *context, struct ebpf_error *err);
-
-/* BTF objects in the kernel: vmlinux, its modules, and what programs and maps were loaded with. 4.18; listing needs CAP_SYS_ADMIN. */
-struct ebpf_btf_info {
-	uint32_t id, size;     /* bytes */
-	bool is_kernel;        /* vmlinux or a module; 5.11 */
-	char name[64];         /* "vmlinux", the module's, or "" */
-};
-/* The one with the least id above `after`: 1, or 0 when there is none. */
-EBPF_API int ebpf_kernel_btf_next(struct ebpf_kernel *kernel, uint32_t after, struct ebpf_btf_info *info, struct ebpf_error *err);
-/* The types of one by its id: a new reference. Those of a module are split on vmlinux. */
-EBPF_API int ebpf_kernel_btf_by_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_btf **out, struct ebpf_error *err);
-/* Loads types into the kernel, which checks them; kinds that it lacks are replaced. EINVAL comes with the kernel's log. They stay as long as the
- * object, or a program or map that was made with it. */
-struct ebpf_btf_object;
-EBPF_API int ebpf_btf_load(struct ebpf_kernel *kernel, const struct ebpf_btf *btf, struct ebpf_btf_object **out, struct ebpf_error *err);
-EBPF_API void ebpf_btf_object_close(struct ebpf_btf_object *object);
-EBPF_API int ebpf_btf_object_fd(const struct ebpf_btf_object *object);
-EBPF_API int ebpf_btf_object_info(const struct ebpf_btf_object *object, struct ebpf_btf_info *info, struct ebpf_error *err);
 
 /* How bytes of a type are laid out: a tree, made once per type and walked for each value. It holds copies of
  * all names, so it outlives the BTF that it was made from. Nodes belong to the root; a type that occurs twice may be one node that

@@ -28,7 +28,7 @@ btf.open = core.btf_open
 
 --- ebpf.btf.minimize(target, { spec, ... }): the types of a target kernel that the CO-RE relocations of these objects look at,
 -- and no others: saved to a file, they are the `btf` option of loading where a kernel has none.
-btf.minimize = core.btf_minimize
+function btf.minimize(target, specs) return core.btf_minimize(target, type(specs) == "userdata" and { specs } or specs) end
 
 --- ebpf.btf.new { base = btf }: a builder (btf_builder.lua).
 function btf.new(options) return require "ebpf.btf_builder".new(options) end

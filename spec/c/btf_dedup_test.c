@@ -132,8 +132,8 @@ static int64_t add(struct ebpf_btf_builder *builder, struct ebpf_btf_description
 static void add_struct(struct ebpf_btf_builder *builder, int64_t type)
 {
 	struct ebpf_btf_part member = {.name = "member", .type = type};
-	add(builder, (struct ebpf_btf_description){
-	                     .kind = BTF_KIND_STRUCT, .name = "s", .size = 8, .parts = &member, .part_count = 1});
+	add(builder,
+	    (struct ebpf_btf_description){.kind = BTF_KIND_STRUCT, .name = "s", .size = 8, .parts = &member, .part_count = 1});
 }
 
 /* Twice a chain of 200000 pointers: no stack of ours is as deep. */

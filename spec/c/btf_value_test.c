@@ -223,6 +223,7 @@ static void refuses(const struct ebpf_btf *btf)
 	CHECK_INT(ebpf_value_parse(btf, ebpf_btf_count(btf), "1", &v, sizeof(v), &err), -EINVAL);
 	CHECK_INT(ebpf_value_print(btf, ebpf_btf_count(btf), &v, sizeof(v), NULL, take, &out, &err), -EINVAL);
 	CHECK_INT(ebpf_value_print(btf, 0, &v, sizeof(v), NULL, take, &out, &err), -EINVAL);
+	CHECK_INT(ebpf_value_print(btf, 1, NULL, 0, &(struct ebpf_value_options){0}, take, &out, &err), -EINVAL);
 	ebpf_error_clear(&err);
 }
 
@@ -339,6 +340,11 @@ int main(void)
 			continue;
 		CHECK(survive_all(btf) > 5);
 		settles(btf);
+		ebpf_btf_free(btf);
+		/* The types of the other byte order, for data in the host's. */
+		btf = read_object(objects[i], "big/");
+		if (btf)
+			survive_all(btf);
 		ebpf_btf_free(btf);
 	}
 	return TEST_RESULT();

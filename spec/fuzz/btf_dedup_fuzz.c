@@ -1,4 +1,4 @@
-/* btf_dedup_fuzz.c -- libFuzzer: any bytes as BTF, joined with itself and split on itself, each type once.
+/* btf_dedup_fuzz.c -- libFuzzer: any bytes as BTF, joined with itself and split on itself, each type once; distilled, and put back.
  *
  * The first byte chooses: bit 0, joined with itself; bit 1, split on it. Whatever comes out is read again, has no more types
  * than what went in, and stays as it is when it is deduplicated once more. */
@@ -38,6 +38,22 @@ static void deduplicate(const struct ebpf_btf *btf)
 	ebpf_btf_free(once);
 }
 
+/* What was distilled finds its base again, unless that has something twice. */
+static void distill(struct ebpf_btf *split, struct ebpf_btf *whole)
+{
+	struct ebpf_btf *base = NULL, *distilled = NULL, *back = NULL;
+	if (!split || ebpf_btf_distill(split, &base, &distilled, NULL))
+		return;
+	if (!ebpf_btf_relocate(distilled, whole, &back, NULL)) {
+		uint32_t own = ebpf_btf_count(back) - ebpf_btf_first_id(back);
+		if (own != ebpf_btf_count(distilled) - ebpf_btf_first_id(distilled))
+			abort();
+	}
+	ebpf_btf_free(back);
+	ebpf_btf_free(distilled);
+	ebpf_btf_free(base);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ebpf_btf *btf = NULL;
@@ -47,6 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (data[0] & 3) {
 		struct ebpf_btf *joined = join(data[0] & 2 ? btf : NULL, btf);
 		deduplicate(joined);
+		if (data[0] & 2)
+			distill(joined, btf);
 		ebpf_btf_free(joined);
 	}
 	ebpf_btf_free(btf);

@@ -73,7 +73,8 @@ static void relocate(struct ebpf_core *core, struct ebpf_function *function, siz
 }
 
 /* What the relocations need of the target does as well as all of it, but for the ids of types. */
-static void minimize(struct ebpf_btf *local, struct ebpf_btf *target, struct ebpf_function *function, size_t count)
+static void minimize(struct ebpf_btf *local, struct ebpf_btf *target, struct ebpf_function *function,
+		     struct ebpf_spec_relo *relos, size_t count)
 {
 	struct ebpf_function *functions[] = { function };
 	struct ebpf_spec_impl impl = { .public = { .name = (char *)"s", .btf = local }, .functions = functions, .function_count = 1 };
@@ -82,6 +83,7 @@ static void minimize(struct ebpf_btf *local, struct ebpf_btf *target, struct ebp
 	struct ebpf_insn insns[2][INSNS];
 	int codes[2];
 
+	function->relos = relos;
 	function->relo_count = count;
 	for (size_t i = 0; i < count; i++)
 		if (function->relos[i].kind == CORE_TYPE_ID_TARGET)
@@ -128,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	ebpf_core_free(core);
 	if (core)
-		minimize(local, target, &function, count);
+		minimize(local, target, &function, relos, count);
 	ebpf_btf_free(target);
 	ebpf_btf_free(local);
 	return 0;

@@ -24,6 +24,14 @@ sum = sum + m:view().x[2]
 local program, err = ebpf.program { type = "socket_filter", license = "GPL", instructions = { asm.exit() } }
 if not program then sum = sum + #(err.log or "") + #tostring(err) end
 ebpf.spec "/no/such/object.o"
+local builder = ebpf.btf.new { base = spec.btf }
+builder:add_struct { name = "swept", members = { { "pid", "u32" }, { "next", "struct swept *" }, { "other", "struct nested" } } }
+local types = assert(builder:finish())
+for _, type in pairs(types) do sum = sum + #(type.members or {}) + #tostring(type) end
+sum = sum + #types:dedup() + types:offsetof("struct swept", "other") + #types:bytes { byteorder = "big" }
+sum = sum + types:decode("struct swept", types:encode("struct swept", { pid = 1 })).pid + #types:layout("struct swept").fields
+local base, small = assert(types:distill())
+sum = sum + #base + #assert(small:relocate(spec.btf)) + #ebpf.btf.minimize(spec.btf, { spec })
 coll:attach()
 coll.variables.wanted:set(1)
 sum = sum + coll.variables.wanted:get()

@@ -9,8 +9,11 @@
 
 #include "btf/build.h"
 
-#define MAX_TYPES   0xfffffu  /* the kernel's BTF_MAX_TYPE */
-#define MAX_STRINGS 0xffffffu /* the kernel's BTF_MAX_NAME_OFFSET */
+/* For the kernel, whose BTF_MAX_TYPE and BTF_MAX_NAME_OFFSET these are; what is joined to be deduplicated may be more. */
+#define MAX_KERNEL_TYPES   0xfffffu
+#define MAX_KERNEL_STRINGS 0xffffffu
+#define MAX_TYPES          0x7ffffffeu
+#define MAX_STRINGS        0x7fffffffu
 
 /* -- strings: each once, found by hash -- */
 
@@ -92,7 +95,8 @@ int64_t ebpf_btf_builder_string(struct ebpf_btf_builder *builder, const char *te
 		return -ENOMEM;
 	if (!*slot) {
 		size_t offset = builder->strings_first + builder->strings.size, size = strlen(text) + 1;
-		if (offset > MAX_STRINGS || size > MAX_STRINGS - offset)
+		size_t most = btf_for_kernel(builder) ? MAX_KERNEL_STRINGS : MAX_STRINGS;
+		if (offset > most || size > most - offset)
 			return -E2BIG;
 		ebpf_buffer_add(&builder->strings, text, size);
 		if (builder->strings.failed)
@@ -142,7 +146,7 @@ static void put_int(struct ebpf_btf_builder *builder, const char *name, uint32_t
 
 int64_t btf_next_id(struct ebpf_btf_builder *builder)
 {
-	if (builder->last_id >= MAX_TYPES)
+	if (builder->last_id >= (btf_for_kernel(builder) ? MAX_KERNEL_TYPES : MAX_TYPES))
 		return -E2BIG;
 	return ++builder->last_id;
 }
@@ -179,9 +183,15 @@ static void free_source(struct source *source)
 
 static struct source *get_source(struct ebpf_btf_builder *builder, const struct ebpf_btf *btf)
 {
-	for (size_t i = 0; i < builder->source_count; i++)
-		if (builder->sources[i].btf == btf)
+	/* Most often the last one, however many are joined. */
+	if (builder->recent_source < builder->source_count && builder->sources[builder->recent_source].btf == btf)
+		return &builder->sources[builder->recent_source];
+	for (size_t i = 0; i < builder->source_count; i++) {
+		if (builder->sources[i].btf == btf) {
+			builder->recent_source = i;
 			return &builder->sources[i];
+		}
+	}
 	struct source *sources = ebpf_grow(builder->sources, &builder->source_capacity, builder->source_count, sizeof(*sources));
 	if (!sources)
 		return NULL;
@@ -193,6 +203,7 @@ static struct source *get_source(struct ebpf_btf_builder *builder, const struct 
 		free_source(&source);
 		return NULL;
 	}
+	builder->recent_source = builder->source_count;
 	sources[builder->source_count] = source;
 	return &sources[builder->source_count++];
 }
@@ -242,7 +253,7 @@ uint32_t btf_mention(struct ebpf_btf_builder *builder, const struct ebpf_btf *bt
 		btf_builder_fail(builder, -ENOMEM);
 		return 0;
 	}
-	if (!*slot && !builder->subset)
+	if (!*slot && !builder->closed)
 		*slot = enqueue(builder, btf_owner(btf, id), id);
 	return *slot;
 }
@@ -483,7 +494,7 @@ int btf_builder_error(struct ebpf_btf_builder *builder, struct ebpf_error *err)
 	case -ENOTSUP:
 		return ebpf_fail(err, ENOTSUP, "BTF: a type of a kind that is not known cannot be copied");
 	default:
-		return ebpf_fail(err, -builder->code, "BTF: more types or names than the kernel takes");
+		return ebpf_fail(err, -builder->code, "BTF: too many types or names");
 	}
 }
 

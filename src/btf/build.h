@@ -24,8 +24,8 @@ struct reserved {
 };
 
 struct ebpf_btf_builder {
-	uint32_t lacks;       /* EBPF_BTF_NO_... */
-	int code;             /* of the first failure */
+	uint32_t lacks; /* EBPF_BTF_NO_... */
+	int code;       /* of the first failure */
 	struct ebpf_btf *base;
 	uint32_t first_id;
 	uint32_t last_id;     /* of the types so far, waiting ones included; first_id - 1 when there are none */
@@ -35,13 +35,14 @@ struct ebpf_btf_builder {
 	uint32_t *slots, slot_capacity, string_count;
 	struct reserved *reserved;
 	size_t reserved_count, reserved_capacity;
-	struct ebpf_buffer late; /* types with reserved ids */
-	const struct ebpf_btf_subset *subset; /* the only types and members that are copied; NULL = all */
+	struct ebpf_buffer late;              /* types with reserved ids */
+	bool closed;                          /* only what has been enqueued is copied; references to other types become void */
+	const struct ebpf_btf_subset *subset; /* the only members that are copied; NULL = all */
 	struct {
 		uint32_t from, to;
-	} farthest;           /* the greatest id that a type added by hand refers to, and which one that was */
+	} farthest; /* the greatest id that a type added by hand refers to, and which one that was */
 	struct source *sources;
-	size_t source_count, source_capacity;
+	size_t source_count, source_capacity, recent_source;
 	struct item *queue;
 	size_t queue_count, queue_capacity;
 };

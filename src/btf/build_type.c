@@ -10,11 +10,11 @@
 
 enum name_rule { NAME_NONE, NAME_ANY, NAME_WORD, NAME_MAY_BE_WORD, NAME_SECTION };
 enum {
-	HAS_TYPE = 1,    /* refers to one type; which may be void with HAS_VOID */
+	HAS_TYPE = 1, /* refers to one type; which may be void with HAS_VOID */
 	HAS_VOID = 2,
 	HAS_SIZE = 4,
 	HAS_PARTS = 8,
-	HAS_FLAG = 16,   /* kind_flag is the description's */
+	HAS_FLAG = 16, /* kind_flag is the description's */
 	HAS_LINKAGE = 32,
 };
 static const struct {

@@ -80,6 +80,38 @@ static bool is_thing(uint32_t kind)
 	return kind == BTF_KIND_VAR || kind == BTF_KIND_DATASEC;
 }
 
+/* What a member's type is called, and what that refers to: the same of equal types, in which a struct and its declaration are
+ * alike. */
+static uint32_t mix_target(const struct dedup *d, uint32_t hash, uint32_t id)
+{
+	for (int depth = 0; depth < 3; depth++) {
+		struct record record = dedup_record(d, id);
+		uint32_t kind = record_kind(&record);
+		if (kind == BTF_KIND_FWD)
+			kind = btf_info_flag(record.info) ? BTF_KIND_UNION : BTF_KIND_STRUCT;
+		hash = mix(mix_name(d, hash, record.name), kind == BTF_KIND_ENUM64 ? BTF_KIND_ENUM : kind);
+		switch (kind) {
+		case BTF_KIND_PTR:
+		case BTF_KIND_TYPEDEF:
+		case BTF_KIND_VOLATILE:
+		case BTF_KIND_CONST:
+		case BTF_KIND_RESTRICT:
+		case BTF_KIND_TYPE_TAG:
+			id = record.third;
+			break;
+		case BTF_KIND_ARRAY:
+			hash = mix(hash, record_word(&record, 2));
+			id = record_word(&record, 0);
+			break;
+		case BTF_KIND_FUNC_PROTO:
+			return mix(hash, record.info);
+		default:
+			return hash;
+		}
+	}
+	return hash;
+}
+
 /* Equal types have equal hashes: of enums only the name counts, since there are those without enumerators. */
 static uint32_t hash_of(const struct dedup *d, const struct record *record)
 {
@@ -99,7 +131,8 @@ static uint32_t hash_of(const struct dedup *d, const struct record *record)
 	case BTF_KIND_UNION:
 		hash = mix(hash, record->third);
 		for (uint32_t i = 0; i < count; i++)
-			hash = mix(mix_name(d, hash, record_word(record, 3 * i)), record_word(record, 3 * i + 2));
+			hash = mix_target(d, mix(mix_name(d, hash, record_word(record, 3 * i)), record_word(record, 3 * i + 2)),
+			                  record_word(record, 3 * i + 1));
 		return hash;
 	case BTF_KIND_ARRAY:
 		hash = mix(hash, record_word(record, 2));

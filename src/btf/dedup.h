@@ -23,10 +23,10 @@ struct dedup {
 	/* One comparison: what each canonical type has been taken to be, and in what order that was found. */
 	uint32_t *supposed, *trail;
 	uint32_t trail_count;
-	bool base_only;         /* they would be equal if a FWD of the base were the candidate's struct */
+	bool base_only; /* they would be equal if a FWD of the base were the candidate's struct */
 	struct pair *stack;
 	size_t stack_capacity;
-	uint64_t steps, limit;  /* work that comparisons have done, and may do: a hostile input must not take for ever */
+	uint64_t steps, limit; /* work that comparisons have done, and may do: a hostile input must not take for ever */
 };
 /* A type's record; `info` and `third` are its second and third word. */
 struct record {

@@ -82,7 +82,8 @@ static int read_raw(int fd, const char *path, struct ebpf_btf *base, struct ebpf
 
 /* -- ELF -- */
 
-static int find_section(Elf *elf, const char *path, Elf_Scn **out, struct ebpf_error *err)
+/* NULL in *out when there is none of that name. */
+static int find_section(Elf *elf, const char *path, const char *wanted, Elf_Scn **out, struct ebpf_error *err)
 {
 	size_t names;
 	Elf_Scn *section = NULL;
@@ -94,26 +95,60 @@ static int find_section(Elf *elf, const char *path, Elf_Scn **out, struct ebpf_e
 		const char *name;
 		if (!gelf_getshdr(section, &header) || !(name = elf_strptr(elf, names, header.sh_name)))
 			return ebpf_fail(err, EINVAL, "%s: not a usable ELF file: %s", path, elf_errmsg(-1));
-		if (!strcmp(name, ".BTF"))
+		if (!strcmp(name, wanted))
 			break;
 	}
-	if (!section) {
+	*out = section;
+	if (!section)
+		return 0;
+	if (header.sh_flags & SHF_COMPRESSED)
+		return ebpf_fail(err, ENOTSUP, "%s: the %s section is compressed", path, wanted);
+	if (header.sh_type == SHT_NOBITS || header.sh_size > BTF_MAX_FILE)
+		return ebpf_fail(err, EINVAL, "%s: the %s section has no bytes or too many", path, wanted);
+	return 0;
+}
+
+/* -ENOENT, and no error filled, when there is no such section. */
+static int read_section(Elf *elf, const char *path, const char *name, struct ebpf_btf *base, struct ebpf_btf **out,
+                        struct ebpf_error *err)
+{
+	Elf_Scn *section = NULL;
+	int result = find_section(elf, path, name, &section, err);
+	if (result || !section)
+		return result ? result : -ENOENT;
+	Elf_Data *data = elf_rawdata(section, NULL);
+	if (!data || (!data->d_buf && data->d_size))
+		return ebpf_fail(err, EINVAL, "%s: the %s section cannot be read: %s", path, name, elf_errmsg(-1));
+	result = ebpf_btf_read(data->d_buf, data->d_size, base, out, err);
+	return result ? ebpf_wrap(err, result, "%s", path) : 0;
+}
+
+/* The types, or split ones on a distilled base of their own (.BTF.base, Linux 6.11), which are put on the base that is given. */
+static int read_sections(Elf *elf, const char *path, struct ebpf_btf *base, struct ebpf_btf **out, struct ebpf_error *err)
+{
+	struct ebpf_btf *distilled = NULL, *split = NULL;
+	int result = read_section(elf, path, ".BTF.base", NULL, &distilled, err);
+	if (result && result != -ENOENT)
+		return result;
+	result = read_section(elf, path, ".BTF", distilled ? distilled : base, &split, err);
+	if (result == -ENOENT) {
 		ebpf_fail(err, ENOENT, "%s: there is no .BTF section", path);
 		ebpf_hint(err, "compile with -g, and do not strip it");
-		return -ENOENT;
 	}
-	if (header.sh_flags & SHF_COMPRESSED)
-		return ebpf_fail(err, ENOTSUP, "%s: the .BTF section is compressed", path);
-	if (header.sh_type == SHT_NOBITS || header.sh_size > BTF_MAX_FILE)
-		return ebpf_fail(err, EINVAL, "%s: the .BTF section has no bytes or too many", path);
-	*out = section;
-	return 0;
+	if (!result && distilled && base) {
+		result = ebpf_btf_relocate(split, base, out, err);
+		if (result)
+			ebpf_wrap(err, result, "%s", path);
+		ebpf_btf_free(split);
+	} else if (!result) {
+		*out = split;
+	}
+	ebpf_btf_free(distilled);
+	return result;
 }
 
 static int read_elf(int fd, const char *path, struct ebpf_btf *base, struct ebpf_btf **out, struct ebpf_error *err)
 {
-	Elf_Scn *section = NULL;
-	Elf_Data *data;
 	int result;
 
 	if (elf_version(EV_CURRENT) == EV_NONE)
@@ -122,18 +157,7 @@ static int read_elf(int fd, const char *path, struct ebpf_btf *base, struct ebpf
 	Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
 	if (!elf)
 		return ebpf_fail(err, EINVAL, "%s: not a usable ELF file: %s", path, elf_errmsg(-1));
-	result = find_section(elf, path, &section, err);
-	if (result)
-		goto out;
-	data = elf_rawdata(section, NULL);
-	if (!data || (!data->d_buf && data->d_size)) {
-		result = ebpf_fail(err, EINVAL, "%s: the .BTF section cannot be read: %s", path, elf_errmsg(-1));
-		goto out;
-	}
-	result = ebpf_btf_read(data->d_buf, data->d_size, base, out, err);
-	if (result)
-		ebpf_wrap(err, result, "%s", path);
-out:
+	result = read_sections(elf, path, base, out, err);
 	elf_end(elf);
 	return result;
 }

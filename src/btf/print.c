@@ -155,6 +155,8 @@ int ebpf_btf_print_c(const struct ebpf_btf *btf, const struct ebpf_print_options
 
 	if (!options)
 		options = &none;
+	if (options->size < sizeof(*options))
+		return ebpf_fail(err, EINVAL, "BTF: print: options.size is %zu, not %zu", options->size, sizeof(*options));
 	btf_text_init(&text, btf_text_limit(btf), write, context);
 	result = print_init(&printer, btf, &text, err);
 	if (!result && options->header) {

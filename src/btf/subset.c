@@ -72,6 +72,7 @@ int ebpf_btf_subset_read(struct ebpf_btf_subset *subset, struct ebpf_btf **out, 
 	struct ebpf_btf *made = NULL;
 	if (!builder)
 		return ebpf_fail_memory(err);
+	builder->closed = true;
 	builder->subset = subset;
 	for (uint32_t id = 1; id < subset->btf->count; id++)
 		if (subset->types[id])

@@ -304,6 +304,7 @@ static void write_enum(struct value_printer *p, const struct ebpf_type *type, st
 	int64_t value = type->kind_flag && bits < 64 ? (int64_t)(raw << (64 - bits)) >> (64 - bits) : (int64_t)raw;
 	if (bits < 64 && !type->kind_flag)
 		value = (int64_t)(raw & (((uint64_t)1 << bits) - 1));
+	charge(p, 4 * (uint64_t)type->vlen);
 	for (uint32_t i = 0; i < type->vlen; i++) {
 		struct ebpf_btf_enum entry = ebpf_type_enumerator(type, i);
 		if (entry.value == value && is_identifier(entry.name)) {
@@ -311,7 +312,6 @@ static void write_enum(struct value_printer *p, const struct ebpf_type *type, st
 			return;
 		}
 	}
-	p->values -= p->values < type->vlen ? p->values : type->vlen;
 	if (type->kind_flag)
 		btf_text_signed(&p->text, value);
 	else
@@ -620,12 +620,15 @@ int ebpf_value_print(const struct ebpf_btf *btf, uint32_t id, const void *data, 
                      const struct ebpf_value_options *options, ebpf_write_fn write, void *context, struct ebpf_error *err)
 {
 	static const struct ebpf_value_options none = {.size = sizeof(none)};
-	struct value_printer p = {.options = options ? options : &none, .data = data, .size = data_size};
+	struct value_printer p = {
+	        .options = options ? options : &none, .data = data_size ? data : (const void *)"", .size = data_size};
 	uint64_t limit = btf_text_limit(btf) + 256 * (uint64_t)data_size;
 	bool first = true;
 
 	if (id >= btf->count)
 		return ebpf_fail(err, EINVAL, "value: there is no type %u", id);
+	if (p.options->size < sizeof(*options))
+		return ebpf_fail(err, EINVAL, "value: print: options.size is %zu, not %zu", p.options->size, sizeof(*options));
 	if (btf_text_init(&p.text, limit, write, context))
 		return btf_text_finish(&p.text, err);
 	print_start(&p.types, btf, &p.text, err);

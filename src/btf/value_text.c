@@ -136,7 +136,7 @@ int value_text_number(struct value_text *text, struct value_number *out)
 
 int value_text_real(struct value_text *text, double *out, uint64_t *bits, bool *is_bits)
 {
-	struct value_number number;
+	struct value_number number = {0};
 	char *end;
 	*is_bits = value_text_word(text, "nan") && value_text_take(text, '(');
 	if (*is_bits) {

@@ -9,12 +9,8 @@ uint32_t ebpf_btf_lacks(const char *name)
 		const char *name;
 		uint32_t bit;
 	} rows[] = {
-	        {"func", EBPF_BTF_NO_FUNC},
-	        {"datasec", EBPF_BTF_NO_DATASEC},
-	        {"global_func", EBPF_BTF_NO_GLOBAL_FUNC},
-	        {"float", EBPF_BTF_NO_FLOAT},
-	        {"decl_tag", EBPF_BTF_NO_DECL_TAG},
-	        {"type_tag", EBPF_BTF_NO_TYPE_TAG},
+	        {"func", EBPF_BTF_NO_FUNC},     {"datasec", EBPF_BTF_NO_DATASEC},   {"global_func", EBPF_BTF_NO_GLOBAL_FUNC},
+	        {"float", EBPF_BTF_NO_FLOAT},   {"decl_tag", EBPF_BTF_NO_DECL_TAG}, {"type_tag", EBPF_BTF_NO_TYPE_TAG},
 	        {"enum64", EBPF_BTF_NO_ENUM64},
 	};
 	for (size_t i = 0; i < EBPF_COUNT(rows); i++)
@@ -111,7 +107,7 @@ int btf_swap_order(struct ebpf_btf **btf, struct ebpf_error *err)
 {
 	struct ebpf_btf *swapped = NULL;
 	void *data = NULL;
-	size_t size;
+	size_t size = 0;
 	int result = ebpf_btf_write(*btf, 0, !ebpf_btf_big_endian(*btf), &data, &size, err);
 	if (!result)
 		result = ebpf_btf_read(data, size, NULL, &swapped, err);

@@ -159,6 +159,17 @@ static const char *last_line(char *log)
 	return line ? line + 1 : log;
 }
 
+/* A compiled object's, of which the loader has to say how large they are. */
+static bool has_unsized_section(const struct ebpf_btf *btf)
+{
+	struct ebpf_type type;
+
+	for (uint32_t id = 1; ebpf_btf_type(btf, id, &type); id++)
+		if (type.kind == BTF_KIND_DATASEC && !type.size)
+			return true;
+	return false;
+}
+
 /* Once more, with a log. Should it be taken now, so much the better: the descriptor. */
 static int explain(struct ebpf_kernel *kernel, const void *data, size_t size, int code, struct ebpf_error *err)
 {
@@ -215,6 +226,8 @@ static int load(struct ebpf_kernel *kernel, const struct ebpf_btf *btf, struct e
 	}
 	if (fd < 0)
 		fd = explain(kernel, data, size, fd, err);
+	if (fd == -EINVAL && has_unsized_section(btf))
+		ebpf_hint(err, "the data sections of an object get their sizes when the object is loaded: build a BTF without them");
 	free(data);
 	return fd;
 }

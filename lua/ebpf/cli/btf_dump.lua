@@ -6,10 +6,11 @@ local dump = {}
 function dump.describe(command)
   command:description "Print types: those of a file, of the kernel, of one of its modules, or of a BTF object by its id."
   command:argument("source", "A BTF or ELF file, 'vmlinux', a module's name, or an id.")
+  command:argument("names", "More names for --type."):args "*"
   command:option("--format", "c: a header that compiles (default); raw: a line for each type and each of its parts; "
     .. "lua: annotations for an editor (LuaCATS)."):choices { "c", "raw", "lua" }
   command:option("--type", "Only these ('struct event', a bare name, or an id); as C and Lua with what they need.")
-    :argname "NAME":args "+":count "*"
+    :argname "NAME":count "*"
   command:option("--base", "What a split BTF stands on: a file (for a module's: the kernel's types)."):argname "FILE"
   command:flag("--sort", "As C: by name, not by number, so that two builds of a kernel can be compared.")
   command:flag("--kfuncs", "As C: with the prototypes of the kernel's functions for BPF programs.")
@@ -36,18 +37,15 @@ local function open(arguments)
   return btf.module(module or source)
 end
 
--- The names of --type -> types.
-local function chosen(btf, lists)
+-- Names or ids -> types; false for none.
+local function chosen(btf, names)
   local types = {}
-  for _, list in ipairs(lists) do
-    for _, name in ipairs(list) do
-      local type, err
-      if math.tointeger(name) then type, err = btf:type(math.tointeger(name)) else type, err = btf:find(name) end
-      if not type then return nil, err or ("there is no type %s"):format(name) end
-      types[#types + 1] = type
-    end
+  for i, name in ipairs(names) do
+    local err
+    if math.tointeger(name) then types[i], err = btf:type(math.tointeger(name)) else types[i], err = btf:find(name) end
+    if not types[i] then return nil, err or ("there is no type %s"):format(name) end
   end
-  return #types > 0 and types or false
+  return #types > 0 and types
 end
 
 local function text_of(btf, types, arguments, format)
@@ -70,10 +68,13 @@ function dump.run(arguments)
   local format = arguments.format or (arguments.json and "raw" or "c")
   if format == "raw" and arguments.json then format = "json" end
   if format ~= "c" and (arguments.sort or arguments.kfuncs) then return nil, "--sort and --kfuncs are for --format c" end
+  if #arguments.type == 0 and arguments.names[1] then
+    return nil, ("one source at a time, not also '%s' (types are named with --type)"):format(arguments.names[1])
+  end
   local btf <close>, err = open(arguments)
   if not btf then return nil, err end
   local types
-  types, err = chosen(btf, arguments.type)
+  types, err = chosen(btf, table.move(arguments.names, 1, #arguments.names, #arguments.type + 1, arguments.type))
   if types == nil then return nil, err end
   local text
   text, err = text_of(btf, types, arguments, format)
