@@ -55,8 +55,8 @@ describe("a generated module", function()
     local probe = module(types)
     assert.same({ run = "run", other = "other" }, probe.programs)
     assert.same({ runs = "runs", events = "events", plain = "plain", totals = "totals", waiting = "waiting" }, probe.maps)
-    assert.same({ step = "step", label = "label", sum = "sum", origin = "origin", table = "table", last_kind = "last_kind" },
-      probe.variables)
+    assert.same({ step = "step", label = "label", extra = "extra", sum = "sum", origin = "origin", table = "table",
+      last_kind = "last_kind" }, probe.variables)
     assert.equal("struct event", probe.types.event)
     assert.equal("range_t", probe.types.range_t)
     assert.same({ OPEN = 1, CLOSE = 2, LAST = 0x7fffffff }, probe.enums.kind)
@@ -207,6 +207,9 @@ describe("what an editor is told", function()
     assert.equal("gen_types.event.inner", told.classes["gen_types.event"].by_name.inner.type)
     assert.equal("fun(self: ebpf.Loop, map: gen_types.map.events, fn: fun(record: gen_types.event), options?: table): "
       .. "ebpf.Source?, ebpf.Error?, integer?", told.classes["ebpf.Loop"].by_name.on.type)
+    assert.equal("fun(map: gen_types.map.events, options?: table): gen_types.ring.events?, ebpf.Error?, integer?",
+      told.classes.ebpf.by_name.ringbuf.type)
+    assert.matches("fn: fun%(record: gen_types.event%)", told.classes["gen_types.ring.events"].by_name.consume.type)
     assert.equal("gen_types.totals_value", told.classes["gen_types.map.totals"].by_name.get.type:match "%): ([%w_%.]+)%?")
     assert.equal("gen_types.Collection?, ebpf.Error?, integer?", told.classes["gen_types.Spec"].by_name.load.type:match "%): (.*)$")
   end)
@@ -227,9 +230,11 @@ describe("what an editor is told", function()
     local coll <close> = assert(ebpf.load(types))
     local spec <close> = assert(ebpf.spec(types))
     local loop <close> = ebpf.loop()
+    local ring <close> = assert(ebpf.ringbuf(coll.maps.events))
+    for _, field in ipairs(meta.classes.ebpf.fields) do assert.is_not_nil(ebpf[field.name], field.name) end
     for class, handle in pairs {
       Map = coll.maps.runs, Program = coll.programs.run, Variable = coll.variables.sum, Collection = coll, MapSpec = spec.maps.runs,
-      ProgramSpec = spec.programs.run, Spec = spec, Loop = loop,
+      ProgramSpec = spec.programs.run, Spec = spec, Loop = loop, Ring = ring,
     } do
       for _, field in ipairs(meta.classes["ebpf." .. class].fields) do
         local ok, value
@@ -430,8 +435,10 @@ describe("a generated C header", function()
         u16 table[4];
         char label[8];
         u32 step;
+        gen_types_pid_t extra = sizeof(pid_t);
 
-        if (!skel || gen_types_get_step(skel, &step, &err) || gen_types_get_origin(skel, &origin, &err) ||
+        if (!skel || gen_types_get_extra(skel, &extra, &err) || extra || gen_types_get_step(skel, &step, &err) ||
+            gen_types_get_origin(skel, &origin, &err) ||
             gen_types_get_table(skel, table, &err) || gen_types_get_label(skel, label, &err))
           return puts(err.message), 1;
         printf("%u %d %d %u %s %zu\n", step, origin.x, origin.y, table[3], label, skel->spec->program_count);
@@ -545,10 +552,46 @@ describe("a generated C header", function()
     local _, err = gen(("%s %s --c %s/x.h --record 'plain=struct point'"):format(types, foreign, path))
     assert.equal("", err)
     local text = read(path .. "/x.h")
-    assert.matches("#if __BYTE_ORDER__ == __ORDER_%u+_ENDIAN__\n.*#elif __BYTE_ORDER__ == __ORDER_%u+_ENDIAN__\n.*#else\n#error", text)
+    assert.matches("#if __BYTE_ORDER__ == __ORDER_%u+_ENDIAN__\n.*#elif __BYTE_ORDER__ == __ORDER_%u+_ENDIAN__\n.*#else\n#error",
+      text)
     assert.matches('ebpf_map_spec_set_value_type(ebpf_spec_find_map(skel->spec, "plain")', text, 1, true)
     gen(("%s %s --c %s/y.h --record 'plain=struct point'"):format(types, foreign, path))
     assert.equal(text, read(path .. "/y.h"))
+  end)
+end)
+
+describe("what an object says", function()
+  it("stays out of the code that is made of it", function()
+    need.command "clang"
+    local path = folder()
+    write(path .. "/odd.bpf.c", [[
+      __attribute__((section("socket\nerror(1) --[[ ] */ #error"), used)) int f(void *c) { return 0; }
+      int v __attribute__((btf_decl_tag("doc: a\nerror(2) */ #error")));
+      struct { int value; } odd __asm__("odd\nerror(3) \" */") __attribute__((section(".data"))) = {};
+    ]])
+    local _, err, status = gen("odd.bpf.c -o odd.lua --c odd.h", path)
+    assert.equal("", err)
+    assert.equal(0, status)
+    local odd = dofile(path .. "/odd.lua")
+    assert.equal('odd\nerror(3) " */', odd.variables['odd\nerror(3) " */'])
+    assert.is_truthy(odd.spec().variables['odd\nerror(3) " */'])
+    annotations.read(read(path .. "/odd.lua"):gsub('%-%-%-@field %["[^\n]*\n', ""))
+    need.command "cc"
+    write(path .. "/odd.c", '#include "odd.h"\nint main(void) { return 0; }\n')
+    local said, failed = process.run("unset LD_PRELOAD; cc -Wall -Wextra -Werror -fsyntax-only -Isrc " .. path .. "/odd.c")
+    assert.equal(0, failed, said)
+  end)
+
+  it("may be little: no types, no maps, no variables", function()
+    need.command "clang"
+    local path = folder()
+    write(path .. "/bare.c", "__attribute__((section(\"socket\"), used)) int f(void *c) { return 0; } int x = 3;\n")
+    process.run("unset LD_PRELOAD; clang -O2 -target bpf -c " .. path .. "/bare.c -o " .. path .. "/bare.o")
+    local _, err = gen("bare.o -o bare.lua --c bare.h", path)
+    assert.equal("", err)
+    assert.same({ f = "f" }, dofile(path .. "/bare.lua").programs)
+    _, err = gen("bare.o -o bare.lua --type 'struct x'", path)
+    assert.matches("the object has no BTF %(compile it with clang %-g%)", err)
   end)
 end)
 
@@ -586,7 +629,8 @@ describe("ebpf gen says what is wrong", function()
     refuses(types .. " -o DIR/x.lua --name end", "name 'end': it cannot be a module's")
     refuses(types .. " -o DIR/x.lua --name a-b", "name 'a%-b'")
     refuses(types .. " -o DIR/x.lua --name ebpf", "name 'ebpf'")
-    refuses(types .. " -o DIR/x.lua --type 'struct nothing'", "type 'struct nothing': it is not in the object's BTF %(is it of local")
+    refuses(types .. " -o DIR/x.lua --type 'struct nothing'",
+      "type 'struct nothing': it is not in the object's BTF %(is it of local")
     refuses(types .. " -o DIR/x.lua --record 'runs=struct event'", "there is no ring or perf buffer 'runs'")
     refuses(types .. " -o DIR/x.lua --record 'plain=struct nothing'", "type 'struct nothing': it is not in the object's BTF")
     refuses(types .. " -o DIR/x.lua --record plain", "MAP=TYPE expected")
@@ -595,8 +639,25 @@ describe("ebpf gen says what is wrong", function()
   it("of where to write", function()
     refuses(types, "where to")
     refuses(types .. " -o DIR/no/such/x.lua", "output '.*/no/such/x.lua': No such file or directory")
-    refuses(types .. " -o DIR/x.lua --deps DIR/no/such/x.d", "output '.*/no/such/x.d'") -- and the module is gone again
+    refuses(types .. " -o DIR/x.lua --deps DIR/no/such/x.d", "output '.*/no/such/x.d'") -- nor the module that came before
+    refuses(types .. " -o DIR", "Is a directory")
     assert.has_error(function() ebpf.gen.generate({ types }, { output = "x", outptu = "y" }) end)
+  end)
+end)
+
+describe("ebpf gen writes", function()
+  it("to where a symbolic link leads, and to what is no plain file", function()
+    local path = folder()
+    write(path .. "/real.lua", "old")
+    assert(os.execute(("ln -s real.lua %s/link.lua"):format(path)))
+    local _, err = gen(types .. " -o " .. path .. "/link.lua")
+    assert.equal("", err)
+    assert.matches("^%-%-%- gen_types: generated", read(path .. "/real.lua"))
+    assert.equal("link.lua\nreal.lua\n", process.run("ls " .. path))
+    local out = gen(types .. " -o /proc/self/fd/1")
+    assert.matches("^%-%-%- gen_types: generated.*\nreturn embedded.module", out)
+    gen(types .. " -o /dev/null")
+    assert(os.execute "test -c /dev/null")
   end)
 end)
 

@@ -117,6 +117,25 @@ describe("a Spec", function()
     assert.equal(spec.maps[".rodata"].value_size, #spec.maps[".rodata"].data)
   end)
 
+  it("has maps whose values are given a type", function()
+    local spec <close> = assert(ebpf.spec "build/spec/bpf/gen_types.bpf.o")
+    local plain = spec.maps.plain -- a ring whose definition says nothing of its records
+    assert.is_nil(plain.value)
+    assert.is_nil(plain.value_type)
+    plain.value = "struct point"
+    assert.equal("struct point", plain.value)
+    assert.equal(4, plain.value_type.size)
+    plain.value = spec.btf:find "range_t"
+    assert.equal("range_t", plain.value)
+    spec.maps.totals.value = "u64" -- of the same size
+    assert.equal("u64", spec.maps.totals.value)
+    assert.error_matches(function() spec.maps.totals.value = "u32" end, "map 'totals': its values have 8 bytes, but that type 4")
+    assert.error_matches(function() plain.value = "struct nothing" end, "there is no 'struct nothing'")
+    assert.error_matches(function() plain.value = "run" end, "map 'plain': type %d+ of the object has no size")
+    assert.error_matches(function() spec.maps[".rodata"].value = "u32" end, "its type is that of its section's variables")
+    assert.equal("range_t", plain.value)
+  end)
+
   it("has variables with types", function()
     local spec <close> = assert(ebpf.spec(path))
     local v = spec.variables

@@ -120,17 +120,6 @@ local function dependencies(target, objects)
   return table.concat(text)
 end
 
-local function write_all(outputs)
-  for i, output in ipairs(outputs) do
-    local ok, err, errno = file.write(output.path, output.text)
-    if not ok then
-      for j = 1, i - 1 do os.remove(outputs[j].path) end
-      return nil, err, errno
-    end
-  end
-  return true
-end
-
 --- ebpf.gen.generate({ path, ... }, options) -> { model =, objects =, warnings = }; or nil, err, errno, and nothing is written.
 -- options: output (path of the module), c (path of a header), at least one of them; name; targets ({ "bpfel", "bpfeb", "x86", ...
 -- }); cc, mcpu, include (folders), flags (words) for clang; deps (path of a make rule); types (C names); records (C names, by
@@ -160,7 +149,7 @@ function gen.generate(paths, options)
     outputs[#outputs + 1] = { path = options.deps, text = dependencies(options.output or options.c, objects) }
   end
   local ok
-  ok, err, errno = write_all(outputs)
+  ok, err, errno = file.write(outputs)
   if not ok then return nil, err, errno end
   return { model = model, objects = objects, warnings = said ~= "" and said or nil }
 end

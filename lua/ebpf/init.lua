@@ -2,6 +2,7 @@
 -- The work is done by the C module ebpf.core; here is the sugar. Submodules are loaded when they are first used.
 local core = require "ebpf.core"
 
+---@class ebpf # what an editor knows of it is in ebpf/meta.lua
 local ebpf = {
   version = core.version,
   kernel = core.kernel,   -- ebpf.kernel() -> what is known of the running kernel

@@ -141,6 +141,15 @@
 ---@field kconfig? string # text of a .config
 ---@field log_level? integer
 
+--- A reader of a ring buffer.
+---@class ebpf.Ring: ebpf.Handle
+---@field map ebpf.Map
+---@field records fun(self: ebpf.Ring, options?: table): fun(): any
+---@field consume fun(self: ebpf.Ring, fn: function, limit?: integer): integer?, ebpf.Error?, integer?
+---@field poll fun(self: ebpf.Ring, timeout?: number): boolean?, ebpf.Error?, integer?
+---@field available fun(self: ebpf.Ring): integer
+---@field fd fun(self: ebpf.Ring): integer
+
 ---@class ebpf.Source: ebpf.Handle
 
 ---@class ebpf.Loop: ebpf.Handle
@@ -151,3 +160,14 @@
 ---@field run fun(self: ebpf.Loop): true?, ebpf.Error?, integer?
 ---@field step fun(self: ebpf.Loop, timeout?: number): integer?, ebpf.Error?, integer?
 ---@field stop fun(self: ebpf.Loop)
+
+--- `require "ebpf"`.
+---@class ebpf
+---@field version string
+---@field spec fun(source: string|table): ebpf.Spec?, ebpf.Error?, integer?
+---@field load fun(source: string|table|ebpf.Spec, options?: ebpf.LoadOptions): ebpf.Collection?, ebpf.Error?, integer?
+---@field map fun(options: table): ebpf.Map?, ebpf.Error?, integer?
+---@field program fun(options: table): ebpf.Program?, ebpf.Error?, integer?
+---@field ringbuf fun(map: ebpf.Map, options?: table): ebpf.Ring?, ebpf.Error?, integer?
+---@field loop fun(): ebpf.Loop
+---@field link table<string, function> # ebpf.link.KIND(program, ..., options): ebpf.Link?, ebpf.Error?, integer?

@@ -65,6 +65,8 @@ struct {
 
 const volatile u32 step doc("how much is added in a run") = 3;
 const volatile char label[8] = "start";
+typedef u32 pid_t; // the C library has another of this name
+const volatile pid_t extra = 0;
 u64 sum = 0;
 struct point origin = { 1, -2 };
 u16 table[4] = { 1, 2, 3, 4 };
@@ -76,7 +78,7 @@ int run(struct __sk_buff *skb)
 	u32 zero = 0;
 	struct event event = { .number = sum, .kind = last_kind, .points = { { origin.x, origin.y } }, .name = "run" };
 
-	sum += step;
+	sum += step + extra;
 	event.range.high = skb->len;
 	event.word = 0x04030201;
 	event.few = 5;

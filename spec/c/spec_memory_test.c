@@ -84,6 +84,43 @@ static bool read_failing(const char *path, long at)
 	return requests >= at;
 }
 
+static void *object;
+static size_t object_size;
+
+static bool strip_failing(long at)
+{
+	struct ebpf_error err = {0};
+	void *stripped = NULL;
+	size_t size = 0;
+	int result;
+
+	live = requests = 0;
+	failing = at;
+	counting = true;
+	result = ebpf_object_strip(object, object_size, &stripped, &size, &err);
+	failing = 0;
+	if (!result)
+		free(stripped);
+	ebpf_error_clear(&err);
+	counting = false;
+	CHECK(result || (stripped && size));
+	CHECK_INT(live, 0);
+	CHECK(!result || result == -ENOMEM || result == -EINVAL);
+	return requests >= at;
+}
+
+static void read_bytes(const char *path)
+{
+	FILE *file = fopen(path, "rb");
+
+	CHECK(file);
+	if (!file)
+		return;
+	object = malloc(1 << 20);
+	object_size = object ? fread(object, 1, 1 << 20, file) : 0;
+	fclose(file);
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const names[] = {"spec_maps", "spec_code", "spec_data", "spec_extern", "spec_core", "spec_struct_ops",
@@ -98,6 +135,12 @@ int main(int argc, char **argv)
 		while (read_failing(path, ++at))
 			;
 		CHECK(at > 10);
+		read_bytes(path);
+		at = 0;
+		while (strip_failing(++at))
+			;
+		CHECK(at > 10);
+		free(object);
 		printf("%s: %ld allocations\n", names[i], at - 1);
 	}
 	return TEST_RESULT();

@@ -1,8 +1,8 @@
 /* An object without what only a debugger reads: what is embedded in a program is often a fifth of what clang wrote.
  *
- * Sections keep their order and bytes; they, symbols and names get new numbers. Dropped are DWARF and notes, relocations of sections
- * that no program sees (.BTF, .BTF.ext: the compiler has written the same numbers in place), and symbols that nothing refers to and
- * that carry no meaning of their own (labels of basic blocks, the source's file name). */
+ * Sections keep their order and bytes; they, symbols and names get new numbers. Dropped are DWARF and notes, relocations of
+ * sections that no program sees (.BTF, .BTF.ext: the compiler has written the same numbers in place), and symbols that nothing
+ * refers to and that carry no meaning of their own (labels of basic blocks, the source's file name). */
 #include <stdlib.h>
 
 #include "spec/object.h"
@@ -45,7 +45,8 @@ static void add_u64(struct strip *strip, struct ebpf_buffer *out, uint64_t value
 static int charge(struct strip *strip, uint64_t size, struct ebpf_error *err)
 {
 	if (size > strip->left)
-		return ebpf_fail(err, E2BIG, "its sections or names overlap: without debug information it would be larger than before");
+		return ebpf_fail(err, E2BIG,
+		                 "its sections or names overlap: without debug information it would be larger than before");
 	strip->left -= size;
 	return 0;
 }
@@ -78,7 +79,7 @@ static bool is_relocation(const struct ebpf_object_section *section)
 /* Of sections that are part of a program's memory, or mean something to the reader, none is dropped, whatever it is called. */
 static bool is_debug(const struct ebpf_object_section *section)
 {
-	static const char *const prefixes[] = { ".debug", ".zdebug", ".gnu.debug", ".comment", ".note", ".llvm", ".stab" };
+	static const char *const prefixes[] = {".debug", ".zdebug", ".gnu.debug", ".comment", ".note", ".llvm", ".stab"};
 
 	if (section->role != EBPF_ROLE_OTHER || (section->flags & SHF_ALLOC))
 		return false;
@@ -138,8 +139,8 @@ static int each_relocation(struct strip *strip, const struct ebpf_object_section
 	int result = 0;
 
 	if (section->entry_size != entry || section->bytes.size % entry || (section->flags & SHF_COMPRESSED))
-		return ebpf_fail(err, EINVAL, "section '%s': its size (%llu) or entry size (%llu) is not that of relocations", section->name,
-		                 (unsigned long long)section->size, (unsigned long long)section->entry_size);
+		return ebpf_fail(err, EINVAL, "section '%s': its size (%llu) or entry size (%llu) is not that of relocations",
+		                 section->name, (unsigned long long)section->size, (unsigned long long)section->entry_size);
 	for (uint64_t at = 0; !result && at < section->bytes.size; at += entry) {
 		ebpf_span_u64(section->bytes, at, &offset);
 		ebpf_span_u64(section->bytes, at + 8, &info);
@@ -351,7 +352,7 @@ static int add_headers(struct strip *strip, struct ebpf_error *err)
 	add_section_header(strip, &header);
 	add_u64(strip, &fields, place);
 	ebpf_buffer_add(&fields, strip->object.file.data + 48, 4 + 2); /* e_flags, e_ehsize */
-	add_u16(strip, &fields, 0);                                     /* program headers: an object has none */
+	add_u16(strip, &fields, 0);                                    /* program headers: an object has none */
 	add_u16(strip, &fields, 0);
 	add_u16(strip, &fields, section_header_size);
 	add_u16(strip, &fields, (uint16_t)strip->section_count);

@@ -33,22 +33,50 @@ function file.temporary()
   return setmetatable({ path = os.tmpname() }, { __close = function(self) os.remove(self.path) end })
 end
 
---- Writes a file in one step: there is the old one or the whole new one, never half of it.
-function file.write(path, text)
-  local half = path .. ".new"
-  local handle, reason, errno = io.open(half, "wb")
-  if not handle then return core.fail(errno, ("output '%s': %s"):format(path, reason:gsub("^.*: ", ""))) end
+-- Where the bytes of a path really go: behind symbolic links; nil for what is no plain file (a terminal, a pipe).
+local function place(path)
+  local word = file.quote(path:match "^%-" and "./" .. path or path)
+  local answer = file.run(("sh -c 'if [ -e \"$1\" ] && ! [ -f \"$1\" ]; then echo; else readlink -f \"$1\"; fi' - %s"):format(word))
+  if answer == "\n" then return nil end
+  return answer ~= "" and answer:sub(1, -2) or path
+end
+
+local function write_whole(path, text)
+  local handle, reason, errno = io.open(path, "wb")
+  if not handle then return nil, reason, errno end
   local ok
   ok, reason, errno = handle:write(text)
-  if ok then
-    ok, reason, errno = handle:close()
-  else
+  if not ok then
     handle:close()
+    return nil, reason, errno
   end
-  if ok then ok, reason, errno = os.rename(half, path) end
-  if ok then return true end
-  os.remove(half)
-  return core.fail(errno, ("output '%s': %s"):format(path, reason:gsub("^.*: ", "")))
+  return handle:close()
+end
+
+--- Writes files in one step, { { path =, text = }, ... }: there are the old ones or the whole new ones, never half of them.
+function file.write(outputs)
+  local places = {}
+  local halves <close> = setmetatable({}, { __close = function(self)
+    for _, half in pairs(self) do os.remove(half) end
+  end })
+  for i, output in ipairs(outputs) do
+    places[i] = place(output.path)
+    local target = output.path
+    if places[i] then
+      target = places[i] .. ".new"
+      halves[i] = target
+    end
+    local ok, reason, errno = write_whole(target, output.text)
+    if not ok then return core.fail(errno, ("output '%s': %s"):format(output.path, (reason:gsub("^.*: ", "")))) end
+  end
+  for i, output in ipairs(outputs) do
+    if places[i] then
+      local ok, reason, errno = os.rename(halves[i], places[i])
+      if not ok then return core.fail(errno, ("output '%s': %s"):format(output.path, (reason:gsub("^.*: ", "")))) end
+      halves[i] = nil
+    end
+  end
+  return true
 end
 
 -- -- paths --

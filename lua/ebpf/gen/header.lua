@@ -2,16 +2,41 @@
 -- object, its types as C, a struct with its maps, programs and links by name, and typed access to its variables and maps.
 local header = {}
 
+-- C names of C things; those of functions' own static variables ("counter.1") are no identifiers, and an object may say anything.
+local function identifier(name) return (name:gsub("[^%w_]", "_")) end
+
+local function literal(text)
+  return '"' .. text:gsub('[^%w _%.%-%$%*%[%]/:]', function(c) return ("\\%03o"):format(c:byte()) end) .. '"'
+end
+
+-- What an anonymous type of a map or variable is called.
+local function own_name(model, part, what) return ("%s_%s_%s"):format(model.name, identifier(part.name), what) end
+
 -- -- types --
 
 -- What is passed by value. A pointer of a BPF program is 64 bits on every machine and means nothing here: a number.
 local scalars = { int = true, bool = true, float = true, enum = true }
 
+-- Names that the C library's headers give to types of its own, which need not be like the kernel's: those of the object get the
+-- header's name in front.
+local library = {}
+for name in ([[
+  blkcnt_t blksize_t clock_t clockid_t daddr_t dev_t fd_set fsid_t gid_t id_t ino_t int16_t int32_t int64_t int8_t intmax_t intptr_t
+  itimerspec key_t loff_t max_align_t mode_t nlink_t off_t pid_t ptrdiff_t quad_t register_t sigset_t size_t socklen_t ssize_t
+  suseconds_t time_t timer_t timespec timeval u_char u_int u_long u_short uid_t uint uint16_t uint32_t uint64_t uint8_t uintmax_t
+  uintptr_t ulong useconds_t ushort wchar_t]]):gmatch "%S+" do library[name] = true end
+
+local function rename(model, text)
+  return (text:gsub("%f[%w_][%a_][%w_]*", function(name) return library[name] and model.name .. "_" .. name or nil end))
+end
+
 -- "struct event *value", "u32 value[2][3]": the declaration of a name, of the type without its qualifiers.
 -- Type tags ("user", "rcu") are for the verifier; compilers of programs in user space warn of them.
 local function untagged(text) return (text:gsub('%s?__attribute__%(%(btf_type_tag%b()%)%)', "")) end
 
-local function declare(model, type, name) return untagged(assert(model.btf:declare(type:unqualified(), name))) end
+local function declare(model, type, name)
+  return rename(model, untagged(assert(model.btf:declare(type:unqualified(), name))))
+end
 
 local function is_anonymous(value, type)
   return (value.kind == "struct" or value.kind == "union") and type:unqualified().name == ""
@@ -46,16 +71,16 @@ local function typed_parts(model)
   local parts = {}
   for _, map in ipairs(model.maps) do
     if map.key and map.key_type then
-      parts[#parts + 1] = { value = map.key, type = map.key_type, own = ("%s_%s_key"):format(model.name, map.name) }
+      parts[#parts + 1] = { value = map.key, type = map.key_type, own = own_name(model, map, "key") }
     end
     local value = map.record or map.value
     if value and map.value_type then
-      parts[#parts + 1] = { value = value, type = map.value_type, own = ("%s_%s_value"):format(model.name, map.name) }
+      parts[#parts + 1] = { value = value, type = map.value_type, own = own_name(model, map, "value") }
     end
   end
   for _, variable in ipairs(model.variables) do
     if variable.value_type then
-      parts[#parts + 1] = { value = variable.value, type = variable.value_type, own = ("%s_%s_value"):format(model.name, variable.name) }
+      parts[#parts + 1] = { value = variable.value, type = variable.value_type, own = own_name(model, variable, "value") }
     end
   end
   return parts
@@ -71,11 +96,12 @@ local function definitions(model)
     if row.c ~= "" and model.btf then types[#types + 1] = assert(model.btf:find(row.c)) end
     if row.c ~= "" and row.kind ~= "enum" and not seen[row.c] then
       seen[row.c] = true
-      sizes[#sizes + 1] = ("_Static_assert(sizeof(%s) == %d, \"%s is laid out differently here\");"):format(row.c, row.size, row.c)
+      sizes[#sizes + 1] = ("_Static_assert(sizeof(%s) == %d, \"%s is laid out differently here\");")
+        :format(rename(model, row.c), row.size, row.c)
     end
   end
   if #types == 0 then return "", "" end
-  local text = assert(model.btf:dump { types = types })
+  local text = rename(model, assert(model.btf:dump { types = types }))
   text = text:gsub("typedef _Bool bool;\n\n?", "") -- <stdbool.h> has it
   return untagged(text), table.concat(sizes, "\n")
 end
@@ -137,11 +163,8 @@ local function comment(...)
     local part = select(i, ...)
     if part and part ~= "" then parts[#parts + 1] = part end
   end
-  return (table.concat(parts, ": "):gsub("%*/", "* /"))
+  return (table.concat(parts, ": "):gsub("%c", " "):gsub("%*/", "* /"):gsub("/%*", "/ *"))
 end
-
--- C names of C things; only those of functions' own static variables ("counter.1") are no identifiers.
-local function identifier(name) return (name:gsub("[^%w_]", "_")) end
 
 -- A struct with a pointer for each part of a kind, or nothing; names for the table that finds them.
 local function parts_text(model, kind, type, rows, note)
@@ -156,7 +179,7 @@ end
 
 local function names_text(model, kind, rows)
   local names = {}
-  for i, row in ipairs(rows) do names[i] = ("%q"):format(row.name) end
+  for i, row in ipairs(rows) do names[i] = literal(row.name) end
   return ("static const char *const %s_%s_names[] = { %s };"):format(model.name, kind, table.concat(names, ", "))
 end
 
@@ -368,7 +391,7 @@ local function variables_text(model)
   if #model.variables == 0 then return "" end
   local lines = { fill(variable_text, { name = model.name }) }
   for i, variable in ipairs(model.variables) do
-    local how = passing(model, variable.value, variable.value_type, ("%s_%s_value"):format(model.name, variable.name))
+    local how = passing(model, variable.value, variable.value_type, own_name(model, variable, "value"))
     lines[#lines + 1] = fill(accessor_text, {
       name = model.name, variable = identifier(variable.name), get = how.get, set = how.set, index = i - 1, size = variable.size,
       value = how.by == "value" and "&value" or "value",
@@ -385,8 +408,8 @@ local function maps_text(model)
   local without = { prog_array = true, array_of_maps = true, hash_of_maps = true }
   for _, map in ipairs(model.maps) do
     if map.key and map.value and not map.is_percpu and not without[map.type] then
-      local key = passing(model, map.key, map.key_type, ("%s_%s_key"):format(model.name, map.name))
-      local value = passing(model, map.value, map.value_type, ("%s_%s_value"):format(model.name, map.name))
+      local key = passing(model, map.key, map.key_type, own_name(model, map, "key"))
+      local value = passing(model, map.value, map.value_type, own_name(model, map, "value"))
       lines[#lines + 1] = fill(map_text, {
         name = model.name, map = identifier(map.name), get = value.get, set = value.set,
         value = value.by == "value" and "&value" or "value",
@@ -403,8 +426,8 @@ local function records_text(model)
   for name in pairs(model.records) do names[#names + 1] = name end
   table.sort(names)
   for _, name in ipairs(names) do
-    text = text .. (" ||\n\t    ebpf_map_spec_set_value_type(ebpf_spec_find_map(skel->spec, %q),\n\t\t"
-      .. "(uint32_t)ebpf_btf_find(skel->spec->btf, %q), err) < 0"):format(name, model.records[name])
+    text = text .. (" ||\n\t    ebpf_map_spec_set_value_type(ebpf_spec_find_map(skel->spec, %s),\n\t\t"
+      .. "(uint32_t)ebpf_btf_find(skel->spec->btf, %s), err) < 0"):format(literal(name), literal(model.records[name]))
   end
   return text
 end
@@ -472,14 +495,14 @@ local types_text = [[
 
 --- The text. objects and source as of a Lua module.
 function header.text(model, objects, source)
-  local values = { name = model.name, source = source, guard = model.name:upper() }
+  local values = { name = model.name, source = comment(source), guard = model.name:upper() }
   local parts = { fill(head_text, values) }
   local types, sizes = definitions(model)
   if types ~= "" then
     parts[#parts + 1] = fill(types_text, { guard = values.guard, types = types, sizes = sizes })
-    local own = own_types(model)
-    if own ~= "" then parts[#parts + 1] = own .. "\n" end
   end
+  local own = own_types(model)
+  if own ~= "" then parts[#parts + 1] = "\n/* types that have no name in the source */\n" .. own .. "\n" end
   parts[#parts + 1] = "\n/* -- the object -- */\n\n" .. object_text(model, objects) .. "\n"
   parts[#parts + 1] = "\n/* -- the skeleton -- */\n\n" .. skeleton_text(model) .. "\n\n" .. functions_text(model) .. "\n"
   for _, text in ipairs { variables_text(model), maps_text(model) } do

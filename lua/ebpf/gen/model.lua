@@ -47,14 +47,14 @@ local function own_names(spec)
   local names = {}
   local own = "Maps Programs Variables MapSpecs ProgramSpecs Values Collection Spec Options"
   for name in own:gmatch "%a+" do names[name] = true end
-  for name in pairs(spec.maps) do names["map." .. name] = true end
+  for name in pairs(spec.maps) do names["map." .. name], names["ring." .. name] = true, true end
   for name in pairs(spec.variables) do names["variable." .. name] = true end
   return names
 end
 
 -- "struct event" -> "event"; a type without a name is called after the place where it is: "event.choice".
 function Types:name(layout, place)
-  local name = layout.name ~= "" and layout.name:gsub("^%l+ ", "") or place
+  local name = layout.name ~= "" and layout.name:gsub("^%l+ ", ""):gsub("[^%w_]", "_") or place:gsub("[^%w_%.]", "_")
   while self.names[name] do name = name .. "_" .. layout.kind end
   self.names[name] = true
   return name
@@ -163,8 +163,8 @@ local function variable_row(name, variable, types)
   return row
 end
 
--- A type of the object that was asked for by name. Compilers describe what maps, global variables and functions' parameters have, not
--- what is only used within a function.
+-- A type of the object that was asked for by name. Compilers describe what maps, global variables and functions' parameters have,
+-- not what is only used within a function.
 local function find(btf, name)
   if not btf then
     return core.fail(2, ("type '%s': the object has no BTF"):format(name), "compile it with clang -g")
@@ -195,8 +195,8 @@ local function set_records(spec, records)
     if not (map and streams[map.type]) then
       return core.fail(2, ("record '%s=%s': there is no ring or perf buffer '%s'"):format(name, type, name))
     end
-    local found, err, errno = find(spec.btf, type)
-    if not found then return nil, err, errno end
+    local known, err, errno = find(spec.btf, type)
+    if not known then return nil, err, errno end
     local ok, reason = pcall(function() map.value = type end)
     if not ok then return core.fail(22, ("record '%s=%s': %s"):format(name, type, tostring(reason))) end
   end
