@@ -22,9 +22,9 @@ local function document(text)
   return value
 end
 
--- Runs a command as a user who may nothing.
+-- Runs a command as a user who may nothing. By its path: a busybox shell would take its own setpriv, which has not these options.
 local function unprivileged()
-  local wrapper = "setpriv --reuid 65534 --clear-groups --bounding-set -all"
+  local wrapper = "/usr/bin/setpriv --reuid 65534 --clear-groups --bounding-set -all"
   if not os.execute(wrapper .. " true 2>/dev/null") then pending "needs a full setpriv" end
   return wrapper
 end
