@@ -1,6 +1,6 @@
-/* bpf_time.h -- how long a program is inside of bpf(2): what is left of its time is the library's own. Included once, by the program itself: its
- * syscall(2) is then everybody's, libbpf's too. The result goes to descriptor 3, where load_compare reads it.
- */
+/* bpf_time.h -- how long a program is inside of bpf(2): what is left of its time is the library's own. Included once, by
+ * the program itself: its syscall(2) is then everybody's, libbpf's too. The result goes to descriptor 3, where
+ * load_compare reads it. */
 #include <dlfcn.h>
 #include <stdarg.h>
 #include <sys/syscall.h>

@@ -1,6 +1,7 @@
-/* load_compare ROUNDS OURS THEIRS OBJECT... : whole processes, one of each in turn so that other work on the machine meets both. OURS and THEIRS
- * are commands. Of each the median of the wall time, and of the time that is neither start-up nor inside of bpf(2) (bpf_time.h); their ratios; and
- * the most memory that a process had, with that of `lua5.4 spec/bench/load_ebpf.lua`. */
+/* load_compare ROUNDS OURS THEIRS OBJECT... : whole processes, one of each in turn so that other work on the machine meets
+ * both. OURS and THEIRS are commands. Of each the median of the wall time, and of the time that is neither start-up nor
+ * inside of bpf(2) (bpf_time.h); their ratios; and the most memory that a process had, with that of `lua5.4
+ * spec/bench/load_ebpf.lua`. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,8 +101,9 @@ static int compare_object(char *const commands[2], char *object, int rounds)
 		medians[which] = median(wall[which], rounds);
 		medians[2 + which] = median(own[which], rounds);
 	}
-	printf("%-18.*s %8.2f %8.2f %6.2f   %8.2f %8.2f %6.2f   %6.1f %6.1f %6.1f\n", (int)strcspn(name, "."), name, medians[0], medians[1],
-	       medians[0] / medians[1], medians[2], medians[3], medians[2] / medians[3], memory[0] / 1024.0, memory[1] / 1024.0, lua.memory / 1024.0);
+	printf("%-18.*s %8.2f %8.2f %6.2f   %8.2f %8.2f %6.2f   %6.1f %6.1f %6.1f\n", (int)strcspn(name, "."), name, medians[0],
+	       medians[1], medians[0] / medians[1], medians[2], medians[3], medians[2] / medians[3], memory[0] / 1024.0,
+	       memory[1] / 1024.0, lua.memory / 1024.0);
 	return 1;
 }
 
@@ -112,7 +114,8 @@ int main(int argc, char **argv)
 	if (rounds < 1 || rounds > ROUNDS_MAX)
 		return fprintf(stderr, "usage: load_compare ROUNDS OURS THEIRS OBJECT...\n"), 2;
 	printf("%-18s %24s   %24s   %20s\n", "", "whole process, ms", "above bpf(2), ms", "most memory, MiB");
-	printf("%-18s %8s %8s %6s   %8s %8s %6s   %6s %6s %6s\n", "object", "ebpf", "libbpf", "ratio", "ebpf", "libbpf", "ratio", "ebpf", "libbpf", "Lua");
+	printf("%-18s %8s %8s %6s   %8s %8s %6s   %6s %6s %6s\n", "object", "ebpf", "libbpf", "ratio", "ebpf", "libbpf", "ratio",
+	       "ebpf", "libbpf", "Lua");
 	for (int i = 4; good && i < argc; i++)
 		good = compare_object(argv + 2, argv[i], rounds);
 	return !good;

@@ -1,5 +1,6 @@
---- lua5.4 compare.lua KNOWN SET=FOLDER... : where libbpf's documents about objects (FOLDER/NAME.libbpf) and ours (NAME.ours, NAME.load) differ, a
--- line each, and a line of totals. Status 1 when there is a difference that KNOWN does not explain.
+--- lua5.4 compare.lua KNOWN SET=FOLDER... : where libbpf's documents about objects (FOLDER/NAME.libbpf) and ours
+-- (NAME.ours, NAME.load) differ, a line each, and a line of totals. Status 1 when there is a difference that KNOWN does
+-- not explain.
 --
 -- A line of KNOWN: SET/OBJECT | beginning of the difference | why it is there. "*" stands for anything in the first two.
 -- What libbpf decides by the running machine (its page size) and what it has not always had are taken out.
@@ -80,7 +81,8 @@ end
 local size_fields = { "type", "key_size", "value_size", "max_entries", "flags" }
 local program_fields = { "place", "section", "type", "attach_type", "autoload", "instructions" }
 local map_fields = {
-  "place", "type", "key_size", "value_size", "max_entries", "flags", "map_extra", "numa_node", "pin", "autocreate", "key_type", "value_type",
+  "place", "type", "key_size", "value_size", "max_entries", "flags", "map_extra", "numa_node", "pin", "autocreate", "key_type",
+  "value_type",
 }
 
 local function compare_lists(object, what, theirs, ours, fields, change)
@@ -195,6 +197,7 @@ end
 if os.getenv "VERBOSE" then
   for _, row in ipairs(known) do print(("known, %d times: %s"):format(row.count, row.line)) end
 end
-print(("%d objects: %d the same, %d refused by both, %d more than libbpf's, %d loaded whole and %d programs alone, %d too slow to load; %d differences known, %d not"):format(
-  totals.objects, totals.same, totals.refused, totals.lenient, totals.loaded, totals.alone, totals.slow, totals.known, totals.different))
+print(("%d objects: %d the same, %d refused by both, %d more than libbpf's, %d loaded whole and %d programs alone, "
+  .. "%d too slow to load; %d differences known, %d not"):format(totals.objects, totals.same, totals.refused, totals.lenient,
+  totals.loaded, totals.alone, totals.slow, totals.known, totals.different))
 os.exit(totals.different == 0)

@@ -1,5 +1,5 @@
---- lua5.4 extract.lua FOLDER PROGRAM... : the BPF objects that programs carry inside (those of skeletons are in .rodata, byte for byte), as
--- FOLDER/PROGRAM.o, the second of a program as PROGRAM-2.o.
+--- lua5.4 extract.lua FOLDER PROGRAM... : the BPF objects that programs carry inside (those of skeletons are in .rodata,
+-- byte for byte), as FOLDER/PROGRAM.o, the second of a program as PROGRAM-2.o.
 local BPF <const> = 247
 
 -- The object that begins at `start`: its section headers come last, or before the bytes of a section.

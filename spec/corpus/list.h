@@ -1,4 +1,5 @@
-/* list.h -- what list_libbpf.c and list_spec.c share: one JSON document a line. Only the standard library: each is linked with its own side alone. */
+/* list.h -- what list_libbpf.c and list_spec.c share: one JSON document a line. Only the standard library: each is linked
+ * with its own side alone. */
 #ifndef EBPF_SPEC_LIST_H
 #define EBPF_SPEC_LIST_H
 

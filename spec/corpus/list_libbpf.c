@@ -1,5 +1,5 @@
-/* list_libbpf [-l] OBJECT... : what libbpf finds in BPF objects, one JSON document a line; with -l also whether they load, as a whole and, where
- * that says little, each program alone. Nothing is pinned. */
+/* list_libbpf [-l] OBJECT... : what libbpf finds in BPF objects, one JSON document a line; with -l also whether they load,
+ * as a whole and, where that says little, each program alone. Nothing is pinned. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -24,8 +24,8 @@ static int keep_warning(enum libbpf_print_level level, const char *format, va_li
 static void list_sizes(const struct bpf_map *map)
 {
 	type("type", libbpf_bpf_map_type_str(bpf_map__type(map)), bpf_map__type(map));
-	printf("\"key_size\": %u, \"value_size\": %u, \"max_entries\": %u, \"flags\": %u", bpf_map__key_size(map), bpf_map__value_size(map),
-	       bpf_map__max_entries(map), bpf_map__map_flags(map));
+	printf("\"key_size\": %u, \"value_size\": %u, \"max_entries\": %u, \"flags\": %u", bpf_map__key_size(map),
+	       bpf_map__value_size(map), bpf_map__max_entries(map), bpf_map__map_flags(map));
 }
 
 static void list_map(struct bpf_map *map)
@@ -52,8 +52,10 @@ static void list_program(const struct bpf_program *program)
 	member("name", bpf_program__name(program));
 	member("section", bpf_program__section_name(program));
 	type("type", libbpf_bpf_prog_type_str(bpf_program__type(program)), bpf_program__type(program));
-	type("attach_type", libbpf_bpf_attach_type_str(bpf_program__expected_attach_type(program)), bpf_program__expected_attach_type(program));
-	printf("\"autoload\": %s, \"instructions\": %zu}", bpf_program__autoload(program) ? "true" : "false", bpf_program__insn_cnt(program));
+	type("attach_type", libbpf_bpf_attach_type_str(bpf_program__expected_attach_type(program)),
+	     bpf_program__expected_attach_type(program));
+	printf("\"autoload\": %s, \"instructions\": %zu}", bpf_program__autoload(program) ? "true" : "false",
+	       bpf_program__insn_cnt(program));
 }
 
 static void list(struct bpf_object *object)

@@ -1,13 +1,13 @@
-/* list_spec [-l] OBJECT... : what our reader finds in BPF objects, one JSON document a line, in the form that list_libbpf prints; with -l also
- * whether they load. */
+/* list_spec [-l] OBJECT... : what our reader finds in BPF objects, one JSON document a line, in the form that list_libbpf
+ * prints; with -l also whether they load. */
 #include "ebpf.h"
 #include "list.h"
 
 static void list_sizes(const struct ebpf_map_spec *map)
 {
 	type("type", ebpf_enum_name(EBPF_MAP_TYPE, map->type), map->type);
-	printf("\"key_size\": %u, \"value_size\": %u, \"max_entries\": %u, \"flags\": %u", map->key_size, map->value_size, map->max_entries,
-	       map->flags);
+	printf("\"key_size\": %u, \"value_size\": %u, \"max_entries\": %u, \"flags\": %u", map->key_size, map->value_size,
+	       map->max_entries, map->flags);
 }
 
 static void list_map(const struct ebpf_map_spec *map)

@@ -1,7 +1,7 @@
 /* fuzz.h -- what the libFuzzer targets share: the entry point, and a watch on how much memory some bytes cost.
  *
- * A target aborts for what must not be; libFuzzer keeps the input. Built with replay.c instead of libFuzzer the same targets run over
- * the kept inputs in the ordinary tests. Memory is watched where AddressSanitizer's allocator is there to tell of it.
+ * A target aborts for what must not be; libFuzzer keeps the input. Built with replay.c instead of libFuzzer the same targets
+ * run over the kept inputs in the ordinary tests. Memory is watched where AddressSanitizer's allocator is there to tell of it.
  */
 #ifndef EBPF_SPEC_FUZZ_H
 #define EBPF_SPEC_FUZZ_H
@@ -37,7 +37,8 @@ static inline void fuzz_on_free(const volatile void *block)
 	fuzz_live -= size < fuzz_live ? size : fuzz_live;
 }
 
-/* From here on the heap is watched, until fuzz_watch_end: aborts when at one time more than `times` x `size` + 256 KiB were in use. */
+/* From here on the heap is watched, until fuzz_watch_end, which aborts when at one time more than `times` x `size` + 256 KiB were
+ * in use. */
 static inline void fuzz_watch_begin(void)
 {
 	static bool installed;

@@ -21,14 +21,12 @@ end
 -- Relocations of .BTF.ext as core_fuzz.c reads them, with the 16 instructions that they are about.
 local function relocations(parts, order)
   local btf, ext = parts[".BTF"].bytes, parts[".BTF.ext"].bytes
-  local header, strings = string.unpack(order .. "I4", ext, 5), nil
+  local header = string.unpack(order .. "I4", ext, 5)
   if header < 32 then return end
   local at, size = string.unpack(order .. "I4I4", ext, 25)
   if size == 0 then return end
-  do
-    local btf_header, _, _, offset = string.unpack(order .. "I4I4I4I4", btf, 5)
-    strings = btf_header + offset
-  end
+  local btf_header, _, _, names = string.unpack(order .. "I4I4I4I4", btf, 5)
+  local strings = btf_header + names
   local records, instructions, position = {}, {}, header + at + 4
   while position < header + at + size and #records < 16 do
     local name, count = string.unpack(order .. "I4I4", ext, position + 1)
@@ -79,7 +77,8 @@ local makers = {
   end,
   kconfig = function()
     return {
-      'CONFIG_A=y\nCONFIG_B=n\nCONFIG_C=-5\nCONFIG_D=0x7fffffff\nCONFIG_E=017\nCONFIG_F=18446744073709551615\nCONFIG_G=m\nCONFIG_H="text"\n',
+      'CONFIG_A=y\nCONFIG_B=n\nCONFIG_C=-5\nCONFIG_D=0x7fffffff\nCONFIG_E=017\nCONFIG_F=18446744073709551615\nCONFIG_G=m\n'
+        .. 'CONFIG_H="text"\n',
       '# CONFIG_A is not set\r\nCONFIG_B=m\r\nCONFIG_H="cut off here and there\\"\r\nCONFIG_I="x"\r\nCONFIG_D=99999999999999999999',
       "CONFIG_A=300\nCONFIG_B=2\nCONFIG_C=0x8000\nCONFIG_D=2147483648\nCONFIG_E=-1\nCONFIG_G=y\nCONFIG_H=y\n",
     }
