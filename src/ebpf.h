@@ -367,11 +367,11 @@ struct ebpf_print_options {
 	size_t type_count;
 	bool header;    /* with an include guard, and the pragma by which clang records accesses for CO-RE */
 	bool sort;      /* all types by name, not by id, as bpftool does since 7.5 */
-	bool functions; /* after all types the prototypes of kernel functions for BPF programs (of types by pahole 1.26), as bpftool does since 7.5 */
+	bool functions; /* then the prototypes of kernel functions for BPF programs (of types by pahole 1.26), as bpftool does since 7.5 */
 };
-/* Types as C that compiles, each after what it needs, laid out as they are: what `bpftool btf dump format c` prints. Names that occur twice get
- * "___2" and so on. `options` may be NULL. ELOOP for a type that contains itself; E2BIG for types that unfold beyond all proportion. What was
- * printed before a failure has been handed to `write`. */
+/* Types as C that compiles, each after what it needs, laid out as they are: what `bpftool btf dump format c` prints. Names that occur
+ * twice get "___2" and so on. `options` may be NULL. ELOOP for a type that contains itself; E2BIG for types that unfold beyond all
+ * proportion. What was printed before a failure has been handed to `write`. */
 EBPF_API int ebpf_btf_print_c(const struct ebpf_btf *btf, const struct ebpf_print_options *options, ebpf_write_fn write, void *context,
 			      struct ebpf_error *err);
 /* One declaration, without those that it needs: "int (*name)(void *)"; of a function its prototype, of a variable its type. `name` may
@@ -451,14 +451,17 @@ struct ebpf_value_options {
 	uint32_t indent_level; /* what each line begins with: so many indents, and one more for each level */
 	const char *indent;  /* NULL = a tab */
 };
-/* Writes the value that `data` (host byte order) holds, of any type with a size, of a variable or of a data section. Data beyond the type is
- * ignored; of data that ends before, what is there is written, whole values only, and the result is -E2BIG. */
+/* Writes the value that `data` (host byte order) holds, of any type with a size, of a variable or of a data section. Data beyond the
+ * type is ignored; of data that ends before, what is there is written, whole values only, and the result is -E2BIG. `options` may be
+ * NULL. */
 EBPF_API int ebpf_value_print(const struct ebpf_btf *btf, uint32_t id, const void *data, size_t data_size,
 			      const struct ebpf_value_options *options, ebpf_write_fn write, void *context, struct ebpf_error *err);
-/* Reads what ebpf_value_print writes (but for typed variables and sections), and what C has as initializers: designators (".a.b[2] =", "[0 ... 3] ="), positions, numbers of all bases,
- * characters, strings, enumerators, "A | B", true, false, NULL; casts are passed over. `data` (of the type's size) is zeroed and filled, in host byte
- * order. EINVAL and ERANGE name line and column; ENOENT an unknown member or enumerator; then `data` holds nothing of use. */
-EBPF_API int ebpf_value_parse(const struct ebpf_btf *btf, uint32_t id, const char *text, void *data, size_t data_size, struct ebpf_error *err);
+/* Reads what ebpf_value_print writes (but for typed variables and sections), and what C has as initializers: designators (".a.b[2] =",
+ * "[0 ... 3] ="), positions, numbers of all bases, characters, strings, enumerators, "A | B", true, false, NULL; casts are passed over.
+ * `data` (of the type's size) is zeroed and filled, in host byte order. EINVAL and ERANGE name line and column, as does ENOENT for an
+ * unknown member or enumerator; then `data` holds nothing of use. */
+EBPF_API int ebpf_value_parse(const struct ebpf_btf *btf, uint32_t id, const char *text, void *data, size_t data_size,
+			      struct ebpf_error *err);
 
 /* ---- instructions ------------------------------------------------------------------------------- */
 
