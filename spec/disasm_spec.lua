@@ -23,7 +23,7 @@ end
 -- What llvm-objdump says: by function, the instructions in order.
 local function objdump(path)
   local functions, last = {}, nil
-  for line in process.run("llvm-objdump -d --mcpu=v3 " .. path):gmatch "[^\n]+" do
+  for line in process.run("LD_PRELOAD= llvm-objdump -d --mcpu=v3 " .. path):gmatch "[^\n]+" do
     local name = line:match "^%x+ <([^>]+)>:$"
     if name and not name:match "^LBB" then
       functions[name], last = {}, name
@@ -163,7 +163,7 @@ describe("ebpf disasm prog ID", function()
   -- The lines of bpftool's dump, in our spelling.
   local function bpftool(id)
     local rows = {}
-    for slot, code, text in process.run("bpftool prog dump xlated id " .. id):gmatch "\n? *(%d+): %((%x%x)%) ([^\n]+)" do
+    for slot, code, text in process.run("LD_PRELOAD= bpftool prog dump xlated id " .. id):gmatch "\n? *(%d+): %((%x%x)%) ([^\n]+)" do
       rows[#rows + 1] = { slot = math.tointeger(slot), code = tonumber(code, 16), text = text }
     end
     return rows
