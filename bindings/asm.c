@@ -12,7 +12,7 @@ enum { WIDE_LOAD = 0x18, PSEUDO_MAP_FD = 1, PSEUDO_MAP_VALUE = 2, NESTING = 64 }
 
 static const char *const reference_kinds[] = {
 	[EBPF_REF_MAP] = "map", [EBPF_REF_MAP_VALUE] = "map_value", [EBPF_REF_CALL] = "call",
-	[EBPF_REF_FUNCTION] = "func", [EBPF_REF_EXTERN] = "extern", [EBPF_REF_VARIABLE] = "var", NULL,
+	[EBPF_REF_FUNCTION] = "func", [EBPF_REF_EXTERN] = "extern", [EBPF_REF_VARIABLE] = "var", [EBPF_REF_JUMPS] = "jumps", NULL,
 };
 
 /* -- blocks -- */

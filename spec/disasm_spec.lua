@@ -65,6 +65,24 @@ describe("ebpf disasm FILE", function()
     assert.is_true(unknown < 20, unknown .. " instructions unknown to llvm-objdump")
   end)
 
+  it("shows jump tables, which stay in their object", function()
+    local path = "build/spec/bpf/new/load_jumps.bpf.o"
+    need.file(path)
+    assert.matches("= jump table BPF%.JT", process.run("build/ebpf disasm " .. path))
+    local spec <close> = assert(ebpf.spec(path))
+    local copy <close> = assert(ebpf.spec {})
+    local block, err
+    for _, part in pairs(spec.functions) do
+      local list = assert(part:instructions())
+      for _, item in ipairs(list) do
+        if item.reference and item.reference.kind == "jumps" then block = block or assert(asm.block(list)) end
+      end
+    end
+    block, err = copy:add_program("taken", "socket_filter", block)
+    assert.is_nil(block)
+    assert.matches("jump table .* cannot be taken along", err.message)
+  end)
+
   it("prints the same in text and in JSON, and what asm.parse reads", function()
     for _, path in ipairs { "build/spec/bpf/load_data.bpf.o", "build/spec/bpf/big/spec_core.bpf.o" } do
       local text = process.run("build/ebpf disasm " .. path)

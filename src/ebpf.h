@@ -486,7 +486,7 @@ enum ebpf_reference {
 	EBPF_REF_FUNCTION,  /* wide load of a function's address (callbacks) */
 	EBPF_REF_EXTERN,    /* wide load of, or call to, an extern: name = ksym, kfunc or kconfig symbol */
 	EBPF_REF_VARIABLE,  /* wide load of a global variable's address: name = variable, addend = offset; in a Spec it becomes a MAP_VALUE */
-	EBPF_REF_JUMPS,     /* wide load of a jump table's address, in objects alone: no block can refer to one */
+	EBPF_REF_JUMPS,     /* wide load of a jump table's address, which lies in its object: a block may show it, but no program is made of that */
 };
 /* Where an instruction came from: a line of source, or a remark. Line information for the verifier's log (5.0). */
 struct ebpf_source_line {

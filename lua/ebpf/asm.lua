@@ -26,7 +26,7 @@ local pseudo = { map = 1, map_value = 2, btf_id = 3, func = 4, map_idx = 5, map_
 -- == printing
 
 local reference_text = {
-  map = "map %s", map_value = "map_value %s%+d", func = "func %s", extern = "extern %s", var = "var %s",
+  map = "map %s", map_value = "map_value %s%+d", func = "func %s", extern = "extern %s", var = "var %s", jumps = "jump table %s",
 }
 
 local function instruction_text(i)

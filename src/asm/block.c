@@ -109,6 +109,7 @@ static int reference_src(const struct ebpf_insn *insn, enum ebpf_reference kind)
 		return wide ? EBPF_PSEUDO_MAP_FD : -1;
 	case EBPF_REF_MAP_VALUE:
 	case EBPF_REF_VARIABLE:
+	case EBPF_REF_JUMPS:
 		return wide ? EBPF_PSEUDO_MAP_VALUE : -1;
 	case EBPF_REF_CALL:
 		return call ? EBPF_PSEUDO_CALL : -1;
@@ -116,8 +117,6 @@ static int reference_src(const struct ebpf_insn *insn, enum ebpf_reference kind)
 		return wide ? EBPF_PSEUDO_FUNC : -1;
 	case EBPF_REF_EXTERN:
 		return call ? EBPF_PSEUDO_KFUNC_CALL : wide ? 0 : -1;
-	case EBPF_REF_JUMPS:
-		break;
 	}
 	return -1;
 }

@@ -236,6 +236,9 @@ static int copy_reference(const struct cut *cut, struct ebpf_function *function,
 	const struct ebpf_insn *insn;
 	bool call, wide;
 
+	if (from->kind == EBPF_REF_JUMPS)
+		return ebpf_fail(cut->err, ENOTSUP, "program '%s': instruction %u: the jump table '%s' lies in its object and cannot be taken along",
+		                 cut->program, from->insn, from->name);
 	to->insn = from->insn - start;
 	insn = &function->insns[to->insn];
 	call = insn->code == EBPF_CALL;
