@@ -104,7 +104,7 @@ describe("ebpf link", function()
       if row.id == id then found = row end
     end
     assert.same({
-      id = id, type = "xdp", program_id = program:info().id, attach_type = "xdp", kind = "xdp", target = "xdp lo",
+      id = id, type = "xdp", program_id = program:info().id, attach_type = "xdp", kind = "xdp", target = "xdp lo", ifindex = 1,
     }, found)
     assert.same(found, document("link show " .. id).link)
     local line = ("%d: xdp  prog %d  attach_type xdp\n\txdp lo\n"):format(id, found.program_id)
