@@ -181,7 +181,7 @@ describe("ebpf disasm prog ID", function()
   -- The lines of bpftool's dump, in our spelling.
   local function bpftool(id)
     local rows = {}
-    for slot, code, text in process.run("LD_PRELOAD= bpftool prog dump xlated id " .. id):gmatch "\n? *(%d+): %((%x%x)%) ([^\n]+)" do
+    for slot, code, text in process.run("bpftool prog dump xlated id " .. id):gmatch "\n? *(%d+): %((%x%x)%) ([^\n]+)" do
       rows[#rows + 1] = { slot = math.tointeger(slot), code = tonumber(code, 16), text = text }
     end
     return rows

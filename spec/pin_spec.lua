@@ -197,7 +197,9 @@ describe("everything in the kernel", function()
     local map <close> = new_map()
     local program <close> = new_program "xdp"
     local attached <close> = assert(ebpf.link.xdp(program, "lo", { mode = "generic" }))
-    for all, mine in pairs { [ebpf.maps] = map:info().id, [ebpf.programs] = program:info().id, [ebpf.links] = attached:info().id } do
+    for all, mine in pairs {
+      [ebpf.maps] = map:info().id, [ebpf.programs] = program:info().id, [ebpf.links] = attached:info().id,
+    } do
       local found
       local last = 0
       for id, object in all() do

@@ -1,5 +1,5 @@
--- map_bench.lua -- a u32 -> u64 hash from Lua, m[k] and pairs(m), beside libbpf's C API on the same map (build/bench/map_bench), in turns. Prints
--- medians in ns per operation and the ratio: lookups at most 1.1 times, pairs at least 5 times faster are what the project promises.
+-- map_bench.lua -- a u32 -> u64 hash from Lua, m[k] and pairs(m), beside libbpf's C API on the same map (build/bench/map_bench), in
+-- turns. Prints medians in ns per operation and the ratio: lookups at most 1.1 times, pairs at least 5 times faster are the aim.
 local ebpf = require "ebpf"
 local operations, rounds = 200000, 5
 
