@@ -11,9 +11,10 @@ static enum { SHOW, HARDENED, OLD } pretended;
 static int pretending_bpf(enum bpf_cmd cmd, union bpf_attr *attr, size_t size)
 {
 	struct bpf_prog_info *info = (void *)(uintptr_t)attr->info.info;
+	bool of_program = cmd == BPF_OBJ_GET_INFO_BY_FD && attr->info.info_len == sizeof(*info); /* an old kernel shortens it */
 	int code = ebpf_sys_linux.bpf(cmd, attr, size);
 
-	if (cmd != BPF_OBJ_GET_INFO_BY_FD || code < 0 || attr->info.info_len != sizeof(*info))
+	if (!of_program || code < 0)
 		return code;
 	if (pretended == HARDENED) { /* kptr_restrict and bpf_jit_harden */
 		info->xlated_prog_insns = info->jited_prog_insns = 0;

@@ -562,6 +562,14 @@ static int count_raises(int resource, uint64_t soft, uint64_t hard)
 	return 0;
 }
 
+/* Whatever this process has raised it to already. */
+static int low_limit(int resource, uint64_t *soft, uint64_t *hard)
+{
+	(void)resource;
+	*soft = *hard = 8U << 20;
+	return 0;
+}
+
 static void test_memlock(void)
 {
 	struct ebpf_sys sys = ebpf_sys_linux;
@@ -572,6 +580,7 @@ static void test_memlock(void)
 
 	memset(&pretended, 0, sizeof pretended);
 	sys.bpf = memlock_bpf;
+	sys.getrlimit = low_limit;
 	sys.setrlimit = count_raises;
 	old = ebpf_kernel_new_with(&sys, NULL);
 	CHECK_INT(ebpf_kernel_mask(old, "memcg_account", true, NULL), 0);
