@@ -52,9 +52,11 @@ describe("ebpf.features", function()
 
   it("tells of plain features the same", function()
     need { kernel = "5.10" }
+    local backported = { cgroup_order = "6.12" } -- stable kernels took it back: 6.12.117 has it
     local wrong = {}
     for _, row in ipairs(ebpf.kernel():features()) do
-      local value, young = ebpf.kernel():has(row.name), need.version(row.since) > running()
+      local value = ebpf.kernel():has(row.name)
+      local young = need.version(backported[row.name] or row.since) > running()
       if value and young then wrong[#wrong + 1] = row.name .. " is here, not only since " .. row.since end
     end
     assert.same({}, wrong)

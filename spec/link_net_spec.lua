@@ -145,7 +145,7 @@ end)
 
 describe("ebpf.link.cgroup", function()
   it("is placed among others", function()
-    need { kernel = "6.17", "cgroup_order" }
+    need { "cgroup_order" }
     local cgroup, remove = process.cgroup "ebpf-order"
     if not cgroup then pending "needs a mounted cgroup2" end
     finally(remove)
