@@ -66,6 +66,7 @@ void ebpf_buffer_free(struct ebpf_buffer *buffer);
 struct ebpf_table {
 	struct ebpf_table_slot *slots;
 	size_t capacity, count;
+	uint64_t seed; /* of its hashes */
 };
 int ebpf_table_set(struct ebpf_table *table, const char *key, uint64_t value); /* -ENOMEM; replaces */
 /* Where the key's value is, 0 for a key that is new; good until the table is written again. NULL when out of memory. */

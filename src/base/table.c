@@ -8,10 +8,10 @@ struct ebpf_table_slot {
 	uint64_t hash, value;
 };
 
-/* FNV-1a, started with where the slots lie, so that no file can be made whose names all meet in one slot. */
-static uint64_t hash_of(const struct ebpf_table_slot *slots, const char *key)
+/* FNV-1a, started with where the first slots lay, so that no file can be made whose names all meet in one slot. */
+static uint64_t hash_of(const struct ebpf_table *table, const char *key)
 {
-	uint64_t hash = 0xcbf29ce484222325ULL ^ ((uint64_t)(uintptr_t)slots >> 4);
+	uint64_t hash = 0xcbf29ce484222325ULL ^ table->seed;
 
 	for (; *key; key++)
 		hash = (hash ^ (uint8_t)*key) * 0x100000001b3ULL;
@@ -40,15 +40,17 @@ static int grow(struct ebpf_table *table)
 	slots = calloc(capacity, sizeof(*slots));
 	if (!slots)
 		return -ENOMEM;
+	if (!table->capacity)
+		table->seed = (uint64_t)(uintptr_t)slots >> 4;
 	for (size_t i = 0; i < table->capacity; i++) {
 		const struct ebpf_table_slot *old = &table->slots[i];
+		size_t at = old->hash & (capacity - 1);
 
-		if (old->key) {
-			uint64_t hash = hash_of(slots, old->key);
-			struct ebpf_table_slot *slot = find(slots, capacity, old->key, hash);
-
-			*slot = (struct ebpf_table_slot){ .key = old->key, .hash = hash, .value = old->value };
-		}
+		if (!old->key)
+			continue;
+		while (slots[at].key)
+			at = (at + 1) & (capacity - 1);
+		slots[at] = *old;
 	}
 	free(table->slots);
 	table->slots = slots;
@@ -63,7 +65,7 @@ uint64_t *ebpf_table_at(struct ebpf_table *table, const char *key)
 
 	if (table->count >= table->capacity / 2 && grow(table) < 0)
 		return NULL;
-	hash = hash_of(table->slots, key);
+	hash = hash_of(table, key);
 	slot = find(table->slots, table->capacity, key, hash);
 	if (!slot->key) {
 		slot->key = key;
@@ -89,7 +91,7 @@ bool ebpf_table_get(const struct ebpf_table *table, const char *key, uint64_t *v
 
 	if (!table->count)
 		return false;
-	slot = find(table->slots, table->capacity, key, hash_of(table->slots, key));
+	slot = find(table->slots, table->capacity, key, hash_of(table, key));
 	if (!slot->key)
 		return false;
 	if (value)
