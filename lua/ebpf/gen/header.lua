@@ -44,10 +44,10 @@ local function rename(model, text)
   return (text:gsub("%f[%w_][%a_][%w_]*", function(name) return library[name] and model.name .. "_" .. name or nil end))
 end
 
--- "struct event *value", "u32 value[2][3]": the declaration of a name, of the type without its qualifiers.
 -- Type tags ("user", "rcu") are for the verifier; compilers of programs in user space warn of them.
 local function untagged(text) return (text:gsub('%s?__attribute__%(%(btf_type_tag%b()%)%)', "")) end
 
+-- "struct event *value", "u32 value[2][3]": the declaration of a name, of the type without its qualifiers.
 local function declare(model, type, name)
   return rename(model, untagged(assert(model.btf:declare(type:unqualified(), name))))
 end
