@@ -21,6 +21,7 @@ LUA_SHAREDIR ?= $(PREFIX)/share/lua/5.4
 LUA_LIBDIR ?= $(PREFIX)/lib/lua/5.4
 LUA_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags lua5.4 2>/dev/null || echo -I/usr/include/lua5.4)
 LUA_LIBS ?= $(shell $(PKG_CONFIG) --libs lua5.4 2>/dev/null || echo -llua5.4)
+LIBS := -lelf -lmnl -lz
 DEMO_SECONDS ?= 10
 Q := $(if $(V),,@)
 KERNELS ?= 5.10 6.1 6.12 newest
@@ -71,15 +72,15 @@ $(1)/libebpf.a: $$(SOURCES:%.c=$(1)/obj/%.o)
 $(1)/lua/ebpf/core.so: $$(BINDINGS:%.c=$(1)/obj/%.o) $(1)/libebpf.a
 	@mkdir -p $$(@D)
 	@echo "  LD    $$@"
-	$$(Q)$$(CC) -shared $(2) $$(LDFLAGS) -o $$@ $$^ -Wl,--exclude-libs,ALL -lelf -lz
+	$$(Q)$$(CC) -shared $(2) $$(LDFLAGS) -o $$@ $$^ -Wl,--exclude-libs,ALL $$(LIBS)
 $(1)/spec/c/%: $(1)/obj/spec/c/%.o $(1)/libebpf.a
 	@mkdir -p $$(@D)
 	@echo "  LD    $$@"
-	$$(Q)$$(CC) $(2) $$(LDFLAGS) -o $$@ $$^ -lelf -lz -lpthread
+	$$(Q)$$(CC) $(2) $$(LDFLAGS) -o $$@ $$^ $(LIBS) -lpthread
 $(1)/spec/fuzz/%: $(1)/obj/spec/fuzz/%_fuzz.o $(1)/obj/spec/fuzz/replay.o $(1)/libebpf.a
 	@mkdir -p $$(@D)
 	@echo "  LD    $$@"
-	$$(Q)$$(CC) $(2) $$(LDFLAGS) -o $$@ $$^ -lelf -lz -lpthread
+	$$(Q)$$(CC) $(2) $$(LDFLAGS) -o $$@ $$^ $(LIBS) -lpthread
 endef
 $(eval $(call variant,build,))
 $(eval $(call variant,build/asan,$(SANITIZE) -O1))
@@ -88,11 +89,11 @@ $(eval $(call variant,build/fuzz,$(SANITIZE) -fsanitize=fuzzer-no-link -O1))
 build/fuzz/%: CC := $(CLANG)
 build/fuzz/%_fuzz: build/fuzz/obj/spec/fuzz/%_fuzz.o build/fuzz/libebpf.a
 	@echo "  LD    $@"
-	$(Q)$(CC) $(SANITIZE) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ -lelf -lz -lpthread
+	$(Q)$(CC) $(SANITIZE) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS) -lpthread
 
 build/libebpf.so: $(SOURCES:%.c=build/obj/%.o)
 	@echo "  LD    $@"
-	$(Q)$(CC) -shared -Wl,-soname,libebpf.so.0 $(LDFLAGS) -o $@.$(VERSION) $^ -lelf -lz
+	$(Q)$(CC) -shared -Wl,-soname,libebpf.so.0 $(LDFLAGS) -o $@.$(VERSION) $^ $(LIBS)
 	@ln -sf libebpf.so.$(VERSION) build/libebpf.so.0
 	@ln -sf libebpf.so.0 $@
 

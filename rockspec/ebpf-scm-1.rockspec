@@ -11,7 +11,8 @@ description = {
 supported_platforms = { "linux" }
 -- `require "ebpf"` needs no Lua library; the command `ebpf` needs argparse and dkjson, and says so when they are not there.
 dependencies = { "lua >= 5.4, < 5.5" }
-external_dependencies = { ELF = { header = "libelf.h", library = "elf" }, ZLIB = { header = "zlib.h", library = "z" } }
+external_dependencies = { ELF = { header = "libelf.h", library = "elf" }, MNL = { header = "libmnl/libmnl.h", library = "mnl" },
+  ZLIB = { header = "zlib.h", library = "z" } }
 build = {
   type = "make",
   build_target = "build/lua/ebpf/core.so",

@@ -415,7 +415,7 @@ describe("a generated C header", function()
     assert.equal(0, status)
     write(path .. "/main.c", text)
     local warnings = "-std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Werror"
-    local said, failed = process.run(("unset LD_PRELOAD; cc %s -g -Isrc -I%s -o %s/main %s/main.c build/libebpf.a -lelf -lz")
+    local said, failed = process.run(("unset LD_PRELOAD; cc %s -g -Isrc -I%s -o %s/main %s/main.c build/libebpf.a -lelf -lz -lmnl")
       :format(warnings, path, path, path))
     assert.equal(0, failed, said)
     local output

@@ -1,7 +1,7 @@
 /* ring_bench.c -- what one 16-byte record costs in C: the bare loop over the mapped ring (the floor), libbpf's ring_buffer__consume, and ours.
  *
  * A ring of 16 MiB is filled by a BPF program, then read by one of the three, in turns; the CPU time of reading alone is taken. Prints the medians in ns
- * per record and the ratio to libbpf. Build: cc -O2 -Isrc spec/bench/ring_bench.c build/libebpf.a -lbpf -lelf -lz */
+ * per record and the ratio to libbpf. Build: cc -O2 -Isrc spec/bench/ring_bench.c build/libebpf.a -lbpf -lelf -lz -lmnl */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -193,7 +193,7 @@ static void change_device(const char *name, bool add)
 	struct ifinfomsg message = { .ifi_family = AF_UNSPEC, .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
 	struct ebpf_netlink_request request;
 	struct ebpf_netlink_answer answer;
-	size_t nest;
+	struct nlattr *nest;
 
 	CHECK_INT(ebpf_netlink_open(&link), 0);
 	ebpf_netlink_begin(&request, RTM_NEWLINK, add ? NLM_F_CREATE | NLM_F_EXCL : 0, &message, sizeof message);

@@ -1,7 +1,7 @@
 /* netlink.h -- rtnetlink for the kinds that older kernels attach by it: one request at a time, and its answer.
  *
- * Requests are built in place, in a buffer that is large enough for all of ours; answers are the kernel's, and are yet
- * read through spans. The socket is the link's own (link->socket_fd), of the network namespace of the thread that made it.
+ * Messages are built and read by libmnl; sending and receiving go through the kernel context's table of system calls. The
+ * socket is the link's own (link->socket_fd), of the network namespace of the thread that made it.
  */
 #ifndef EBPF_LINK_NETLINK_H
 #define EBPF_LINK_NETLINK_H
@@ -13,6 +13,7 @@
 struct ebpf_netlink_request {
 	struct nlmsghdr head;
 	uint8_t body[240];
+	bool full;           /* something did not fit: the exchange fails with EMSGSIZE */
 };
 struct ebpf_netlink_answer {
 	uint8_t data[8192];  /* the first message (not an acknowledgement), cut to what fits */
@@ -28,8 +29,8 @@ void ebpf_netlink_begin(struct ebpf_netlink_request *request, uint16_t type, uin
 void ebpf_netlink_add(struct ebpf_netlink_request *request, uint16_t type, const void *data, size_t size);
 void ebpf_netlink_add_u32(struct ebpf_netlink_request *request, uint16_t type, uint32_t value);
 /* What is added between the two is nested in an attribute. */
-size_t ebpf_netlink_nest(struct ebpf_netlink_request *request, uint16_t type);
-void ebpf_netlink_nest_end(struct ebpf_netlink_request *request, size_t start);
+struct nlattr *ebpf_netlink_nest(struct ebpf_netlink_request *request, uint16_t type);
+void ebpf_netlink_nest_end(struct ebpf_netlink_request *request, struct nlattr *nest);
 /* Sends and waits for the end of the answer: 0 or the kernel's -errno. */
 int ebpf_netlink_exchange(struct ebpf_link *link, struct ebpf_netlink_request *request, struct ebpf_netlink_answer *answer);
 /* The attribute `type` of a list; false when there is none. */

@@ -135,7 +135,7 @@ static int set_filter(struct ebpf_link *link, int program_fd, uint16_t flags, st
 	struct filter *filter = link->detail;
 	struct tcmsg message = message_of(link);
 	struct ebpf_netlink_request request;
-	size_t nest;
+	struct nlattr *nest;
 	int result;
 
 	ebpf_netlink_begin(&request, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_ECHO | flags, &message, sizeof message);

@@ -59,7 +59,7 @@ static int set_program(struct ebpf_link *link, int program_fd, int expected_fd, 
 	struct ifinfomsg info = { .ifi_family = AF_UNSPEC, .ifi_index = link->ifindex };
 	struct ebpf_netlink_request request;
 	struct ebpf_netlink_answer answer;
-	size_t nest;
+	struct nlattr *nest;
 	int result;
 
 	ebpf_netlink_begin(&request, RTM_SETLINK, 0, &info, sizeof info);
