@@ -530,6 +530,35 @@ describe("a generated C header", function()
     assert.equal("1 0 kill\ntracepoint\n", output)
   end)
 
+  it("attaches struct_ops maps after the programs, and a socket has what they are", function()
+    need { kernel = "6.4", "struct_ops_link" }
+    local output = run("build/spec/bpf/load_link_ops.bpf.o", "load_link_ops", [[
+      #include <netinet/in.h>
+      #include <netinet/tcp.h>
+      #include <sys/socket.h>
+      #include "load_link_ops.h"
+      int main(void)
+      {
+        struct ebpf_error err = {0};
+        struct load_link_ops *skel = load_link_ops_open(&err);
+        struct ebpf_map_spec *second = skel ? ebpf_spec_find_map(skel->spec, "second") : NULL;
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+        if (!second || (second->autoattach = false, load_link_ops_load(skel, NULL, &err)))
+          return puts(err.message), 1;
+        printf("%d ", setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "ebpf_link", 9));
+        if (load_link_ops_attach(skel, NULL, &err))
+          return puts(err.message), 1;
+        printf("%s %p ", ebpf_link_kind_name(skel->map_links.first), (void *)skel->map_links.second);
+        printf("%d ", setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "ebpf_link", 9));
+        load_link_ops_detach(skel);
+        printf("%p\n", (void *)skel->map_links.first);
+        load_link_ops_destroy(skel);
+      }
+    ]])
+    assert.equal("-1 struct_ops (nil) 0 (nil)\n", output)
+  end)
+
   it("compiles for every object of the specs and examples, as C and as C++", function()
     need.command "cc"
     local path = folder()

@@ -197,8 +197,16 @@ local function names_text(model, kind, rows)
   return ("static const char *const %s_%s_names[] = { %s };"):format(model.name, kind, table.concat(names, ", "))
 end
 
+local function struct_ops_of(model)
+  local found = {}
+  for _, map in ipairs(model.maps) do
+    if map.is_struct_ops then found[#found + 1] = map end
+  end
+  return found
+end
+
 local function skeleton_text(model)
-  local name = model.name
+  local name, struct_ops = model.name, struct_ops_of(model)
   local lines = {
     parts_text(model, "maps", "ebpf_map", model.maps, function(row) return comment(row.type, row.doc) end) or "",
     parts_text(model, "programs", "ebpf_program", model.programs, function(row)
@@ -207,6 +215,9 @@ local function skeleton_text(model)
   }
   if #model.programs > 0 then
     lines[#lines + 1] = parts_text(model, "links", "ebpf_link", model.programs, function() return "or NULL" end)
+  end
+  if #struct_ops > 0 then
+    lines[#lines + 1] = parts_text(model, "map_links", "ebpf_link", struct_ops, function() return "or NULL" end)
   end
   lines[#lines + 1] = ("struct %s {"):format(name)
   lines[#lines + 1] = "\tstruct ebpf_spec *spec;             /* what the object says: to be edited until it is loaded */"
@@ -222,12 +233,17 @@ local function skeleton_text(model)
     lines[#lines + 1] = ("\tunion { /* one that is set here is closed with the rest */\n\t\tstruct %s_links links;\n"
       .. "\t\tstruct ebpf_link *link_list[%d];\n\t};"):format(name, #model.programs)
   end
+  if #struct_ops > 0 then
+    lines[#lines + 1] = ("\tunion {\n\t\tstruct %s_map_links map_links;\n\t\tstruct ebpf_link *map_link_list[%d];\n\t};")
+      :format(name, #struct_ops)
+  end
   if #model.variables > 0 then lines[#lines + 1] = ("\tconst struct ebpf_variable *variable_list[%d];"):format(#model.variables) end
   lines[#lines + 1] = "};"
   for _, kind in ipairs { "map", "program", "variable" } do
     local rows = model[kind .. "s"]
     if #rows > 0 then lines[#lines + 1] = names_text(model, kind, rows) end
   end
+  if #struct_ops > 0 then lines[#lines + 1] = names_text(model, "struct_ops", struct_ops) end
   local kept = {}
   for _, line in ipairs(lines) do
     if line ~= "" then kept[#kept + 1] = line end
@@ -307,21 +323,30 @@ local attach_text = [[
 
 static inline void @name@_detach(struct @name@ *skel)
 {
+@undo@}]]
+
+local undo_text = [[
 	for (size_t i = @count@; i-- > 0;) { /* the last attached goes first */
-		ebpf_link_close(skel->link_list[i]);
-		skel->link_list[i] = NULL;
+		ebpf_link_close(skel->@part@_list[i]);
+		skel->@part@_list[i] = NULL;
 	}
-}]]
+]]
 
 local attach_all_text = [[
 
-/* Attaches every program by its section: all of them or none. Passed over are those that are not loaded, that have a
+/* Attaches every program by its section@maps@: all of them or none. Passed over are those that are not loaded, that have a
  * link already, whose autoattach is off, and whose section attaches nothing by itself. `options` say what a section cannot, and
  * may be NULL. */
 static inline int @name@_attach(struct @name@ *skel, const struct ebpf_link_options *options, struct ebpf_error *err)
 {
 	if (!skel->collection)
 		return @name@_fail(err, EINVAL, "@name@", "it is not loaded");
+@attach@	if (err)
+		ebpf_error_clear(err); /* of those that were passed over */
+	return 0;
+}]]
+
+local attach_programs_text = [[
 	for (size_t i = 0; i < @count@; i++) {
 		const struct ebpf_program_spec *spec = ebpf_spec_find_program(skel->spec, @name@_program_names[i]);
 		int result;
@@ -334,10 +359,22 @@ static inline int @name@_attach(struct @name@ *skel, const struct ebpf_link_opti
 			return result;
 		}
 	}
-	if (err)
-		ebpf_error_clear(err); /* of those that were passed over */
-	return 0;
-}]]
+]]
+
+local attach_maps_text = [[
+	for (size_t i = 0; i < @count@; i++) {
+		struct ebpf_map *map = ebpf_collection_map(skel->collection, @name@_struct_ops_names[i]);
+		int result;
+
+		if (!map || skel->map_link_list[i] || !ebpf_map_autoattach(map))
+			continue;
+		result = ebpf_link_attach_map("struct_ops", map, NULL, &skel->map_link_list[i], err);
+		if (result < 0) {
+			@name@_detach(skel);
+			return result;
+		}
+	}
+]]
 
 local variable_text = [[
 
@@ -472,8 +509,16 @@ local function functions_text(model)
     detach = has_programs and ("\t%s_detach(skel);\n"):format(model.name) or "",
   }
   local text = fill(open_text, values)
-  if has_programs then text = fill(attach_text, values):sub(2) .. "\n\n" .. text .. "\n" .. fill(attach_all_text, values) end
-  return text
+  if not has_programs then return text end
+  values.attach, values.maps = fill(attach_programs_text, values), ""
+  values.undo = fill(undo_text, { count = values.count, part = "link" })
+  local struct_ops = struct_ops_of(model)
+  if #struct_ops > 0 then
+    local maps = { name = model.name, count = #struct_ops, part = "map_link" }
+    values.attach, values.undo = values.attach .. fill(attach_maps_text, maps), fill(undo_text, maps) .. values.undo
+    values.maps = ", then every struct_ops map"
+  end
+  return fill(attach_text, values):sub(2) .. "\n\n" .. text .. "\n" .. fill(attach_all_text, values)
 end
 
 local head_text = [[

@@ -127,11 +127,12 @@ local function map_row(name, map, types)
   row.doc = found(types.btf, name, "var")
   row.is_stream = streams[map.type] or false
   row.is_percpu = map.type:match "percpu" ~= nil
+  row.is_struct_ops = map.type == "struct_ops"
   row.value_type = map.value_type
   row.key_type = map.key_type
   if row.is_stream then
     row.record = map.value_type and types:of(map.value_type, 0, name) or nil
-  elseif map.section ~= ".struct_ops" and map.section ~= ".struct_ops.link" then
+  elseif not row.is_struct_ops then
     if map.key_size > 0 then row.key = types:of(map.key_type, map.key_size, name .. "_key") end
     if map.value_size > 0 then row.value = types:of(map.value_type, map.value_size, name .. "_value") end
   end
