@@ -191,104 +191,92 @@ static int l_type_count(lua_State *L)
 	return 1;
 }
 
-/* type.members -> { { name =, type =, offset = bytes, bit_offset = bits, bit_size = bits or nil }, ... } */
-static int l_type_members(lua_State *L)
+/* Pushes what a type consists of, as a list of tables of so many fields, each filled by `fill`; nil of a type that is of neither kind. */
+static int push_rows(lua_State *L, const char *kind, const char *other, int fields,
+		     void (*fill)(lua_State *L, const struct ebpf_type *view, uint32_t index))
 {
 	struct ebpf_type view;
 
 	get_view(L, &view);
-	if (!is_kind(&view, "struct") && !is_kind(&view, "union")) {
+	if (!is_kind(&view, kind) && !is_kind(&view, other)) {
 		lua_pushnil(L);
 		return 1;
 	}
 	lua_createtable(L, (int)view.vlen, 0);
 	for (uint32_t i = 0; i < view.vlen; i++) {
-		lua_createtable(L, 0, 5);
+		lua_createtable(L, 0, fields);
 		get_view(L, &view); /* collecting garbage may have run a finalizer that closed the BTF */
-		struct ebpf_member member = ebpf_type_member(&view, i);
-
-		binding_set_string(L, "name", member.name);
-		binding_set_integer(L, "offset", member.bit_offset / 8);
-		binding_set_integer(L, "bit_offset", member.bit_offset);
-		if (member.bit_size)
-			binding_set_integer(L, "bit_size", member.bit_size);
-		push_sibling(L, member.type);
-		lua_setfield(L, -2, "type");
+		fill(L, &view, i);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 	return 1;
+}
+
+static void set_type(lua_State *L, uint32_t id)
+{
+	push_sibling(L, id);
+	lua_setfield(L, -2, "type");
+}
+
+static void fill_member(lua_State *L, const struct ebpf_type *view, uint32_t index)
+{
+	struct ebpf_member member = ebpf_type_member(view, index);
+
+	binding_set_string(L, "name", member.name);
+	binding_set_integer(L, "offset", member.bit_offset / 8);
+	binding_set_integer(L, "bit_offset", member.bit_offset);
+	if (member.bit_size)
+		binding_set_integer(L, "bit_size", member.bit_size);
+	set_type(L, member.type);
+}
+
+static void fill_param(lua_State *L, const struct ebpf_type *view, uint32_t index)
+{
+	struct ebpf_param param = ebpf_type_param(view, index);
+
+	binding_set_string(L, "name", param.name);
+	set_type(L, param.type);
+}
+
+static void fill_enumerator(lua_State *L, const struct ebpf_type *view, uint32_t index)
+{
+	struct ebpf_btf_enum row = ebpf_type_enumerator(view, index);
+
+	binding_set_string(L, "name", row.name);
+	binding_set_integer(L, "value", (uint64_t)row.value);
+}
+
+static void fill_variable(lua_State *L, const struct ebpf_type *view, uint32_t index)
+{
+	struct ebpf_secinfo info = ebpf_type_secinfo(view, index);
+
+	binding_set_integer(L, "offset", info.offset);
+	binding_set_integer(L, "size", info.size);
+	set_type(L, info.type);
+}
+
+/* type.members -> { { name =, type =, offset = bytes, bit_offset = bits, bit_size = bits or nil }, ... } */
+static int l_type_members(lua_State *L)
+{
+	return push_rows(L, "struct", "union", 5, fill_member);
 }
 
 /* type.params -> { { name =, type = }, ... } of a prototype; that of a function is its type's */
 static int l_type_params(lua_State *L)
 {
-	struct ebpf_type view;
-
-	get_view(L, &view);
-	if (!is_kind(&view, "func_proto")) {
-		lua_pushnil(L);
-		return 1;
-	}
-	lua_createtable(L, (int)view.vlen, 0);
-	for (uint32_t i = 0; i < view.vlen; i++) {
-		lua_createtable(L, 0, 2);
-		get_view(L, &view);
-		struct ebpf_param param = ebpf_type_param(&view, i);
-
-		binding_set_string(L, "name", param.name);
-		push_sibling(L, param.type);
-		lua_setfield(L, -2, "type");
-		lua_rawseti(L, -2, (lua_Integer)i + 1);
-	}
-	return 1;
+	return push_rows(L, "func_proto", "func_proto", 2, fill_param);
 }
 
 /* type.enumerators -> { { name =, value = }, ... } */
 static int l_type_enumerators(lua_State *L)
 {
-	struct ebpf_type view;
-
-	get_view(L, &view);
-	if (!is_kind(&view, "enum") && !is_kind(&view, "enum64")) {
-		lua_pushnil(L);
-		return 1;
-	}
-	lua_createtable(L, (int)view.vlen, 0);
-	for (uint32_t i = 0; i < view.vlen; i++) {
-		lua_createtable(L, 0, 2);
-		get_view(L, &view);
-		struct ebpf_btf_enum row = ebpf_type_enumerator(&view, i);
-
-		binding_set_string(L, "name", row.name);
-		binding_set_integer(L, "value", (uint64_t)row.value);
-		lua_rawseti(L, -2, (lua_Integer)i + 1);
-	}
-	return 1;
+	return push_rows(L, "enum", "enum64", 2, fill_enumerator);
 }
 
 /* type.variables -> { { type = the variable, offset =, size = }, ... } of a data section */
 static int l_type_variables(lua_State *L)
 {
-	struct ebpf_type view;
-
-	get_view(L, &view);
-	if (!is_kind(&view, "datasec")) {
-		lua_pushnil(L);
-		return 1;
-	}
-	lua_createtable(L, (int)view.vlen, 0);
-	for (uint32_t i = 0; i < view.vlen; i++) {
-		lua_createtable(L, 0, 3);
-		get_view(L, &view);
-		struct ebpf_secinfo info = ebpf_type_secinfo(&view, i);
-
-		binding_set_integer(L, "offset", info.offset);
-		binding_set_integer(L, "size", info.size);
-		push_sibling(L, info.type);
-		lua_setfield(L, -2, "type");
-		lua_rawseti(L, -2, (lua_Integer)i + 1);
-	}
-	return 1;
+	return push_rows(L, "datasec", "datasec", 3, fill_variable);
 }
 
 /* type.linkage -> "static", "global", "extern" */
