@@ -130,3 +130,78 @@ describe("ebpf.link.kprobe_multi", function()
     assert.matches("kprobes are not in this kernel", err.message)
   end)
 end)
+
+describe("ebpf.link.tracing_multi", function()
+  local function has_it()
+    need { kernel = "7.2", "trampoline" }
+    if not ebpf.features.attach_type "trace_fentry_multi" then pending "needs trampolines on many functions" end
+  end
+
+  it("attaches at entry, at return and at both to what a pattern matches", function()
+    has_it()
+    assert.is_true(counted("enters_read", 0, read) > 0)
+    assert.is_true(counted("leaves_read", 1, read) > 0)
+    local both = counted("passes_read", 2, read)
+    assert.is_true(both >= 2 and both % 2 == 0)
+  end)
+
+  it("takes names and cookies, and is there by its id", function()
+    has_it()
+    local coll <close> = assert(ebpf.load(object, { programs = { "enters_any" } }))
+    local program = coll.programs.enters_any
+    local link <close> = assert(ebpf.link.fentry_multi(program, { symbols = { "vfs_read", "vfs_write" }, cookies = { 11, 22 } }))
+    assert.equal("fentry_multi vfs_read (2 functions)", link.target)
+    read()
+    assert.is_true(coll.maps.counts[3] > 0)
+    local file <close> = assert(io.open("/dev/null", "w"))
+    file:write "x"
+    file:flush()
+    assert.equal(22, coll.maps.counts[7])
+    local info = assert(link:info())
+    assert.equal("tracing_multi", info.type)
+    assert.equal(2, info.count)
+    local opened <close> = assert(ebpf.link.open { id = info.id })
+    assert.equal("trace_fentry_multi of 2 functions", opened.target)
+    opened:close()
+    link:detach()
+    local before = coll.maps.counts[3]
+    read()
+    assert.equal(before, coll.maps.counts[3])
+  end)
+
+  it("passes over what cannot be traced", function()
+    has_it()
+    local coll <close> = assert(ebpf.load(object, { programs = { "enters_any" } }))
+    local link <close> = assert(ebpf.link.tracing_multi(coll.programs.enters_any, "vfs_*"))
+    assert.is_true(link:info().count > 20)
+    local before = coll.maps.counts[3]
+    read()
+    assert.is_true(coll.maps.counts[3] > before)
+  end)
+
+  it("says which function is not there, and refuses what does not fit", function()
+    has_it()
+    local coll <close> = assert(ebpf.load(object, { programs = { "enters_any" } }))
+    local program = coll.programs.enters_any
+    local function refused(pattern, ...)
+      local none, err = ebpf.link.tracing_multi(program, ...)
+      assert.is_nil(none)
+      assert.matches(pattern, err.message)
+    end
+    refused("no function 'no_such_function' with types in this kernel", "no_such_function")
+    refused("no function of the kernel that may be traced matches 'no_such_%*'", "no_such_*")
+    refused("no module 'no_such_module'", "no_such_module:*")
+    refused("1 cookies for 2 places", { symbols = { "vfs_read", "vfs_write" }, cookies = { 1 } })
+    refused("cookies go with symbols", "vfs_*", { cookies = { 1 } })
+    local none, err = ebpf.link.fexit_multi(program, "vfs_read")
+    assert.is_nil(none)
+    assert.matches("fexit_multi: the program was loaded for fentry_multi", err.message)
+    none, err = ebpf.load(object, { programs = { "nowhere" } })
+    assert.is_nil(none)
+    assert.matches("program 'nowhere': load: .*no_such_module", err.message)
+    assert.equal(0, handles.leaked(function()
+      do local _ <close> = assert(ebpf.link.tracing_multi(program, "vfs_rea*")) end
+      ebpf.link.tracing_multi(program, "no_such_*")
+    end))
+  end)
+end)

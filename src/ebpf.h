@@ -648,15 +648,15 @@ struct ebpf_link_options {
 	bool defrag;           /* netfilter: fragments are put together before (6.6) */
 	const char *type;      /* perf_event: "software", "hardware", "cache", "raw", "breakpoint", or a PMU of sysfs */
 	const char *event;     /* perf_event: "cpu-clock", "cycles", "LLC-load-misses", ... */
-	const char *pattern;   /* kprobe_multi, uprobe_multi: "tcp_*" (* ? [abc], as of the shell) */
+	const char *pattern;   /* kprobe_multi, uprobe_multi, tracing_multi: "tcp_*" (* ? [abc], as of the shell) */
 	const char *direction; /* tc: "ingress", "egress"; netkit: "primary", "peer" */
 	const char *family;    /* netfilter: "ipv4", "ipv6" */
 	const char *hook;      /* netfilter: "prerouting", "input", "forward", "output", "postrouting" */
 	const char *order;     /* iter over cgroups: "self", "preorder", "postorder", "ancestors", "children" */
-	struct ebpf_strings symbols; /* kprobe_multi, uprobe_multi: instead of a pattern */
+	struct ebpf_strings symbols; /* kprobe_multi, uprobe_multi, tracing_multi: instead of a pattern */
 	struct ebpf_numbers addresses; /* kprobe_multi: likewise */
 	struct ebpf_numbers offsets; /* uprobe_multi: likewise, in the file */
-	struct ebpf_numbers cookies; /* kprobe_multi, uprobe_multi: one for each symbol, address or offset */
+	struct ebpf_numbers cookies; /* kprobe_multi, uprobe_multi, tracing_multi: one for each symbol, address or offset */
 	struct ebpf_numbers ref_counter_offsets; /* uprobe_multi: likewise */
 	struct ebpf_numbers cpu; /* perf_event: these alone; none = all that are online */
 	uint64_t config;       /* perf_event: the event by number; a breakpoint's is `address` */
@@ -683,7 +683,7 @@ struct ebpf_option {
 	uint16_t offset;       /* in struct ebpf_link_options */
 	uint8_t position;      /* 1, 2, ... = may be given by position after the program; 0 = by name alone */
 };
-/* Kinds: "tracepoint", "raw_tracepoint", "tracing", "iter", "kprobe", "kprobe_multi", "uprobe", "uprobe_multi", "perf_event", "xdp", "tc", "netkit",
+/* Kinds: "tracepoint", "raw_tracepoint", "tracing", "tracing_multi", "iter", "kprobe", "kprobe_multi", "uprobe", "uprobe_multi", "perf_event", "xdp", "tc", "netkit",
  * "cgroup", "netns", "netfilter", "sockmap", "socket_filter", "reuseport", "lirc", "struct_ops". Row `index`; -ENOENT past the end. */
 EBPF_API int ebpf_link_kind(size_t index, const char **name, const char **since);
 /* The options that a kind takes, a list that ends with a NULL name; NULL for an unknown kind. Aliases ("kretprobe",

@@ -48,6 +48,7 @@ static long (*const perf_event_output)(void *context, void *map, u64 flags, void
 static long (*const probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 static long (*const ringbuf_output)(void *ring, void *data, u64 size, u64 flags) = (void *)130;
 static long (*const for_each_map_elem)(void *map, void *callback, void *context, u64 flags) = (void *)164;
+static u64 (*const get_attach_cookie)(void *context) = (void *)174;
 static long (*const loop)(u32 count, void *callback, void *context, u64 flags) = (void *)181;
 
 #endif

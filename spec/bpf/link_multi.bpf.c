@@ -59,4 +59,39 @@ int anywhere(void *ctx)
 	return count(6);
 }
 
+SEC("?fentry.multi/vfs_rea*")
+int enters_read(u64 *ctx)
+{
+	return count(0);
+}
+
+SEC("?fexit.multi/vfs_rea*")
+int leaves_read(u64 *ctx)
+{
+	return count(1);
+}
+
+SEC("?fsession.multi/vfs_rea*")
+int passes_read(u64 *ctx)
+{
+	return count(2);
+}
+
+SEC("?fentry.multi")
+int enters_any(u64 *ctx)
+{
+	u32 index = 7;
+	u64 *value = map_lookup_elem(&counts, &index);
+
+	if (value)
+		*value = get_attach_cookie(ctx);
+	return count(3);
+}
+
+SEC("?fentry.multi/no_such_module:*")
+int nowhere(u64 *ctx)
+{
+	return count(4);
+}
+
 char LICENSE[] SEC("license") = "GPL";

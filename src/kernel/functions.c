@@ -60,7 +60,7 @@ static int take_lines(struct wanted *wanted, char *text, bool addressed, struct 
 	int result = 0;
 
 	for (char *line = text, *next; line && *line && result == 0; line = next) {
-		char *end = line + strcspn(line, "\n"), *name = line, *space;
+		char *end = line + strcspn(line, "\n"), *name = line, *space, *module;
 		uint64_t address = 0, index;
 
 		next = *end ? end + 1 : NULL;
@@ -71,7 +71,8 @@ static int take_lines(struct wanted *wanted, char *text, bool addressed, struct 
 		}
 		space = name + strcspn(name, " \t");
 		*space = '\0';
-		if (!*name || (addressed && !address) || !matches(wanted, name, space < end ? strchr(space + 1, '[') + 1 : NULL))
+		module = space < end ? strchr(space + 1, '[') : NULL;
+		if (!*name || (addressed && !address) || !matches(wanted, name, module ? module + 1 : NULL))
 			continue;
 		if (!addressed && ebpf_table_get(&wanted->seen, name, &index))
 			continue;

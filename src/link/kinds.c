@@ -8,7 +8,7 @@
 
 #include "link/link.h"
 
-extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_iter,
+extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_tracing_multi, ebpf_kind_iter,
 	ebpf_kind_kprobe, ebpf_kind_kprobe_multi, ebpf_kind_uprobe, ebpf_kind_uprobe_multi, ebpf_kind_perf_event, ebpf_kind_xdp,
 	ebpf_kind_tc, ebpf_kind_netkit, ebpf_kind_cgroup, ebpf_kind_netns, ebpf_kind_netfilter, ebpf_kind_sockmap,
 	ebpf_kind_socket_filter, ebpf_kind_reuseport, ebpf_kind_lirc, ebpf_kind_struct_ops;
@@ -17,6 +17,7 @@ const struct ebpf_link_kind *const ebpf_link_kinds[] = {
 	&ebpf_kind_tracepoint,
 	&ebpf_kind_raw_tracepoint,
 	&ebpf_kind_tracing,
+	&ebpf_kind_tracing_multi,
 	&ebpf_kind_iter,
 	&ebpf_kind_kprobe,
 	&ebpf_kind_kprobe_multi,
@@ -340,6 +341,10 @@ static const struct ebpf_link_kind *kind_of_tracing(uint32_t attach_type)
 	case BPF_TRACE_FSESSION:
 	case BPF_TRACE_RAW_TP:
 		return &ebpf_kind_tracing;
+	case BPF_TRACE_FENTRY_MULTI:
+	case BPF_TRACE_FEXIT_MULTI:
+	case BPF_TRACE_FSESSION_MULTI:
+		return &ebpf_kind_tracing_multi;
 	case BPF_TRACE_ITER:
 		return &ebpf_kind_iter;
 	default:

@@ -410,6 +410,9 @@ static void take_details(struct ebpf_kernel *kernel, int fd, const struct bpf_li
 		info->count = raw->kprobe_multi.count;
 		info->missed = raw->kprobe_multi.missed;
 		break;
+	case BPF_LINK_TYPE_TRACING_MULTI:
+		info->count = raw->tracing_multi.count;
+		break;
 	case BPF_LINK_TYPE_UPROBE_MULTI:
 		info->count = raw->uprobe_multi.count;
 		info->pid = raw->uprobe_multi.pid;

@@ -117,6 +117,9 @@ static int describe(struct ebpf_link *link, const struct bpf_link_info *info, co
 		return describe_event(link, info, name, err);
 	case BPF_LINK_TYPE_KPROBE_MULTI:
 		return ebpf_link_set_target(link, err, "kprobe_multi of %u functions", info->kprobe_multi.count);
+	case BPF_LINK_TYPE_TRACING_MULTI:
+		return ebpf_link_set_target(link, err, "%s of %u functions", attach_name(info->tracing_multi.attach_type),
+		                            info->tracing_multi.count);
 	case BPF_LINK_TYPE_UPROBE_MULTI:
 		return ebpf_link_set_target(link, err, "uprobe_multi of %u places in %s", info->uprobe_multi.count, name);
 	case BPF_LINK_TYPE_STRUCT_OPS:

@@ -135,6 +135,38 @@ static int find_in_kernel(struct ebpf_load *load, const struct ebpf_program_spec
 	return result;
 }
 
+/* "module:pattern" of a program for many functions: none of them is chosen yet, but the kernel wants to know whose types theirs are. */
+static int find_module(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_program_load *request,
+		       struct ebpf_error *err)
+{
+	const char *colon = program->attach_to ? strchr(program->attach_to, ':') : NULL;
+	struct ebpf_functions functions;
+	uint32_t type_id;
+	char *name;
+	int result;
+
+	if (!colon)
+		return 0;
+	result = ebpf_kernel_functions(load->kernel, program->attach_to, false, &functions, err);
+	if (result < 0)
+		return result;
+	name = ebpf_sprintf("%.*s%s", (int)(colon + 1 - program->attach_to), program->attach_to, functions.names[0]);
+	if (!name)
+		result = ebpf_fail_memory(err);
+	else
+		result = ebpf_kernel_find_type(load->kernel, name, BTF_KIND_FUNC, &type_id, &request->attach_btf_fd, err);
+	free(name);
+	ebpf_functions_free(&functions);
+	return result;
+}
+
+static bool is_for_many(const struct ebpf_program_spec *program)
+{
+	return program->type == BPF_PROG_TYPE_TRACING &&
+	       (program->attach_type == BPF_TRACE_FENTRY_MULTI || program->attach_type == BPF_TRACE_FEXIT_MULTI ||
+		program->attach_type == BPF_TRACE_FSESSION_MULTI);
+}
+
 int ebpf_load_target(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_program_load *request,
 		     struct ebpf_error *err)
 {
@@ -142,6 +174,8 @@ int ebpf_load_target(struct ebpf_load *load, const struct ebpf_program_spec *pro
 
 	if (program->type == BPF_PROG_TYPE_STRUCT_OPS)
 		return ebpf_load_struct_ops_target(load, program, request, err);
+	if (is_for_many(program))
+		return find_module(load, program, request, err);
 	if (!kind)
 		return 0;
 	if (!program->attach_to || !*program->attach_to) {
