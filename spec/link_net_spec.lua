@@ -175,3 +175,127 @@ describe("ebpf.link.sockmap", function()
     assert.matches("must be a sockmap", tostring(err))
   end)
 end)
+
+-- Routes through lo: what is sent to 10.99.8.2 or fd99:8::2 leaves by it. In a network namespace of its own, which goes with the process.
+describe("ebpf.link.lwt", function()
+  local function inside(script)
+    need { kernel = "5.10" }
+    local path = os.tmpname()
+    local file <close> = assert(io.open(path, "w"))
+    assert(file:write([[
+      local ebpf, links, process = require "ebpf", require "spec.support.links", require "spec.support.process"
+      local DROP, OK = 2, 0
+      local function sh(command) return (process.run(command)) end
+      local function to(address) return function() sh("build/spec/support/send 10 10 " .. address) end end
+      local function left() return tonumber((sh "cat /proc/net/dev":match "lo:(.-)\n":gsub("^%s*%d+%s+(%d+).*", "%1"))) end
+      sh "ip link set lo up"
+    ]], script, " print 'done'"))
+    file:close()
+    local output = process.run(("unshare -n lua5.4 %s"):format(path))
+    os.remove(path)
+    assert.matches("done\n$", output)
+    return output
+  end
+
+  it("runs on what is sent on a route, drops it or lets it pass, and is updated", function()
+    local output = inside [[
+      for _, kind in ipairs { "lwt_out", "lwt_xmit" } do
+        local drops, counts = links.counter { type = kind, returns = DROP }
+        local passes, passed = links.counter { type = kind, returns = OK }
+        local link = assert(ebpf.link[kind](drops, "10.99.8.0/24", "lo"))
+        print(link.target, sh "ip route show 10.99.8.0/24":find "10.99.8.0/24" ~= nil)
+        local before = left()
+        to "10.99.8.2" ()
+        print(counts[0], left() - before)
+        assert(link:update(passes))
+        to "10.99.8.2" ()
+        print(passed[0], left() - before)
+        local none, err = ebpf.link[kind](drops, "10.99.8.0/24", "lo")
+        print(none, err.code, err.hint)
+        print(link:update(links.counter { type = kind == "lwt_out" and "lwt_xmit" or "lwt_out" }))
+        assert(link:detach())
+        print(#sh "ip route show 10.99.8.0/24", link:close())
+        links.behaves(assert(ebpf.link.lwt(drops, "10.99.8.0/24", { interface = "lo" })), drops, counts, "lwt", to "10.99.8.2")
+      end
+    ]]
+    for _, kind in ipairs { "lwt_out", "lwt_xmit" } do
+      assert.matches(kind .. " 10.99.8.0/24\ttrue\n10\t0\n10\t10\nnil\tEEXIST\tthere is a route for it already", output)
+      assert.matches("link '" .. kind .. " 10.99.8.0/24': update: the program is of another type", output, 1, true)
+    end
+  end)
+
+  it("takes IPv6, and leaves with its process", function()
+    -- a route through lo would lead nowhere, says the kernel
+    local output = inside [[
+      if not os.execute "ip link add a0 type veth peer name b0 2>/dev/null" then print "no veth" print "done" os.exit(0) end
+      sh "for i in a0 b0; do echo 0 > /proc/sys/net/ipv6/conf/$i/accept_dad; ip link set $i up; done"
+      local drops, counts = links.counter { type = "lwt_xmit", returns = DROP }
+      links.behaves(assert(ebpf.link.lwt_xmit(drops, "fd99:8::/64", "a0")), drops, counts, "lwt", to "fd99:8::2")
+      assert(not sh "ip -6 route show":find "fd99:8::/64")
+      do local link <close> = assert(ebpf.link.lwt_xmit(drops, "fd99:8::2", { interface = "a0", table = 77 })) end
+    ]]
+    if output:find "no veth" then pending "needs veth interfaces" end
+  end)
+
+  it("is an action of segment routing", function()
+    if not process.run "ip -V":find "iproute2" then pending "needs iproute2" end
+    local output = inside [[
+      sh "ip link add a0 type veth peer name b0; ip link set b0 address 02:00:00:00:00:0b"
+      sh "for i in a0 b0; do echo 0 > /proc/sys/net/ipv6/conf/$i/accept_dad; ip link set $i up; done"
+      sh "for i in all a0 b0; do echo 1 > /proc/sys/net/ipv6/conf/$i/seg6_enabled; echo 1 > /proc/sys/net/ipv6/conf/$i/forwarding; done"
+      sh "ip -6 addr add fd99:1::1/64 dev a0 nodad; ip -6 neigh add fd99:9::1 lladdr 02:00:00:00:00:0b dev a0 nud permanent"
+      sh "ip -6 route add fd99:10::/64 encap seg6 mode encap segs fd99:9::1,fd99:9::2 dev a0"
+      sh "ip -6 route add fd99:9::1 dev a0 table 9; ip -6 rule add oif a0 table 9; ip -6 rule add iif lo table 9"
+      local drops, counts = links.counter { type = "lwt_seg6local", returns = DROP }
+      local link <close> = assert(ebpf.link.lwt_seg6local(drops, "fd99:9::1", "b0"))
+      print(sh "ip -6 route show fd99:9::1")
+      to "fd99:10::5" ()
+      print("received", counts[0])
+    ]]
+    assert.matches("encap seg6local action End.BPF", output)
+    assert.matches("received\t10\n", output)
+  end)
+
+  it("runs on what is received for a route", function()
+    local output = inside [[
+      sh "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv4/conf/lo/accept_local; ip addr add 10.99.9.1/24 dev lo"
+      sh "echo 1 > /proc/sys/net/ipv4/conf/lo/route_localnet; echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter"
+      local drops, counts = links.counter { type = "lwt_in", returns = DROP }
+      local link <close> = assert(ebpf.link.lwt_in(drops, "10.99.8.0/24", "lo"))
+      to "10.99.8.2" ()
+      print("received", counts[0])
+    ]]
+    assert.matches("received\t10\n", output)
+  end)
+
+  it("leaves a route alone that another has put in its place", function()
+    inside [[
+      local link = assert(ebpf.link.lwt_out(links.counter { type = "lwt_out" }, "10.99.8.0/24", "lo"))
+      sh "ip route del 10.99.8.0/24; ip route add 10.99.8.0/24 dev lo"
+      assert(link:detach())
+      assert(sh "ip route show 10.99.8.0/24":find "10.99.8.0/24", "it is gone")
+    ]]
+  end)
+
+  it("says what is missing or wrong", function()
+    need { kernel = "5.10" }
+    local program = links.counter { type = "lwt_out" }
+    local function refused(pattern, ...)
+      local none, err = ebpf.link.lwt_out(program, ...)
+      assert.is_nil(none)
+      assert.matches(pattern, err.message)
+    end
+    refused("destination '10.0.0' is no address", "10.0.0", "lo")
+    refused("destination '10.0.0.0/33' is no address", "10.0.0.0/33", "lo")
+    refused("a destination, and an interface or a gateway are needed", "10.0.0.0/8")
+    refused("gateway 'fd00::1' is no address of the kind", "10.0.0.0/8", "lo", { gateway = "fd00::1" })
+    refused("no_such_if", "10.0.0.0/8", "no_such_if")
+    local none, err = ebpf.link.lwt_in(program, "10.0.0.0/8", "lo")
+    assert.is_nil(none)
+    assert.matches("lwt_in: the program was loaded for lwt_out", err.message)
+    none, err = ebpf.link.lwt_seg6local(links.counter { type = "lwt_seg6local" }, "10.0.0.0/8", "lo")
+    assert.is_nil(none)
+    assert.matches("segment routing is IPv6 alone", err.message)
+    assert.equal(0, handles.leaked(function() ebpf.link.lwt_out(program, "10.0.0.0/8", "no_such_if") end))
+  end)
+end)

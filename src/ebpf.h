@@ -672,6 +672,9 @@ struct ebpf_link_options {
 	int32_t pid_fd;        /* iter over tasks: those of a process, as by `pid` */
 	int32_t priority;      /* netfilter: the lower the earlier; tc by netlink: 1..65535, 0 = the kernel's choice */
 	uint32_t handle;       /* tc by netlink: the filter's, 0 = the kernel's choice */
+	const char *destination; /* lwt: "10.0.0.0/8", "fc00::/16"; the route is made with the program, and removed with it */
+	const char *gateway;   /* lwt: the next hop's address; NULL = what is reached by the interface itself */
+	uint32_t table;        /* lwt: of routes, 0 = main */
 };
 /* A list option is one of numbers or of strings. */
 enum ebpf_option_type {
@@ -684,7 +687,7 @@ struct ebpf_option {
 	uint8_t position;      /* 1, 2, ... = may be given by position after the program; 0 = by name alone */
 };
 /* Kinds: "tracepoint", "raw_tracepoint", "tracing", "tracing_multi", "iter", "kprobe", "kprobe_multi", "uprobe", "uprobe_multi", "perf_event", "xdp", "tc", "netkit",
- * "cgroup", "netns", "netfilter", "sockmap", "socket_filter", "reuseport", "lirc", "struct_ops". Row `index`; -ENOENT past the end. */
+ * "cgroup", "netns", "netfilter", "sockmap", "socket_filter", "reuseport", "lirc", "lwt", "struct_ops". Row `index`; -ENOENT past the end. */
 EBPF_API int ebpf_link_kind(size_t index, const char **name, const char **since);
 /* The options that a kind takes, a list that ends with a NULL name; NULL for an unknown kind. Aliases ("kretprobe",
  * "uretprobe", "fentry", "tcx", "sk_lookup", "kprobe_session", ...) resolve to their kind. */

@@ -11,7 +11,7 @@
 extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_tracing_multi, ebpf_kind_iter,
 	ebpf_kind_kprobe, ebpf_kind_kprobe_multi, ebpf_kind_uprobe, ebpf_kind_uprobe_multi, ebpf_kind_perf_event, ebpf_kind_xdp,
 	ebpf_kind_tc, ebpf_kind_netkit, ebpf_kind_cgroup, ebpf_kind_netns, ebpf_kind_netfilter, ebpf_kind_sockmap,
-	ebpf_kind_socket_filter, ebpf_kind_reuseport, ebpf_kind_lirc, ebpf_kind_struct_ops;
+	ebpf_kind_socket_filter, ebpf_kind_reuseport, ebpf_kind_lirc, ebpf_kind_lwt, ebpf_kind_struct_ops;
 
 const struct ebpf_link_kind *const ebpf_link_kinds[] = {
 	&ebpf_kind_tracepoint,
@@ -35,6 +35,7 @@ const struct ebpf_link_kind *const ebpf_link_kinds[] = {
 	&ebpf_kind_socket_filter,
 	&ebpf_kind_reuseport,
 	&ebpf_kind_lirc,
+	&ebpf_kind_lwt,
 	NULL,
 };
 
@@ -129,6 +130,9 @@ static const struct ebpf_option every[] = {
 	EBPF_LINK_OPTION(pid_fd, EBPF_OPTION_S32, 0),
 	EBPF_LINK_OPTION(priority, EBPF_OPTION_S32, 0),
 	EBPF_LINK_OPTION(handle, EBPF_OPTION_U32, 0),
+	EBPF_LINK_OPTION(destination, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(gateway, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(table, EBPF_OPTION_U32, 0),
 };
 
 static size_t size_of(enum ebpf_option_type type)
@@ -392,6 +396,8 @@ static const struct ebpf_link_kind *kind_of(const struct ebpf_program *program, 
 		return &ebpf_kind_reuseport;
 	case BPF_PROG_TYPE_LIRC_MODE2:
 		return &ebpf_kind_lirc;
+	case BPF_PROG_TYPE_LWT_IN: case BPF_PROG_TYPE_LWT_OUT: case BPF_PROG_TYPE_LWT_XMIT: case BPF_PROG_TYPE_LWT_SEG6LOCAL:
+		return &ebpf_kind_lwt;
 	default:
 		return NULL;
 	}
