@@ -176,7 +176,7 @@ describe("ebpf.link.sockmap", function()
   end)
 end)
 
--- Routes through lo: what is sent to 10.99.8.2 or fd99:8::2 leaves by it. In a network namespace of its own, which goes with the process.
+-- Routes through lo: what is sent to 10.99.8.2 leaves by it. In a network namespace of its own, which goes with the process.
 describe("ebpf.link.lwt", function()
   local function inside(script)
     need { kernel = "5.10" }
@@ -258,7 +258,8 @@ describe("ebpf.link.lwt", function()
 
   it("runs on what is received for a route", function()
     local output = inside [[
-      sh "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv4/conf/lo/accept_local; ip addr add 10.99.9.1/24 dev lo"
+      sh "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv4/conf/lo/accept_local"
+      sh "ip addr add 10.99.9.1/24 dev lo"
       sh "echo 1 > /proc/sys/net/ipv4/conf/lo/route_localnet; echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter"
       local drops, counts = links.counter { type = "lwt_in", returns = DROP }
       local link <close> = assert(ebpf.link.lwt_in(drops, "10.99.8.0/24", "lo"))
