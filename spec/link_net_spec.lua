@@ -242,7 +242,7 @@ describe("ebpf.link.lwt", function()
     local output = inside [[
       sh "ip link add a0 type veth peer name b0; ip link set b0 address 02:00:00:00:00:0b"
       sh "for i in a0 b0; do echo 0 > /proc/sys/net/ipv6/conf/$i/accept_dad; ip link set $i up; done"
-      sh "for i in all a0 b0; do echo 1 > /proc/sys/net/ipv6/conf/$i/seg6_enabled; echo 1 > /proc/sys/net/ipv6/conf/$i/forwarding; done"
+      sh "cd /proc/sys/net/ipv6/conf; for i in all a0 b0; do echo 1 > $i/seg6_enabled; echo 1 > $i/forwarding; done"
       sh "ip -6 addr add fd99:1::1/64 dev a0 nodad; ip -6 neigh add fd99:9::1 lladdr 02:00:00:00:00:0b dev a0 nud permanent"
       sh "ip -6 route add fd99:10::/64 encap seg6 mode encap segs fd99:9::1,fd99:9::2 dev a0"
       sh "ip -6 route add fd99:9::1 dev a0 table 9; ip -6 rule add oif a0 table 9; ip -6 rule add iif lo table 9"
