@@ -450,6 +450,18 @@ struct ebpf_map_info {
 };
 EBPF_API int ebpf_map_create(struct ebpf_kernel *kernel, const struct ebpf_map_spec *spec, struct ebpf_map **out,
 			     struct ebpf_error *err);
+/* The same with types by name, as ebpf_layout_from_name reads them ("u32", "char[16]"; "struct flow" of `btf`): sizes that the spec leaves 0 are
+ * theirs, elements have their layouts, and the kernel gets them as BTF where it takes any (4.18), for bpf_spin_lock and its like in a value and for whoever
+ * looks at the map. Names may be NULL. Ring buffers and perf event arrays: of the records. A storage (5.2) without names gets types of the right sizes from
+ * ebpf_map_create as well. */
+struct ebpf_map_types {
+	size_t size;           /* sizeof(struct ebpf_map_types) */
+	const char *key, *value;
+	struct ebpf_btf *btf;  /* or NULL; referenced by the map */
+	const struct ebpf_map_types *inner; /* of spec->inner, or NULL */
+};
+EBPF_API int ebpf_map_create_typed(struct ebpf_kernel *kernel, const struct ebpf_map_spec *spec, const struct ebpf_map_types *types,
+				   struct ebpf_map **out, struct ebpf_error *err);
 EBPF_API int ebpf_map_open_pinned(struct ebpf_kernel *kernel, const char *path, struct ebpf_map **out, struct ebpf_error *err);
 EBPF_API int ebpf_map_open_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_map **out, struct ebpf_error *err);
 EBPF_API struct ebpf_map *ebpf_map_ref(struct ebpf_map *map);
@@ -495,6 +507,13 @@ EBPF_API int ebpf_map_parse_prefix(const struct ebpf_map *map, const char *text,
 EBPF_API int ebpf_map_format_prefix(const struct ebpf_map *map, const void *key, char *text, size_t size);
 /* Opens the map or program that an element of a map-in-map or prog array is; -ENOENT when there is no such element, err not filled. */
 EBPF_API int ebpf_map_open_inner(struct ebpf_map *map, const void *key, struct ebpf_map **out, struct ebpf_error *err);
+/* A descriptor of what an element belongs to, for the caller to give as a key (of 4 bytes) and then to close: the process or (6.9) thread `pid` of a
+ * task_storage, the file at `path` of an inode_storage, the cgroup at `path` of a cgrp_storage; as a value, of a cgroup_array. EINVAL for other maps: the key of
+ * an sk_storage is a socket's descriptor. */
+EBPF_API bool ebpf_map_has_owners(const struct ebpf_map *map); /* as keys: a storage of tasks, inodes or cgroups */
+EBPF_API bool ebpf_map_holds_owners(const struct ebpf_map *map); /* as values: a cgroup_array */
+EBPF_API int ebpf_map_open_owner(struct ebpf_map *map, uint32_t pid, const char *path, struct ebpf_error *err);
+EBPF_API void ebpf_map_close_owner(struct ebpf_map *map, int fd);
 /* key == NULL: the first. -ENOENT after the last, err not filled. */
 EBPF_API int ebpf_map_next_key(struct ebpf_map *map, const void *key, void *next, struct ebpf_error *err);
 /* Maps an array of BPF_F_MMAPABLE (5.5), or an arena (6.9), into memory once; elements lie on multiples of 8 bytes, whole pages. ENOTSUP where that cannot be; read-only when

@@ -56,6 +56,7 @@ static const struct ebpf_map_rule rules[] = {
 	{ BPF_MAP_TYPE_CGRP_STORAGE,           "6.2",  4, 4,     1, ANY,   0,   NONE,   NO_PREALLOC, BTF },
 	{ BPF_MAP_TYPE_ARENA,                  "6.9",  0, 0,     0, 0,     0,   SOME,   BPF_F_MMAPABLE, 0 },
 	{ BPF_MAP_TYPE_INSN_ARRAY,             "6.19", 4, 4,     16, 16,   0,   SOME,   0,          0 },
+	{ BPF_MAP_TYPE_RHASH,                  "7.2",  1, ANY,   1, ANY,   0,   SOME,   NO_PREALLOC, 0 },
 };
 
 static const struct flag {
@@ -105,6 +106,31 @@ const char *ebpf_map_type_name(uint32_t type)
 	const char *name = ebpf_enum_name(EBPF_MAP_TYPE, type);
 
 	return name ? name : "unknown";
+}
+
+/* The others' creation the kernel refuses when it is told the types of key or value (map_check_btf missing, or a value that is a descriptor). */
+bool ebpf_map_takes_types(uint32_t map_type)
+{
+	switch (map_type) {
+	case BPF_MAP_TYPE_PERF_EVENT_ARRAY:
+	case BPF_MAP_TYPE_CGROUP_ARRAY:
+	case BPF_MAP_TYPE_STACK_TRACE:
+	case BPF_MAP_TYPE_ARRAY_OF_MAPS:
+	case BPF_MAP_TYPE_HASH_OF_MAPS:
+	case BPF_MAP_TYPE_DEVMAP:
+	case BPF_MAP_TYPE_DEVMAP_HASH:
+	case BPF_MAP_TYPE_CPUMAP:
+	case BPF_MAP_TYPE_XSKMAP:
+	case BPF_MAP_TYPE_SOCKMAP:
+	case BPF_MAP_TYPE_SOCKHASH:
+	case BPF_MAP_TYPE_QUEUE:
+	case BPF_MAP_TYPE_STACK:
+	case BPF_MAP_TYPE_ARENA:
+	case BPF_MAP_TYPE_STRUCT_OPS:
+		return false;
+	default:
+		return true;
+	}
 }
 
 static const struct flag *find_flag(uint32_t bit)
