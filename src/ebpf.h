@@ -790,6 +790,7 @@ EBPF_API struct ebpf_btf *ebpf_iterator_btf(struct ebpf_iterator *iterator, stru
 struct ebpf_ring;
 EBPF_API int ebpf_ring_open(struct ebpf_map *map, struct ebpf_ring **out, struct ebpf_error *err);
 EBPF_API void ebpf_ring_close(struct ebpf_ring *ring);
+/* A ring with BPF_F_RB_OVERWRITE (6.19) gives what is left of the oldest records; then a record is valid until the next one is asked for. */
 EBPF_API struct ebpf_map *ebpf_ring_map(const struct ebpf_ring *ring);
 /* Readable when a record is there: the map's descriptor. */
 EBPF_API int ebpf_ring_fd(const struct ebpf_ring *ring);
@@ -832,6 +833,8 @@ EBPF_API int ebpf_ring_refresh(struct ebpf_ring *ring, struct ebpf_error *err);
 EBPF_API uint64_t ebpf_ring_lost(const struct ebpf_ring *ring);
 /* Those of one CPU that have not been told yet, with its number; 0 = no more. */
 EBPF_API uint64_t ebpf_ring_take_lost(struct ebpf_ring *ring, int *cpu);
+/* Rings with BPF_F_RB_OVERWRITE: bytes of records, headers included, that were written over before they were read, as far as the ring has been read. */
+EBPF_API uint64_t ebpf_ring_overwritten(const struct ebpf_ring *ring);
 /* Of the last record: the CPU that wrote it (-1 in a ring buffer), and with `ordered` when, in ns of CLOCK_MONOTONIC. */
 EBPF_API int ebpf_ring_cpu(const struct ebpf_ring *ring);
 EBPF_API uint64_t ebpf_ring_time(const struct ebpf_ring *ring);
@@ -841,6 +844,24 @@ EBPF_API int ebpf_ring_resume(struct ebpf_ring *ring, struct ebpf_error *err);
 /* Waits up to `timeout_ms` (-1 = for ever) until there is a record: 1, or 0 when the time is over; -EINTR on a signal. Gives back the
  * space of the records seen so far, as ebpf_ring_release does. */
 EBPF_API int ebpf_ring_wait(struct ebpf_ring *ring, int timeout_ms, struct ebpf_error *err);
+
+/* ---- the user ring buffer: records that this process writes and a program reads ------------------------------- */
+
+/* The writer of a user_ringbuf map (6.1), whose records a program takes out by bpf_user_ringbuf_drain(), in the order in which they were reserved. One writer
+ * per map, one thread at a time. Holds a reference to the map; closing discards nothing that was submitted. */
+struct ebpf_user_ring;
+EBPF_API int ebpf_user_ring_open(struct ebpf_map *map, struct ebpf_user_ring **out, struct ebpf_error *err);
+/* Records that are reserved and neither submitted nor discarded are discarded, so that the program does not wait for them. */
+EBPF_API void ebpf_user_ring_close(struct ebpf_user_ring *ring);
+EBPF_API struct ebpf_map *ebpf_user_ring_map(const struct ebpf_user_ring *ring);
+/* Bytes that no record takes at the moment; each record takes 8 more than its size, rounded up to 8. */
+EBPF_API uint64_t ebpf_user_ring_room(const struct ebpf_user_ring *ring);
+/* Room for a record of `size` bytes, which hold what was there before: to be filled, and submitted or discarded, before the ones after it can be read. Waits up to
+ * `timeout_ms` (0 = not at all, negative = for ever) until programs have read enough; a program that drains with BPF_RB_NO_WAKEUP wakes nobody. ENOSPC when there is
+ * no room then; E2BIG for a record that would never have room, or that no program may read (16 MiB and more); EINTR. */
+EBPF_API int ebpf_user_ring_reserve(struct ebpf_user_ring *ring, uint32_t size, int timeout_ms, void **record, struct ebpf_error *err);
+EBPF_API void ebpf_user_ring_submit(struct ebpf_user_ring *ring, void *record);
+EBPF_API void ebpf_user_ring_discard(struct ebpf_user_ring *ring, void *record);
 
 /* ---- the loop -------------------------------------------------------------------------------------------------- */
 

@@ -9,6 +9,7 @@ local ebpf = {
   ringbuf = core.ringbuf, -- ebpf.ringbuf(map [, options]) -> a reader of records
   perf = core.perf,       -- ebpf.perf(map [, options]) -> the same of a perf event array
   events = core.events,   -- ebpf.events(map [, options]) -> the one of them that the map calls for
+  user_ringbuf = core.user_ringbuf, -- ebpf.user_ringbuf(map [, options]) -> a writer of records for a program
   loop = core.loop,       -- ebpf.loop() -> waits and calls back
 }
 
