@@ -705,6 +705,18 @@ static int l_map_max_entries(lua_State *L)
 	return 1;
 }
 
+static int l_map_flags(lua_State *L)
+{
+	lua_pushinteger(L, ebpf_map_flags(binding_check_map(L, 1)));
+	return 1;
+}
+
+static int l_map_extra(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)ebpf_map_extra(binding_check_map(L, 1)));
+	return 1;
+}
+
 static int push_layout_name(lua_State *L, const struct ebpf_layout *layout)
 {
 	if (layout)
@@ -741,7 +753,7 @@ static const luaL_Reg methods[] = {
 };
 static const luaL_Reg properties[] = {
 	{ "name", l_map_name }, { "type", l_map_type }, { "key_size", l_map_key_size }, { "value_size", l_map_value_size },
-	{ "max_entries", l_map_max_entries }, { "key", l_map_key }, { "value", l_map_value }, { NULL, NULL }
+	{ "max_entries", l_map_max_entries }, { "flags", l_map_flags }, { "map_extra", l_map_extra }, { "key", l_map_key }, { "value", l_map_value }, { NULL, NULL }
 };
 static const luaL_Reg metamethods[] = {
 	{ "__newindex", l_map_newindex }, { "__pairs", binding_map_entries }, { "__tostring", l_map_tostring },

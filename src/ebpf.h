@@ -474,6 +474,8 @@ EBPF_API uint32_t ebpf_map_type(const struct ebpf_map *map);
 EBPF_API uint32_t ebpf_map_key_size(const struct ebpf_map *map);
 EBPF_API uint32_t ebpf_map_value_size(const struct ebpf_map *map);
 EBPF_API uint32_t ebpf_map_max_entries(const struct ebpf_map *map);
+EBPF_API uint32_t ebpf_map_flags(const struct ebpf_map *map);
+EBPF_API uint64_t ebpf_map_extra(const struct ebpf_map *map);
 /* Whether attaching the collection attaches it: a struct_ops map whose autoattach was left on. */
 EBPF_API bool ebpf_map_autoattach(const struct ebpf_map *map);
 /* Layouts of key and value (of one CPU's value), or NULL when nothing is known of them. Owned by the map. */

@@ -64,7 +64,7 @@ local function program_spec(options)
   if not spec then return nil, err, errno end
   for map_name, map in pairs(options.maps or {}) do
     local part = assert(spec:add_map(map_name))
-    part.type, part.key_size, part.value_size, part.max_entries = map.type, map.key_size, map.value_size, map.max_entries
+    for _, field in ipairs { "type", "key_size", "value_size", "max_entries", "flags", "map_extra" } do part[field] = map[field] end
   end
   if options.license then spec.license = options.license end
   local block

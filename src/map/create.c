@@ -43,22 +43,19 @@ int ebpf_map_adopt(struct ebpf_kernel *kernel, int fd, const char *name, struct 
 	return 0;
 }
 
+bool ebpf_map_is_percpu_type(uint32_t type)
+{
+	return type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_LRU_PERCPU_HASH ||
+	       type == BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE;
+}
+
 int ebpf_map_cpus_of(struct ebpf_kernel *kernel, uint32_t type, uint32_t *out, struct ebpf_error *err)
 {
-	int count;
+	int count = ebpf_map_is_percpu_type(type) ? ebpf_kernel_cpu_count(kernel, err) : 0;
 
-	switch (type) {
-	case BPF_MAP_TYPE_PERCPU_HASH:
-	case BPF_MAP_TYPE_PERCPU_ARRAY:
-	case BPF_MAP_TYPE_LRU_PERCPU_HASH:
-	case BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE:
-		count = ebpf_kernel_cpu_count(kernel, err);
-		if (count < 0)
-			return count;
-		*out = (uint32_t)count;
-		return 0;
-	}
-	*out = 0;
+	if (count < 0)
+		return count;
+	*out = (uint32_t)count;
 	return 0;
 }
 
@@ -113,12 +110,14 @@ int ebpf_map_attributes(struct ebpf_kernel *kernel, const struct ebpf_map_spec *
 	}
 	if (spec->type == BPF_MAP_TYPE_RINGBUF || spec->type == BPF_MAP_TYPE_USER_RINGBUF)
 		attr->max_entries = ring_size(spec->max_entries);
-	if (spec->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY && !spec->max_entries) {
+	if (spec->type == BPF_MAP_TYPE_CPUMAP || (spec->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY && !spec->max_entries)) {
 		int cpus = ebpf_kernel_cpu_count(kernel, err);
 
 		if (cpus < 0)
 			return cpus;
-		attr->max_entries = (uint32_t)cpus;
+		/* no element of a cpumap but those of CPUs can be set; a perf event array may be indexed by other things */
+		if (!spec->max_entries || spec->max_entries > (uint32_t)cpus)
+			attr->max_entries = (uint32_t)cpus;
 	}
 	return 0;
 }
