@@ -747,7 +747,7 @@ static const luaL_Reg methods[] = {
 	{ "get", l_map_get }, { "set", l_map_set }, { "delete", l_map_delete }, { "pop", l_map_pop }, { "push", l_map_push },
 	{ "peek", l_map_peek }, { "contains", l_map_contains }, { "next", l_map_next }, { "open", l_map_open_inner },
 	{ "entries", binding_map_entries }, { "drain", binding_map_drain }, { "set_batch", binding_map_set_batch },
-	{ "delete_batch", binding_map_delete_batch }, { "clear", binding_map_clear }, { "view", l_map_view },
+	{ "delete_batch", binding_map_delete_batch }, { "clear", binding_map_clear }, { "stack", binding_map_stack }, { "view", l_map_view },
 	{ "memory", binding_map_memory }, { "info", l_map_info }, { "freeze", l_map_freeze }, { "pin", l_map_pin },
 	{ "unpin", l_map_unpin }, { "fd", l_map_fd }, { "close", l_map_close }, { NULL, NULL }
 };

@@ -53,6 +53,7 @@ int binding_map_drain(lua_State *L);
 int binding_map_set_batch(lua_State *L);
 int binding_map_delete_batch(lua_State *L);
 int binding_map_clear(lua_State *L);
+int binding_map_stack(lua_State *L);
 int binding_map_memory(lua_State *L);
 /* Each adds its classes, and its functions to the module's table on top of the stack. */
 void binding_open_map_many(lua_State *L);

@@ -516,6 +516,15 @@ EBPF_API bool ebpf_map_has_owners(const struct ebpf_map *map); /* as keys: a sto
 EBPF_API bool ebpf_map_holds_owners(const struct ebpf_map *map); /* as values: a cgroup_array */
 EBPF_API int ebpf_map_open_owner(struct ebpf_map *map, uint32_t pid, const char *path, struct ebpf_error *err);
 EBPF_API void ebpf_map_close_owner(struct ebpf_map *map, int fd);
+/* The stack with that id of a stack_trace map, the innermost frame first: how many frames were written. -ENOENT when it is not there (any more; another with the same
+ * hash may have taken its place), err not filled. With BPF_F_STACK_BUILD_ID (4.17) user frames are an offset into the file of a build id. */
+struct ebpf_stack_frame {
+	uint64_t address;      /* 0 when there is a build id */
+	uint64_t offset;
+	uint8_t build_id[20];
+	bool has_build_id;
+};
+EBPF_API int ebpf_map_stack(struct ebpf_map *map, uint32_t id, struct ebpf_stack_frame *frames, size_t capacity, struct ebpf_error *err);
 /* key == NULL: the first. -ENOENT after the last, err not filled. */
 EBPF_API int ebpf_map_next_key(struct ebpf_map *map, const void *key, void *next, struct ebpf_error *err);
 /* Maps an array of BPF_F_MMAPABLE (5.5), or an arena (6.9), into memory once; elements lie on multiples of 8 bytes, whole pages. ENOTSUP where that cannot be; read-only when

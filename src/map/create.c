@@ -86,6 +86,9 @@ static void fill_in(const struct ebpf_map_spec *spec, union bpf_attr *attr)
 		attr->key_size = attr->value_size = 0; /* sizes of what flows through */
 	if (!rule)
 		return;
+	/* as many frames as the kernel has by itself (kernel.perf_event_max_stack) */
+	if (spec->type == BPF_MAP_TYPE_STACK_TRACE && !attr->value_size)
+		attr->value_size = 127 * (attr->map_flags & BPF_F_STACK_BUILD_ID ? 32 : 8);
 	attr->map_flags |= rule->flags;
 	if (!attr->key_size && rule->key_min == rule->key_max)
 		attr->key_size = rule->key_min;
