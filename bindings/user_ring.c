@@ -37,9 +37,10 @@ static int l_user_ringbuf(lua_State *L)
 		type = binding_option_string(L, 2, "type", NULL);
 	struct user_ring *ring = binding_new(L, sizeof(*ring), USER_VALUES, CLASS_USER_RING);
 	const struct ebpf_layout *layout = ebpf_map_value_layout(map);
+	int self = lua_gettop(L);
 
 	lua_pushvalue(L, 1);
-	lua_setiuservalue(L, 3, PARENT);
+	lua_setiuservalue(L, self, PARENT);
 	if (type)
 		ring->codec = binding_codec_push_name(L, type, ebpf_map_btf(map));
 	else if (layout)
@@ -48,10 +49,10 @@ static int l_user_ringbuf(lua_State *L)
 		return binding_raise(L);
 	if (ring->codec) {
 		lua_getiuservalue(L, -1, 1);
-		lua_setiuservalue(L, 3, NAMES);
-		lua_setiuservalue(L, 3, CODEC);
+		lua_setiuservalue(L, self, NAMES);
+		lua_setiuservalue(L, self, CODEC);
 		ring->scratch = lua_newuserdatauv(L, binding_codec_size(ring->codec) + 1, 0);
-		lua_setiuservalue(L, 3, SCRATCH);
+		lua_setiuservalue(L, self, SCRATCH);
 	}
 	if (ebpf_user_ring_open(binding_check_map(L, 1), &ring->ring, binding_error(L)) < 0)
 		return binding_fail(L);
