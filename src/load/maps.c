@@ -244,10 +244,22 @@ static int open_or_create(struct ebpf_load *load, const struct ebpf_map_spec *sp
 	return result;
 }
 
+/* A BPF file system has no names with dots, as data sections have them; libbpf pins those so, too. */
+static char *pin_path(const struct ebpf_load *load, const struct ebpf_map_spec *spec)
+{
+	const char *dir = load->options.pin_dir ? load->options.pin_dir : "/sys/fs/bpf";
+	char *path = ebpf_sprintf("%s/%s", dir, spec->name);
+
+	for (char *at = path ? path + strlen(dir) : NULL; at && *at; at++)
+		if (*at == '.')
+			*at = '_';
+	return path;
+}
+
 static int create_pinned(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_load_map *map,
 			 struct ebpf_error *err)
 {
-	char *path = ebpf_sprintf("%s/%s", load->options.pin_dir ? load->options.pin_dir : "/sys/fs/bpf", spec->name);
+	char *path = pin_path(load, spec);
 	struct ebpf_error why = { 0 };
 	bool raced = true;
 	int result = 0;
