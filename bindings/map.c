@@ -14,6 +14,7 @@ struct ebpf_map **binding_new_map(lua_State *L, int parent)
 	parent = parent ? lua_absindex(L, parent) : 0;
 	struct binding_map *handle = binding_new(L, sizeof(*handle), USER_VALUES, CLASS_MAP);
 
+	handle->opened = -1;
 	if (parent) {
 		lua_pushvalue(L, parent);
 		lua_setiuservalue(L, -2, PARENT);
@@ -35,6 +36,8 @@ static void close_now(struct binding_map *handle)
 {
 	struct ebpf_map *map = handle->map;
 
+	if (map)
+		ebpf_map_close_owner(map, handle->opened);
 	handle->map = NULL;
 	ebpf_map_close(map);
 }
@@ -96,6 +99,8 @@ static void prepare(lua_State *L, struct binding_map *handle, int map)
 	handle->key_codec = keep_codec(L, map, ebpf_map_key_layout(core), ebpf_map_key_size(core), KEY_CODEC, KEY_NAMES);
 	handle->value_codec = keep_codec(L, map, ebpf_map_value_layout(core), ebpf_map_value_size(core), VALUE_CODEC, VALUE_NAMES);
 	handle->prefixes = ebpf_map_has_prefix_keys(core);
+	handle->owners = ebpf_map_has_owners(core);
+	handle->owned_values = ebpf_map_holds_owners(core);
 	handle->text_keys = handle->prefixes && !ebpf_map_key_layout(core);
 	handle->scalars = !handle->cpus && binding_codec_is_plain(handle->key_codec) && binding_codec_is_plain(handle->value_codec);
 	handle->scratch = lua_newuserdatauv(L, handle->key_size + handle->value_size + 1, 0);
@@ -238,15 +243,62 @@ void binding_map_write_value(lua_State *L, const struct binding_map_operation *o
 
 /* -- elements -- */
 
+/* { pid = n } or { path = p } at `index`, opened: its descriptor to `out`. It is closed when the element has been dealt with, at the latest with the next.
+ * Negative: it cannot be opened, or is not there. */
+static int write_owner(lua_State *L, const struct binding_map_operation *op, int index, uint8_t *out)
+{
+	static const char *const names[] = { "pid", "path", NULL };
+	struct binding_map *handle = op->handle;
+	uint32_t pid = (uint32_t)binding_option_integer(L, index, "pid", INT32_MAX, 0);
+	const char *path = binding_option_string(L, index, "path", NULL);
+
+	binding_check_options(L, index, names);
+	ebpf_map_close_owner(binding_map_ready(L, op), handle->opened);
+	handle->opened = ebpf_map_open_owner(handle->map, pid, path, binding_error(L));
+	memcpy(out, &handle->opened, sizeof(handle->opened));
+	return handle->opened < 0 ? -binding_error(L)->code : 0;
+}
+
+static int write_key(lua_State *L, const struct binding_map_operation *op, int index)
+{
+	if (op->handle->owners && lua_type(L, index) == LUA_TTABLE)
+		return write_owner(L, op, index, op->key);
+	binding_map_write_key(L, op, index);
+	return 0;
+}
+
+static int write_value(lua_State *L, const struct binding_map_operation *op, int index)
+{
+	if (op->handle->owned_values && lua_type(L, index) == LUA_TTABLE)
+		return write_owner(L, op, index, op->value);
+	binding_map_write_value(L, op, index);
+	return 0;
+}
+
+/* After the core has dealt with the element. */
+static int done(const struct binding_map_operation *op, int result)
+{
+	struct binding_map *handle = op->handle;
+
+	if (handle->opened >= 0 && handle->map)
+		ebpf_map_close_owner(handle->map, handle->opened);
+	handle->opened = -1;
+	return result;
+}
+
 /* Pushes the value of the key at stack index 2, or nil; negative = failed. */
 static int lookup(lua_State *L, uint64_t flags, bool delete)
 {
 	struct binding_map_operation op = binding_map_begin(L, 1);
 
-	binding_map_write_key(L, &op, 2);
+	int result = write_key(L, &op, 2);
+
+	if (result < 0)
+		return result;
 	struct ebpf_map *map = binding_map_ready(L, &op);
-	int result = delete ? ebpf_map_lookup_delete(map, op.key, op.value, flags, binding_error(L))
-			    : ebpf_map_lookup(map, op.key, op.value, flags, binding_error(L));
+
+	result = done(&op, delete ? ebpf_map_lookup_delete(map, op.key, op.value, flags, binding_error(L))
+				  : ebpf_map_lookup(map, op.key, op.value, flags, binding_error(L)));
 
 	if (result == -ENOENT)
 		lua_pushnil(L);
@@ -259,9 +311,14 @@ static int update(lua_State *L, uint64_t flags)
 {
 	struct binding_map_operation op = binding_map_begin(L, 1);
 
-	binding_map_write_key(L, &op, 2);
-	binding_map_write_value(L, &op, 3);
-	return ebpf_map_update(binding_map_ready(L, &op), op.key, op.value, flags, binding_error(L));
+	bool value_last = op.handle->owned_values; /* what is opened is opened last: nothing that may raise comes after it */
+	int result = value_last ? write_key(L, &op, 2) : write_value(L, &op, 3);
+
+	if (result == 0)
+		result = value_last ? write_value(L, &op, 3) : write_key(L, &op, 2);
+	if (result < 0)
+		return result;
+	return done(&op, ebpf_map_update(binding_map_ready(L, &op), op.key, op.value, flags, binding_error(L)));
 }
 
 /* 1 = deleted, 0 = was not there. */
@@ -269,8 +326,11 @@ static int delete(lua_State *L)
 {
 	struct binding_map_operation op = binding_map_begin(L, 1);
 
-	binding_map_write_key(L, &op, 2);
-	int result = ebpf_map_delete(binding_map_ready(L, &op), op.key, binding_error(L));
+	int result = write_key(L, &op, 2);
+
+	if (result < 0)
+		return result;
+	result = done(&op, ebpf_map_delete(binding_map_ready(L, &op), op.key, binding_error(L)));
 
 	return result == -ENOENT ? 0 : result < 0 ? result : 1;
 }
@@ -342,12 +402,11 @@ static int l_map_contains(lua_State *L)
 	lua_settop(L, 2);
 	struct binding_map_operation op = binding_map_begin(L, 1);
 
-	if (op.handle->key_size)
-		binding_map_write_key(L, &op, 2);
-	else
-		binding_map_write_value(L, &op, 2);
-	int result = ebpf_map_lookup(binding_map_ready(L, &op), op.key, op.value, 0, binding_error(L));
+	int result = op.handle->key_size ? write_key(L, &op, 2) : write_value(L, &op, 2);
 
+	if (result < 0)
+		return binding_fail(L);
+	result = done(&op, ebpf_map_lookup(binding_map_ready(L, &op), op.key, op.value, 0, binding_error(L)));
 	if (result < 0 && result != -ENOENT)
 		return binding_fail(L);
 	lua_pushboolean(L, result == 0);
@@ -646,6 +705,18 @@ static int l_map_max_entries(lua_State *L)
 	return 1;
 }
 
+static int l_map_flags(lua_State *L)
+{
+	lua_pushinteger(L, ebpf_map_flags(binding_check_map(L, 1)));
+	return 1;
+}
+
+static int l_map_extra(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)ebpf_map_extra(binding_check_map(L, 1)));
+	return 1;
+}
+
 static int push_layout_name(lua_State *L, const struct ebpf_layout *layout)
 {
 	if (layout)
@@ -676,13 +747,13 @@ static const luaL_Reg methods[] = {
 	{ "get", l_map_get }, { "set", l_map_set }, { "delete", l_map_delete }, { "pop", l_map_pop }, { "push", l_map_push },
 	{ "peek", l_map_peek }, { "contains", l_map_contains }, { "next", l_map_next }, { "open", l_map_open_inner },
 	{ "entries", binding_map_entries }, { "drain", binding_map_drain }, { "set_batch", binding_map_set_batch },
-	{ "delete_batch", binding_map_delete_batch }, { "clear", binding_map_clear }, { "view", l_map_view },
+	{ "delete_batch", binding_map_delete_batch }, { "clear", binding_map_clear }, { "stack", binding_map_stack }, { "view", l_map_view },
 	{ "memory", binding_map_memory }, { "info", l_map_info }, { "freeze", l_map_freeze }, { "pin", l_map_pin },
 	{ "unpin", l_map_unpin }, { "fd", l_map_fd }, { "close", l_map_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = {
 	{ "name", l_map_name }, { "type", l_map_type }, { "key_size", l_map_key_size }, { "value_size", l_map_value_size },
-	{ "max_entries", l_map_max_entries }, { "key", l_map_key }, { "value", l_map_value }, { NULL, NULL }
+	{ "max_entries", l_map_max_entries }, { "flags", l_map_flags }, { "map_extra", l_map_extra }, { "key", l_map_key }, { "value", l_map_value }, { NULL, NULL }
 };
 static const luaL_Reg metamethods[] = {
 	{ "__newindex", l_map_newindex }, { "__pairs", binding_map_entries }, { "__tostring", l_map_tostring },

@@ -19,6 +19,9 @@ struct binding_map {
 	bool prefixes;        /* keys may be written as "10.0.0.0/8" ... */
 	bool text_keys;       /* ... and are read so: nothing else is known of them */
 	bool scalars;         /* key and value are each one integer or so, made ready */
+	bool owners;          /* keys may be { pid = n } or { path = p } */
+	bool owned_values;    /* ... and values */
+	int opened;           /* what such a one was opened as, until the element has been dealt with; or -1 */
 	unsigned busy;
 	bool close_later;
 };
@@ -50,6 +53,7 @@ int binding_map_drain(lua_State *L);
 int binding_map_set_batch(lua_State *L);
 int binding_map_delete_batch(lua_State *L);
 int binding_map_clear(lua_State *L);
+int binding_map_stack(lua_State *L);
 int binding_map_memory(lua_State *L);
 /* Each adds its classes, and its functions to the module's table on top of the stack. */
 void binding_open_map_many(lua_State *L);

@@ -7,49 +7,58 @@ static uint32_t option_u32(lua_State *L, int options, const char *name, uint32_t
 	return (uint32_t)binding_option_integer(L, options, name, UINT32_MAX, otherwise);
 }
 
-/* The size that a type name gives; its codec stays on the stack. Raises for an unknown name. */
-static uint32_t push_type(lua_State *L, int options, const char *name, const char *size_name)
+/* A type's name, or NULL; it has been looked up in `btf`, and raises if it is not known. */
+static const char *type_name(lua_State *L, int options, const char *name, const struct ebpf_btf *btf)
 {
 	const char *type = binding_option_string(L, options, name, NULL);
 
-	if (!type) {
-		lua_pushnil(L);
-		return option_u32(L, options, size_name, 0);
-	}
-	const struct binding_codec *codec = binding_codec_push_name(L, type, NULL);
-
-	if (!codec)
+	if (type && !binding_codec_push_name(L, type, btf))
 		binding_raise(L);
-	return (uint32_t)binding_codec_size(codec);
+	return type;
 }
 
-static void fill_spec(lua_State *L, int options, struct ebpf_map_spec *spec)
+static struct ebpf_btf *option_btf(lua_State *L, int options)
 {
+	struct ebpf_btf *btf = NULL;
+
+	if (lua_getfield(L, options, "btf") != LUA_TNIL)
+		btf = binding_check_btf(L, -1);
+	lua_pop(L, 1);
+	return btf;
+}
+
+static void fill_spec(lua_State *L, int options, struct ebpf_map_spec *spec, struct ebpf_map_types *types)
+{
+	int top = lua_gettop(L);
+
 	lua_getfield(L, options, "type");
 	spec->type = binding_to_enum(L, -1, EBPF_MAP_TYPE, "type");
-	spec->key_size = push_type(L, options, "key", "key_size");
-	spec->value_size = push_type(L, options, "value", "value_size");
+	types->btf = option_btf(L, options);
+	types->key = type_name(L, options, "key", types->btf);
+	types->value = type_name(L, options, "value", types->btf);
+	spec->key_size = option_u32(L, options, "key_size", 0);
+	spec->value_size = option_u32(L, options, "value_size", 0);
 	spec->max_entries = option_u32(L, options, "max_entries", 0);
 	lua_getfield(L, options, "flags");
 	spec->flags = lua_isnil(L, -1) ? 0 : binding_to_map_flags(L, -1);
 	spec->numa_node = option_u32(L, options, "numa_node", 0);
 	spec->map_extra = binding_option_integer(L, options, "map_extra", UINT64_MAX, 0);
 	spec->autocreate = true;
-	lua_pop(L, 4);
+	lua_settop(L, top);
 }
 
 static const char *const map_options[] = {
-	"type", "name", "key", "value", "key_size", "value_size", "max_entries", "flags", "numa_node", "map_extra", "inner", NULL
+	"type", "name", "key", "value", "key_size", "value_size", "max_entries", "flags", "numa_node", "map_extra", "inner", "btf", NULL
 };
 
-static struct ebpf_map_spec *add_spec(lua_State *L, int options, struct ebpf_spec *owner, const char *name)
+static struct ebpf_map_spec *add_spec(lua_State *L, int options, struct ebpf_spec *owner, const char *name, struct ebpf_map_types *types)
 {
 	struct ebpf_map_spec *spec;
 
 	binding_check_options(L, options, map_options);
 	if (ebpf_spec_add_map(owner, name, &spec, binding_error(L)) < 0)
 		binding_raise(L);
-	fill_spec(L, options, spec);
+	fill_spec(L, options, spec, types);
 	return spec;
 }
 
@@ -57,12 +66,13 @@ static struct ebpf_map_spec *add_spec(lua_State *L, int options, struct ebpf_spe
 static int set_types(lua_State *L, struct ebpf_map *map, int options)
 {
 	const char *key = binding_option_string(L, options, "key", NULL), *value = binding_option_string(L, options, "value", NULL);
+	struct ebpf_btf *given = option_btf(L, options), *btf = given ? given : ebpf_map_btf(map);
 	struct ebpf_error *err = binding_error(L);
 	struct ebpf_layout *key_layout = NULL, *value_layout = NULL;
 
-	if (key && !(key_layout = ebpf_layout_from_name(key, ebpf_map_btf(map), err)))
+	if (key && !(key_layout = ebpf_layout_from_name(key, btf, err)))
 		return -err->code;
-	if (value && !(value_layout = ebpf_layout_from_name(value, ebpf_map_btf(map), err))) {
+	if (value && !(value_layout = ebpf_layout_from_name(value, btf, err))) {
 		ebpf_layout_free(key_layout);
 		return -err->code;
 	}
@@ -72,6 +82,7 @@ static int set_types(lua_State *L, struct ebpf_map *map, int options)
 /* core.map(options) -> map */
 static int l_map_create(lua_State *L)
 {
+	struct ebpf_map_types types = { .size = sizeof(types) }, inner_types = { .size = sizeof(inner_types) };
 	struct ebpf_map_spec *inner = NULL;
 
 	lua_settop(L, 1);
@@ -88,28 +99,27 @@ static int l_map_create(lua_State *L)
 		return binding_fail(L);
 	if (lua_getfield(L, 1, "inner") != LUA_TNIL) {
 		luaL_checktype(L, -1, LUA_TTABLE);
-		inner = add_spec(L, lua_gettop(L), *owner, "inner");
+		inner = add_spec(L, lua_gettop(L), *owner, "inner", &inner_types);
+		types.inner = &inner_types;
 	}
-	struct ebpf_map_spec *spec = add_spec(L, 1, *owner, binding_option_string(L, 1, "name", "map"));
+	struct ebpf_map_spec *spec = add_spec(L, 1, *owner, binding_option_string(L, 1, "name", "map"), &types);
 
 	spec->inner = inner; /* borrowed: the Spec owns it as a map of its own */
-	int result = ebpf_map_create(kernel, spec, map, binding_error(L));
+	int result = ebpf_map_create_typed(kernel, spec, &types, map, binding_error(L));
 
 	spec->inner = NULL;
 	ebpf_spec_free(*owner);
 	*owner = NULL;
-	if (result == 0)
-		result = set_types(L, *map, 1);
 	if (result < 0)
 		return binding_fail(L);
 	lua_settop(L, 2);
 	return 1;
 }
 
-/* core.map_open({ pinned = path | id = n, key =, value = }) -> map */
+/* core.map_open({ pinned = path | id = n, key =, value =, btf = }) -> map */
 static int l_map_open(lua_State *L)
 {
-	static const char *const names[] = { "pinned", "id", "key", "value", NULL };
+	static const char *const names[] = { "pinned", "id", "key", "value", "btf", NULL };
 
 	lua_settop(L, 1);
 	luaL_checktype(L, 1, LUA_TTABLE);

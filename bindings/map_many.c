@@ -1,5 +1,6 @@
-/* map_many.c -- many elements: pairs(m), m:drain(), batches, m:clear(). */
+/* map_many.c -- many elements: pairs(m), m:drain(), batches, m:clear(), m:stack(). */
 #include <errno.h>
+#include <stdio.h>
 
 #include "map.h"
 
@@ -158,6 +159,40 @@ int binding_map_delete_batch(lua_State *L)
 	if (ebpf_map_delete_batch(binding_map_ready(L, &op), keys, &count, binding_error(L)) < 0)
 		return binding_fail(L);
 	lua_pushinteger(L, count);
+	return 1;
+}
+
+/* m:stack(id) -> { address, ... } of a stack_trace, the innermost first, or nil; with build ids { build_id = hex, offset = n } where there is one */
+int binding_map_stack(lua_State *L)
+{
+	struct ebpf_map *map = binding_check_map(L, 1);
+	uint32_t id = (uint32_t)binding_to_integer(L, 2, UINT32_MAX, "id");
+	size_t capacity = ebpf_map_value_size(map) / sizeof(uint64_t);
+	struct ebpf_stack_frame *frames = lua_newuserdatauv(L, buffer_size(L, (lua_Integer)capacity, sizeof(*frames)), 0);
+	int count = ebpf_map_stack(binding_check_map(L, 1), id, frames, capacity, binding_error(L));
+
+	if (count == -ENOENT) {
+		lua_pushnil(L);
+		return 1;
+	}
+	if (count < 0)
+		return binding_fail(L);
+	lua_createtable(L, count, 0);
+	for (int i = 0; i < count; i++) {
+		if (frames[i].has_build_id) {
+			char hex[2 * sizeof(frames[i].build_id) + 1];
+
+			for (size_t k = 0; k < sizeof(frames[i].build_id); k++)
+				snprintf(hex + 2 * k, 3, "%02x", frames[i].build_id[k]);
+			lua_createtable(L, 0, 2);
+			lua_pushstring(L, hex);
+			lua_setfield(L, -2, "build_id");
+			binding_set_integer(L, "offset", frames[i].offset);
+		} else {
+			lua_pushinteger(L, (lua_Integer)frames[i].address);
+		}
+		lua_rawseti(L, -2, i + 1);
+	}
 	return 1;
 }
 

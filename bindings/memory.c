@@ -209,6 +209,8 @@ static lua_Integer check_index(lua_State *L, const struct ebpf_map *map)
 {
 	lua_Integer index = luaL_checkinteger(L, 2);
 
+	if (!ebpf_map_value_size(map))
+		luaL_error(L, "an arena has no elements: use get and set, with an offset");
 	if (index < 0 || index >= (lua_Integer)ebpf_map_max_entries(map))
 		luaL_error(L, "there is no element %I: they are numbered from 0 to %I", (LUAI_UACINT)index,
 			   (LUAI_UACINT)ebpf_map_max_entries(map) - 1);

@@ -630,6 +630,13 @@ static int l_ring_lost(lua_State *L)
 	return 1;
 }
 
+/* reader:overwritten() -> bytes of a ring with rb_overwrite that were gone before they were read */
+static int l_ring_overwritten(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)ebpf_ring_overwritten(binding_check_ring(L, 1)->ring));
+	return 1;
+}
+
 /* reader:cpu() -> the CPU that wrote the last record, or nil */
 static int l_ring_cpu(lua_State *L)
 {
@@ -687,7 +694,8 @@ static int l_ring_tostring(lua_State *L)
 static const luaL_Reg methods[] = {
 	{ "records", l_ring_records }, { "consume", l_ring_consume }, { "poll", l_ring_poll }, { "fd", l_ring_fd },
 	{ "pollfd", l_ring_fd }, { "events", l_ring_events }, { "timeout", l_ring_timeout },
-	{ "available", l_ring_available }, { "lost", l_ring_lost }, { "cpu", l_ring_cpu }, { "time", l_ring_time },
+	{ "available", l_ring_available }, { "lost", l_ring_lost }, { "overwritten", l_ring_overwritten },
+	 { "cpu", l_ring_cpu }, { "time", l_ring_time },
 	{ "pause", l_ring_pause }, { "resume", l_ring_resume }, { "refresh", l_ring_refresh }, { "close", l_ring_close },
 	{ NULL, NULL }
 };

@@ -4,6 +4,23 @@ local need = require "spec.support.need"
 
 local object = "build/spec/bpf/new/load_arena.bpf.o"
 
+describe("the memory of an arena made by hand", function()
+  it("is had by offsets, within its pages", function()
+    need { kernel = "6.9" }
+    local m <close> = assert(ebpf.map { type = "arena", max_entries = 4 })
+    local memory = assert(m:memory())
+    local size = #memory
+    assert.is_true(size >= 4 * 4096)
+    memory:set("u64", size - 8, 77)
+    assert.equal(77, memory:get("u64", size - 8))
+    assert.equal(5, memory:pack("I4", 1, 5))
+    assert.equal(5, (memory:unpack("I4", 1)))
+    assert.error_matches(function() memory:get("u64", size - 7) end, "outside of the memory")
+    assert.error_matches(function() return memory[0] end, "an arena has no elements")
+    assert.error_matches(function() memory[0] = 1 end, "an arena has no elements")
+  end)
+end)
+
 describe("an arena", function()
   before_each(function() need.file(object) end)
 

@@ -9,6 +9,7 @@ local ebpf = {
   ringbuf = core.ringbuf, -- ebpf.ringbuf(map [, options]) -> a reader of records
   perf = core.perf,       -- ebpf.perf(map [, options]) -> the same of a perf event array
   events = core.events,   -- ebpf.events(map [, options]) -> the one of them that the map calls for
+  user_ringbuf = core.user_ringbuf, -- ebpf.user_ringbuf(map [, options]) -> a writer of records for a program
   loop = core.loop,       -- ebpf.loop() -> waits and calls back
 }
 
@@ -63,7 +64,7 @@ local function program_spec(options)
   if not spec then return nil, err, errno end
   for map_name, map in pairs(options.maps or {}) do
     local part = assert(spec:add_map(map_name))
-    part.type, part.key_size, part.value_size, part.max_entries = map.type, map.key_size, map.value_size, map.max_entries
+    for _, field in ipairs { "type", "key_size", "value_size", "max_entries", "flags", "map_extra" } do part[field] = map[field] end
   end
   if options.license then spec.license = options.license end
   local block

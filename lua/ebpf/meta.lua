@@ -35,6 +35,21 @@
 ---@field pin fun(self: ebpf.Map, path: string): true?, ebpf.Error?, integer?
 ---@field unpin fun(self: ebpf.Map): true?, ebpf.Error?, integer?
 ---@field fd fun(self: ebpf.Map): integer
+---@field flags integer
+---@field map_extra integer
+---@field stack fun(self: ebpf.Map, id: integer): table?, ebpf.Error?, integer?
+
+---@class ebpf.UserRing: ebpf.Handle
+---@field map ebpf.Map
+---@field send fun(self: ebpf.UserRing, value: any, timeout?: number): true?, ebpf.Error?, integer?
+---@field reserve fun(self: ebpf.UserRing, size?: integer, timeout?: number): ebpf.UserRecord?, ebpf.Error?, integer?
+---@field room fun(self: ebpf.UserRing): integer
+
+---@class ebpf.UserRecord
+---@field set fun(self: ebpf.UserRecord, value: any)
+---@field write fun(self: ebpf.UserRecord, offset: integer, bytes: string)
+---@field submit fun(self: ebpf.UserRecord)
+---@field discard fun(self: ebpf.UserRecord)
 
 ---@class ebpf.Program: ebpf.Handle
 ---@field name string
@@ -168,6 +183,7 @@
 ---@field load fun(source: string|table|ebpf.Spec, options?: ebpf.LoadOptions): ebpf.Collection?, ebpf.Error?, integer?
 ---@field map fun(options: table): ebpf.Map?, ebpf.Error?, integer?
 ---@field program fun(options: table): ebpf.Program?, ebpf.Error?, integer?
+---@field user_ringbuf fun(map: ebpf.Map, options?: table): ebpf.UserRing?, ebpf.Error?, integer?
 ---@field ringbuf fun(map: ebpf.Map, options?: table): ebpf.Ring?, ebpf.Error?, integer?
 ---@field loop fun(): ebpf.Loop
 ---@field link table<string, function> # ebpf.link.KIND(program, ..., options): ebpf.Link?, ebpf.Error?, integer?

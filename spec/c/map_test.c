@@ -278,7 +278,9 @@ static void test_explanations(void)
 	REFUSE(RINGBUF, 0, 8, 4096, , "value_size is 8, but must be 0");
 	REFUSE(RINGBUF, 0, 0, 0, , "max_entries is 0, but must be a power of two and a multiple of");
 	REFUSE(RINGBUF, 0, 0, 0x80000001U, , "max_entries is 2147483649, but must be a power of two");
+	CHECK_INT(ebpf_kernel_mask(kernel, "btf", true, &err), 0);
 	REFUSE(SK_STORAGE, 4, 8, 0, spec_.flags = BPF_F_NO_PREALLOC, "this type needs BTF");
+	CHECK_INT(ebpf_kernel_mask(kernel, "btf", false, &err), 0);
 	REFUSE(SK_STORAGE, 4, 8, 7, spec_.flags = BPF_F_NO_PREALLOC, "max_entries is 7, but must be 0");
 	REFUSE(UNSPEC, 4, 8, 7, , "no type is given");
 	{
@@ -673,7 +675,7 @@ static void test_compatible(void)
 	CHECK_HAS(err.message, "map 'test': the existing map has max_entries 8192, not 16384");
 	spec = spec_of(BPF_MAP_TYPE_HASH, 4, 4, 4);
 	CHECK_INT(ebpf_map_compatible(map, &spec, &err), -EEXIST);
-	CHECK_HAS(err.message, "the existing map is a ringbuf, not a hash");
+	CHECK_HAS(err.message, "the existing map has type ringbuf, not hash, and key_size 0, not 4, and value_size 0, not 4, and max_entries 8192, not 4");
 	ebpf_map_close(map);
 	map = make(BPF_MAP_TYPE_HASH, 4, 4, 4);
 	spec.flags = BPF_F_NO_PREALLOC;

@@ -1,4 +1,4 @@
-/* layout_name.c -- layouts from what a person writes: "u32", "char[16]", "struct event", "u64[4][2]", "void *". */
+/* layout_name.c -- types that a person writes: "u32", "char[16]", "struct event", "u64[4][2]", "void *"; layouts of them, and BTF. */
 #include <ctype.h>
 #include <stdlib.h>
 
@@ -263,4 +263,52 @@ struct ebpf_layout *ebpf_layout_from_name(const char *name, const struct ebpf_bt
 	if (!result)
 		result = ebpf_layout_check(&builder, &made);
 	return ebpf_layout_finish(&builder, !result);
+}
+
+/* -- the same as BTF -- */
+
+static int64_t add_builtin(struct ebpf_btf_builder *builder, const struct builtin *builtin, struct ebpf_error *err)
+{
+	struct ebpf_btf_description type = {.size_of = sizeof(type), .kind = BTF_KIND_INT, .name = builtin->name, .size = builtin->size};
+
+	if (builtin->kind == EBPF_VALUE_POINTER)
+		type = (struct ebpf_btf_description){.size_of = sizeof(type), .kind = BTF_KIND_PTR};
+	else if (builtin->kind == EBPF_VALUE_FLOAT)
+		type.kind = BTF_KIND_FLOAT;
+	else
+		type.encoding = builtin->kind == EBPF_VALUE_BOOL ? BTF_INT_BOOL : builtin->is_signed ? BTF_INT_SIGNED : 0;
+	return ebpf_btf_builder_add_type(builder, &type, err);
+}
+
+static int64_t add_base(struct ebpf_btf_builder *builder, const char *name, const struct parsed *parsed, const struct ebpf_btf *btf,
+                        struct ebpf_error *err)
+{
+	static const struct builtin byte = {"unsigned char", EBPF_VALUE_INT, 1, false};
+	struct layout_builder finder = {.btf = btf, .err = err};
+	struct base base = {0};
+
+	if (!parsed->pointer && !strcmp(parsed->base, "bytes"))
+		return parsed->dimension_count ? add_builtin(builder, &byte, err) : fail_text(err, name, "how many? bytes[N]");
+	int result = find_base(&finder, name, parsed, &base);
+	if (result)
+		return result;
+	return base.builtin ? add_builtin(builder, base.builtin, err) : ebpf_btf_builder_add(builder, btf, base.id, err);
+}
+
+int64_t ebpf_btf_builder_add_named(struct ebpf_btf_builder *builder, const char *name, const struct ebpf_btf *btf, struct ebpf_error *err)
+{
+	static const struct builtin number = {"__ARRAY_SIZE_TYPE__", EBPF_VALUE_INT, 4, false};
+	struct parsed parsed = {0};
+	int64_t id = parse(name, &parsed, err), index = 0;
+
+	if (id == 0)
+		id = add_base(builder, name, &parsed, btf, err);
+	if (id > 0 && parsed.dimension_count)
+		index = add_builtin(builder, &number, err);
+	for (uint32_t i = parsed.dimension_count; id > 0 && i-- > 0;) {
+		struct ebpf_btf_description array = {.size_of = sizeof(array), .kind = BTF_KIND_ARRAY, .type = (uint32_t)id,
+		                                     .index = (uint32_t)index, .count = parsed.dimensions[i]};
+		id = index < 0 ? index : ebpf_btf_builder_add_type(builder, &array, err);
+	}
+	return id;
 }

@@ -199,12 +199,12 @@ static int add_map(struct ebpf_load *load, struct ebpf_map_spec *spec, struct eb
 		return 0;
 	if (ebpf_load_is_data(spec))
 		return add_section(load, spec, &map->value_type, err);
-	if (ebpf_load_map_takes_types(spec->type)) {
+	if (ebpf_map_takes_types(spec->type)) {
 		result = add_type(load, spec->key_type_id, &map->key_type, err);
 		if (result == 0)
 			result = add_type(load, spec->value_type_id, &map->value_type, err);
 	}
-	if (result == 0 && spec->inner && ebpf_load_map_takes_types(spec->inner->type)) {
+	if (result == 0 && spec->inner && ebpf_map_takes_types(spec->inner->type)) {
 		result = add_type(load, spec->inner->key_type_id, &map->inner_key_type, err);
 		if (result == 0)
 			result = add_type(load, spec->inner->value_type_id, &map->inner_value_type, err);

@@ -132,7 +132,6 @@ uint32_t ebpf_load_function_type(const struct ebpf_load_function *lf, uint32_t p
 /* -- maps.c -- */
 
 bool ebpf_load_is_data(const struct ebpf_map_spec *spec);        /* .data, .rodata, .bss, .kconfig */
-bool ebpf_load_map_takes_types(uint32_t map_type);               /* the kernel accepts BTF for key and value */
 int ebpf_load_maps(struct ebpf_load *load, struct ebpf_error *err);
 /* arena.c: maps an arena, which its programs need (their addresses are those of user space), and puts its variables there. */
 int ebpf_load_arena(struct ebpf_load *load, struct ebpf_map_spec *spec, struct ebpf_load_map *map, struct ebpf_error *err);

@@ -10,32 +10,6 @@ bool ebpf_load_is_data(const struct ebpf_map_spec *spec)
 	       !ebpf_starts_with(spec->section, ".maps");
 }
 
-/* Types whose creation the kernel refuses when it is told the types of key or value (map_check_btf missing, or a value
- * that is a descriptor). */
-bool ebpf_load_map_takes_types(uint32_t map_type)
-{
-	switch (map_type) {
-	case BPF_MAP_TYPE_PERF_EVENT_ARRAY:
-	case BPF_MAP_TYPE_CGROUP_ARRAY:
-	case BPF_MAP_TYPE_STACK_TRACE:
-	case BPF_MAP_TYPE_ARRAY_OF_MAPS:
-	case BPF_MAP_TYPE_HASH_OF_MAPS:
-	case BPF_MAP_TYPE_DEVMAP:
-	case BPF_MAP_TYPE_DEVMAP_HASH:
-	case BPF_MAP_TYPE_CPUMAP:
-	case BPF_MAP_TYPE_XSKMAP:
-	case BPF_MAP_TYPE_SOCKMAP:
-	case BPF_MAP_TYPE_SOCKHASH:
-	case BPF_MAP_TYPE_QUEUE:
-	case BPF_MAP_TYPE_STACK:
-	case BPF_MAP_TYPE_ARENA:
-	case BPF_MAP_TYPE_STRUCT_OPS:
-		return false;
-	default:
-		return true;
-	}
-}
-
 size_t ebpf_load_map_index(const struct ebpf_load *load, const struct ebpf_map_spec *map)
 {
 	size_t index = 0;
@@ -45,16 +19,11 @@ size_t ebpf_load_map_index(const struct ebpf_load *load, const struct ebpf_map_s
 	return index;
 }
 
-static bool is_map_in_map(uint32_t type)
-{
-	return type == BPF_MAP_TYPE_ARRAY_OF_MAPS || type == BPF_MAP_TYPE_HASH_OF_MAPS;
-}
-
 static struct ebpf_map_extra types_of(struct ebpf_load *load, uint32_t map_type, uint32_t key, uint32_t value)
 {
 	struct ebpf_map_extra extra = { .btf = load->spec->btf };
 
-	if (load->btf_fd > 0 && (key || value) && ebpf_load_map_takes_types(map_type)) {
+	if (load->btf_fd > 0 && (key || value) && ebpf_map_takes_types(map_type)) {
 		extra.btf_fd = load->btf_fd;
 		extra.btf_key_type_id = key;
 		extra.btf_value_type_id = value;
@@ -75,7 +44,7 @@ static int create_inner(struct ebpf_load *load, const struct ebpf_map_spec *oute
 		ebpf_hint(err, "declare them: __array(values, struct { ... }), or set `inner`");
 		return -EINVAL;
 	}
-	if (is_map_in_map(outer->inner->type))
+	if (ebpf_map_type_holds_maps(outer->inner->type))
 		return ebpf_fail(err, EINVAL, "map '%s': create: the kernel does not allow maps of maps of maps",
 				 outer->name);
 	extra = types_of(load, outer->inner->type, map->inner_key_type, map->inner_value_type);
@@ -90,7 +59,7 @@ static int create_plain(struct ebpf_load *load, const struct ebpf_map_spec *spec
 	struct ebpf_map *inner = NULL;
 	int result;
 
-	if (is_map_in_map(spec->type)) {
+	if (ebpf_map_type_holds_maps(spec->type)) {
 		result = create_inner(load, spec, map, &inner, err);
 		if (result < 0)
 			return result;
@@ -275,10 +244,22 @@ static int open_or_create(struct ebpf_load *load, const struct ebpf_map_spec *sp
 	return result;
 }
 
+/* A BPF file system has no names with dots, as data sections have them; libbpf pins those so, too. */
+static char *pin_path(const struct ebpf_load *load, const struct ebpf_map_spec *spec)
+{
+	const char *dir = load->options.pin_dir ? load->options.pin_dir : "/sys/fs/bpf";
+	char *path = ebpf_sprintf("%s/%s", dir, spec->name);
+
+	for (char *at = path ? path + strlen(dir) : NULL; at && *at; at++)
+		if (*at == '.')
+			*at = '_';
+	return path;
+}
+
 static int create_pinned(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_load_map *map,
 			 struct ebpf_error *err)
 {
-	char *path = ebpf_sprintf("%s/%s", load->options.pin_dir ? load->options.pin_dir : "/sys/fs/bpf", spec->name);
+	char *path = pin_path(load, spec);
 	struct ebpf_error why = { 0 };
 	bool raced = true;
 	int result = 0;

@@ -43,22 +43,19 @@ int ebpf_map_adopt(struct ebpf_kernel *kernel, int fd, const char *name, struct 
 	return 0;
 }
 
+bool ebpf_map_is_percpu_type(uint32_t type)
+{
+	return type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_LRU_PERCPU_HASH ||
+	       type == BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE;
+}
+
 int ebpf_map_cpus_of(struct ebpf_kernel *kernel, uint32_t type, uint32_t *out, struct ebpf_error *err)
 {
-	int count;
+	int count = ebpf_map_is_percpu_type(type) ? ebpf_kernel_cpu_count(kernel, err) : 0;
 
-	switch (type) {
-	case BPF_MAP_TYPE_PERCPU_HASH:
-	case BPF_MAP_TYPE_PERCPU_ARRAY:
-	case BPF_MAP_TYPE_LRU_PERCPU_HASH:
-	case BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE:
-		count = ebpf_kernel_cpu_count(kernel, err);
-		if (count < 0)
-			return count;
-		*out = (uint32_t)count;
-		return 0;
-	}
-	*out = 0;
+	if (count < 0)
+		return count;
+	*out = (uint32_t)count;
 	return 0;
 }
 
@@ -89,6 +86,9 @@ static void fill_in(const struct ebpf_map_spec *spec, union bpf_attr *attr)
 		attr->key_size = attr->value_size = 0; /* sizes of what flows through */
 	if (!rule)
 		return;
+	/* as many frames as the kernel has by itself (kernel.perf_event_max_stack) */
+	if (spec->type == BPF_MAP_TYPE_STACK_TRACE && !attr->value_size)
+		attr->value_size = 127 * (attr->map_flags & BPF_F_STACK_BUILD_ID ? 32 : 8);
 	attr->map_flags |= rule->flags;
 	if (!attr->key_size && rule->key_min == rule->key_max)
 		attr->key_size = rule->key_min;
@@ -113,12 +113,14 @@ int ebpf_map_attributes(struct ebpf_kernel *kernel, const struct ebpf_map_spec *
 	}
 	if (spec->type == BPF_MAP_TYPE_RINGBUF || spec->type == BPF_MAP_TYPE_USER_RINGBUF)
 		attr->max_entries = ring_size(spec->max_entries);
-	if (spec->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY && !spec->max_entries) {
+	if (spec->type == BPF_MAP_TYPE_CPUMAP || (spec->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY && !spec->max_entries)) {
 		int cpus = ebpf_kernel_cpu_count(kernel, err);
 
 		if (cpus < 0)
 			return cpus;
-		attr->max_entries = (uint32_t)cpus;
+		/* no element of a cpumap but those of CPUs can be set; a perf event array may be indexed by other things */
+		if (!spec->max_entries || spec->max_entries > (uint32_t)cpus)
+			attr->max_entries = (uint32_t)cpus;
 	}
 	return 0;
 }
@@ -157,7 +159,7 @@ static int create_fd(struct ebpf_kernel *kernel, union bpf_attr *attr, const cha
 	return fd < 0 ? ebpf_map_explain(kernel, name, attr, fd, err) : fd;
 }
 
-static bool is_map_in_map(uint32_t type)
+bool ebpf_map_type_holds_maps(uint32_t type)
 {
 	return type == BPF_MAP_TYPE_ARRAY_OF_MAPS || type == BPF_MAP_TYPE_HASH_OF_MAPS;
 }
@@ -167,7 +169,7 @@ static int create_template(struct ebpf_kernel *kernel, const struct ebpf_map_spe
 {
 	int ret;
 
-	if (is_map_in_map(outer->inner->type))
+	if (ebpf_map_type_holds_maps(outer->inner->type))
 		return ebpf_fail(err, EINVAL, "map '%s': create: the kernel does not allow maps of maps of maps", outer->name);
 	ret = ebpf_map_create_with(kernel, outer->inner, NULL, out, err);
 	return ret < 0 ? ebpf_wrap(err, ret, "map '%s': template of its inner maps", outer->name) : 0;
@@ -191,19 +193,23 @@ int ebpf_map_create_with(struct ebpf_kernel *kernel, const struct ebpf_map_spec 
 	static const struct ebpf_map_extra nothing;
 	const char *name = spec->name ? spec->name : "";
 	struct ebpf_map *map = NULL, *inner = NULL;
+	struct ebpf_btf_object *types = NULL;
+	struct ebpf_map_extra described;
 	union bpf_attr attr;
 	uint32_t cpus = 0;
 	int ret;
 
-	if (!extra)
-		extra = &nothing;
+	described = extra ? *extra : nothing;
+	extra = &described;
 	ret = ebpf_map_attributes(kernel, spec, &attr, err);
 	if (ret == 0)
 		ret = ebpf_map_cpus_of(kernel, spec->type, &cpus, err);
-	if (ret == 0 && !extra->inner_fd && spec->inner && is_map_in_map(spec->type))
+	if (ret == 0 && !extra->inner_fd && spec->inner && ebpf_map_type_holds_maps(spec->type))
 		ret = create_template(kernel, spec, &inner, err);
 	if (ret < 0)
 		return ret;
+	if (!extra->btf_fd) /* without success the kernel says what it thinks of a map without types */
+		ebpf_map_default_types(kernel, &attr, &described, &types, NULL);
 	ebpf_kernel_object_name(kernel, name, attr.map_name);
 	attr.inner_map_fd = (uint32_t)(inner ? inner->fd : extra->inner_fd);
 	attr.btf_fd = (uint32_t)extra->btf_fd;
@@ -212,6 +218,7 @@ int ebpf_map_create_with(struct ebpf_kernel *kernel, const struct ebpf_map_spec 
 	attr.btf_vmlinux_value_type_id = extra->btf_vmlinux_value_type_id;
 	attr.value_type_btf_obj_fd = extra->value_type_btf_fd;
 	ret = create_fd(kernel, &attr, name, err);
+	ebpf_btf_object_close(types);
 	ebpf_map_close(inner);
 	if (ret >= 0)
 		ret = ebpf_map_adopt(kernel, ret, name, &map, err);

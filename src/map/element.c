@@ -187,3 +187,47 @@ int ebpf_map_update_cpu(struct ebpf_map *map, const void *key, uint32_t cpu, con
 	}
 	return ret >= 0 ? 0 : explain_update(map, 0, ret, err);
 }
+
+/* -- stacks -- */
+
+/* The kernel's struct bpf_stack_build_id (4.17). */
+struct build_id_frame {
+	int32_t status;
+	uint8_t build_id[20];
+	uint64_t where;
+};
+enum { FRAME_EMPTY, FRAME_VALID, FRAME_ADDRESS };
+
+static bool read_frame(const uint8_t *data, bool build_ids, struct ebpf_stack_frame *frame)
+{
+	struct build_id_frame source = { .status = FRAME_ADDRESS };
+
+	memcpy(build_ids ? (void *)&source : (void *)&source.where, data, build_ids ? sizeof(source) : sizeof(source.where));
+	memset(frame, 0, sizeof(*frame));
+	if (source.status == FRAME_EMPTY || (source.status == FRAME_ADDRESS && !source.where))
+		return false;
+	frame->has_build_id = source.status == FRAME_VALID;
+	memcpy(frame->build_id, source.build_id, sizeof(frame->build_id));
+	*(frame->has_build_id ? &frame->offset : &frame->address) = source.where;
+	return true;
+}
+
+int ebpf_map_stack(struct ebpf_map *map, uint32_t id, struct ebpf_stack_frame *frames, size_t capacity, struct ebpf_error *err)
+{
+	bool build_ids = map->flags & BPF_F_STACK_BUILD_ID;
+	size_t size = build_ids ? sizeof(struct build_id_frame) : sizeof(uint64_t), count = 0;
+	uint8_t *value;
+	int ret;
+
+	if (map->type != BPF_MAP_TYPE_STACK_TRACE)
+		return ebpf_fail(err, EINVAL, "map '%s': a %s holds no stacks", map->name, ebpf_map_type_name(map->type));
+	value = malloc(map->value_size);
+	if (!value)
+		return ebpf_fail_memory(err);
+	ret = ebpf_map_lookup(map, &id, value, 0, err);
+	while (ret == 0 && count < capacity && (count + 1) * size <= map->value_size &&
+	       read_frame(value + count * size, build_ids, &frames[count]))
+		count++;
+	free(value);
+	return ret < 0 ? ret : (int)count;
+}

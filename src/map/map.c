@@ -297,6 +297,16 @@ uint32_t ebpf_map_max_entries(const struct ebpf_map *map)
 	return map->max_entries;
 }
 
+uint32_t ebpf_map_flags(const struct ebpf_map *map)
+{
+	return map->flags;
+}
+
+uint64_t ebpf_map_extra(const struct ebpf_map *map)
+{
+	return map->map_extra;
+}
+
 bool ebpf_map_autoattach(const struct ebpf_map *map)
 {
 	return map->autoattach;
@@ -568,6 +578,35 @@ int ebpf_map_memory(struct ebpf_map *map, void **memory, size_t *size, bool *wri
 
 /* -- standing for a spec -- */
 
+/* All of them at once: whoever mends a declaration wants to do it once. */
+static int list_differences(const struct ebpf_map *map, const char *name, const union bpf_attr *want, uint32_t flags, struct ebpf_error *err)
+{
+	const struct {
+		const char *format;
+		uint64_t has, wants;
+	} members[] = {
+		{ "key_size %llu, not %llu", map->key_size, want->key_size },
+		{ "value_size %llu, not %llu", map->value_size, want->value_size },
+		{ "max_entries %llu, not %llu", map->max_entries, want->max_entries },
+		{ "flags 0x%llx, not 0x%llx", flags, want->map_flags },
+		{ "map_extra 0x%llx, not 0x%llx", map->map_extra, want->map_extra },
+	};
+	char text[512];
+	int used = 0;
+
+	if (map->type != want->map_type)
+		used = snprintf(text, sizeof(text), "type %s, not %s", ebpf_map_type_name(map->type), ebpf_map_type_name(want->map_type));
+	for (size_t i = 0; i < EBPF_COUNT(members); i++) {
+		if (members[i].has == members[i].wants)
+			continue;
+		if (used)
+			used += snprintf(text + used, sizeof(text) - (size_t)used, ", and ");
+		used += snprintf(text + used, sizeof(text) - (size_t)used, members[i].format, (unsigned long long)members[i].has,
+				 (unsigned long long)members[i].wants);
+	}
+	return used ? ebpf_fail(err, EEXIST, "map '%s': the existing map has %s", name, text) : 0;
+}
+
 int ebpf_map_compatible(struct ebpf_map *map, const struct ebpf_map_spec *spec, struct ebpf_error *err)
 {
 	const char *name = spec->name ? spec->name : map->name;
@@ -580,24 +619,5 @@ int ebpf_map_compatible(struct ebpf_map *map, const struct ebpf_map_spec *spec, 
 	/* Linux 4.14: the kernel sets this one by itself. */
 	if (map->type == BPF_MAP_TYPE_DEVMAP || map->type == BPF_MAP_TYPE_DEVMAP_HASH)
 		flags = (flags & ~BPF_F_RDONLY_PROG) | (want.map_flags & BPF_F_RDONLY_PROG);
-	if (map->type != want.map_type)
-		return ebpf_fail(err, EEXIST, "map '%s': the existing map is a %s, not a %s", name, ebpf_map_type_name(map->type),
-				 ebpf_map_type_name(want.map_type));
-	const struct {
-		const char *member;
-		uint64_t has, wants;
-		bool hex;
-	} members[] = {
-		{ "key_size", map->key_size, want.key_size, false },
-		{ "value_size", map->value_size, want.value_size, false },
-		{ "max_entries", map->max_entries, want.max_entries, false },
-		{ "flags", flags, want.map_flags, true },
-		{ "map_extra", map->map_extra, want.map_extra, true },
-	};
-	for (size_t i = 0; i < EBPF_COUNT(members); i++)
-		if (members[i].has != members[i].wants)
-			return ebpf_fail(err, EEXIST, members[i].hex ? "map '%s': the existing map has %s 0x%llx, not 0x%llx" :
-								       "map '%s': the existing map has %s %llu, not %llu",
-					 name, members[i].member, (unsigned long long)members[i].has, (unsigned long long)members[i].wants);
-	return 0;
+	return list_differences(map, name, &want, flags, err);
 }

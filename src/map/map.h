@@ -40,14 +40,16 @@ struct ebpf_map_extra {
 	struct ebpf_btf *btf;         /* the Spec's, for layouts and record types */
 };
 /* A spec that leaves open what has one right answer gets it: sizes of types that have but one, flags that a type cannot be without, 0 for the sizes
- * of ring buffers with a declared record, the number of CPUs for perf event arrays without max_entries; a ring buffer's size is rounded up to what the kernel takes. BTF
+ * of ring buffers with a declared record, the number of CPUs for perf event arrays without max_entries, and at most that for cpumaps; a ring buffer's size is rounded up to what the kernel takes. BTF
  * that the kernel does not want for this map is left away, unless a struct_ops type depends on it. `extra` may be NULL. */
 int ebpf_map_create_with(struct ebpf_kernel *kernel, const struct ebpf_map_spec *spec, const struct ebpf_map_extra *extra,
 			 struct ebpf_map **out, struct ebpf_error *err);
-/* 0 when an existing map may stand for the spec; EEXIST names the first field that differs, with both values. */
+/* 0 when an existing map may stand for the spec; EEXIST names every field that differs, with both values. */
 int ebpf_map_compatible(struct ebpf_map *map, const struct ebpf_map_spec *spec, struct ebpf_error *err);
 /* The types of key and value (0 = unknown) in `btf`, instead of those that the map had: layouts will be made of them. References btf. */
 void ebpf_map_set_types(struct ebpf_map *map, struct ebpf_btf *btf, uint32_t key_type_id, uint32_t value_type_id);
+
+bool ebpf_map_takes_types(uint32_t type); /* the kernel accepts BTF for key and value */
 
 /* -- within the room -- */
 
@@ -57,6 +59,11 @@ int ebpf_map_adopt(struct ebpf_kernel *kernel, int fd, const char *name, struct 
 int ebpf_map_cpus_of(struct ebpf_kernel *kernel, uint32_t type, uint32_t *out, struct ebpf_error *err);
 /* The members of BPF_MAP_CREATE that a spec stands for, with the omissions above filled in; name, BTF and inner map are left 0. */
 int ebpf_map_attributes(struct ebpf_kernel *kernel, const struct ebpf_map_spec *spec, union bpf_attr *attr, struct ebpf_error *err);
+/* BTF for a type of map that needs it and was given none; 0 and nothing in *out where there is no need. */
+int ebpf_map_default_types(struct ebpf_kernel *kernel, const union bpf_attr *attr, struct ebpf_map_extra *extra,
+			   struct ebpf_btf_object **out, struct ebpf_error *err);
+bool ebpf_map_type_holds_maps(uint32_t type);
+bool ebpf_map_is_percpu_type(uint32_t type);
 /* Maps of records: ring buffers and perf event arrays. */
 bool ebpf_map_type_is_stream(uint32_t type);
 const char *ebpf_map_type_name(uint32_t type); /* "type 99" is "unknown" */

@@ -56,32 +56,34 @@ static const struct ebpf_map_rule rules[] = {
 	{ BPF_MAP_TYPE_CGRP_STORAGE,           "6.2",  4, 4,     1, ANY,   0,   NONE,   NO_PREALLOC, BTF },
 	{ BPF_MAP_TYPE_ARENA,                  "6.9",  0, 0,     0, 0,     0,   SOME,   BPF_F_MMAPABLE, 0 },
 	{ BPF_MAP_TYPE_INSN_ARRAY,             "6.19", 4, 4,     16, 16,   0,   SOME,   0,          0 },
+	{ BPF_MAP_TYPE_RHASH,                  "7.2",  1, ANY,   1, ANY,   0,   SOME,   NO_PREALLOC, 0 },
 };
 
 static const struct flag {
 	uint32_t bit;
 	const char *name, *since;
+	const char *what_for; /* the only maps that take it, where they are few */
 } flags[] = {
-	{ BPF_F_NO_PREALLOC, "BPF_F_NO_PREALLOC", "4.6" },
-	{ BPF_F_NO_COMMON_LRU, "BPF_F_NO_COMMON_LRU", "4.10" },
-	{ BPF_F_NUMA_NODE, "BPF_F_NUMA_NODE", "4.14" },
-	{ BPF_F_RDONLY, "BPF_F_RDONLY", "4.15" },
-	{ BPF_F_WRONLY, "BPF_F_WRONLY", "4.15" },
-	{ BPF_F_STACK_BUILD_ID, "BPF_F_STACK_BUILD_ID", "4.17" },
-	{ BPF_F_ZERO_SEED, "BPF_F_ZERO_SEED", "5.0" },
-	{ BPF_F_RDONLY_PROG, "BPF_F_RDONLY_PROG", "5.2" },
-	{ BPF_F_WRONLY_PROG, "BPF_F_WRONLY_PROG", "5.2" },
-	{ BPF_F_CLONE, "BPF_F_CLONE", "5.4" },
-	{ BPF_F_MMAPABLE, "BPF_F_MMAPABLE", "5.5" },
-	{ BPF_F_PRESERVE_ELEMS, "BPF_F_PRESERVE_ELEMS", "5.10" },
-	{ BPF_F_INNER_MAP, "BPF_F_INNER_MAP", "5.10" },
-	{ BPF_F_LINK, "BPF_F_LINK", "6.4" },
-	{ BPF_F_PATH_FD, "BPF_F_PATH_FD", "6.5" },
-	{ BPF_F_VTYPE_BTF_OBJ_FD, "BPF_F_VTYPE_BTF_OBJ_FD", "6.9" },
-	{ BPF_F_TOKEN_FD, "BPF_F_TOKEN_FD", "6.9" },
-	{ BPF_F_SEGV_ON_FAULT, "BPF_F_SEGV_ON_FAULT", "6.9" },
-	{ BPF_F_NO_USER_CONV, "BPF_F_NO_USER_CONV", "6.9" },
-	{ BPF_F_RB_OVERWRITE, "BPF_F_RB_OVERWRITE", "6.19" },
+	{ BPF_F_NO_PREALLOC, "BPF_F_NO_PREALLOC", "4.6", "hashes, tries and storages" },
+	{ BPF_F_NO_COMMON_LRU, "BPF_F_NO_COMMON_LRU", "4.10", "lru_hash and lru_percpu_hash" },
+	{ BPF_F_NUMA_NODE, "BPF_F_NUMA_NODE", "4.14", NULL },
+	{ BPF_F_RDONLY, "BPF_F_RDONLY", "4.15", NULL },
+	{ BPF_F_WRONLY, "BPF_F_WRONLY", "4.15", NULL },
+	{ BPF_F_STACK_BUILD_ID, "BPF_F_STACK_BUILD_ID", "4.17", "stack_trace" },
+	{ BPF_F_ZERO_SEED, "BPF_F_ZERO_SEED", "5.0", "hashes and bloom filters" },
+	{ BPF_F_RDONLY_PROG, "BPF_F_RDONLY_PROG", "5.2", "arrays, hashes, tries, and maps like them" },
+	{ BPF_F_WRONLY_PROG, "BPF_F_WRONLY_PROG", "5.2", "arrays, hashes, tries, and maps like them" },
+	{ BPF_F_CLONE, "BPF_F_CLONE", "5.4", "sk_storage and the other storages" },
+	{ BPF_F_MMAPABLE, "BPF_F_MMAPABLE", "5.5", "array and arena" },
+	{ BPF_F_PRESERVE_ELEMS, "BPF_F_PRESERVE_ELEMS", "5.10", "perf_event_array" },
+	{ BPF_F_INNER_MAP, "BPF_F_INNER_MAP", "5.10", "array" },
+	{ BPF_F_LINK, "BPF_F_LINK", "6.4", "struct_ops" },
+	{ BPF_F_PATH_FD, "BPF_F_PATH_FD", "6.5", "opening what is pinned" },
+	{ BPF_F_VTYPE_BTF_OBJ_FD, "BPF_F_VTYPE_BTF_OBJ_FD", "6.9", "struct_ops" },
+	{ BPF_F_TOKEN_FD, "BPF_F_TOKEN_FD", "6.9", NULL },
+	{ BPF_F_SEGV_ON_FAULT, "BPF_F_SEGV_ON_FAULT", "6.9", "arena" },
+	{ BPF_F_NO_USER_CONV, "BPF_F_NO_USER_CONV", "6.9", "arena" },
+	{ BPF_F_RB_OVERWRITE, "BPF_F_RB_OVERWRITE", "6.19", "ringbuf" },
 };
 
 int64_t ebpf_map_flag(const char *name)
@@ -105,6 +107,31 @@ const char *ebpf_map_type_name(uint32_t type)
 	const char *name = ebpf_enum_name(EBPF_MAP_TYPE, type);
 
 	return name ? name : "unknown";
+}
+
+/* The others' creation the kernel refuses when it is told the types of key or value (map_check_btf missing, or a value that is a descriptor). */
+bool ebpf_map_takes_types(uint32_t map_type)
+{
+	switch (map_type) {
+	case BPF_MAP_TYPE_PERF_EVENT_ARRAY:
+	case BPF_MAP_TYPE_CGROUP_ARRAY:
+	case BPF_MAP_TYPE_STACK_TRACE:
+	case BPF_MAP_TYPE_ARRAY_OF_MAPS:
+	case BPF_MAP_TYPE_HASH_OF_MAPS:
+	case BPF_MAP_TYPE_DEVMAP:
+	case BPF_MAP_TYPE_DEVMAP_HASH:
+	case BPF_MAP_TYPE_CPUMAP:
+	case BPF_MAP_TYPE_XSKMAP:
+	case BPF_MAP_TYPE_SOCKMAP:
+	case BPF_MAP_TYPE_SOCKHASH:
+	case BPF_MAP_TYPE_QUEUE:
+	case BPF_MAP_TYPE_STACK:
+	case BPF_MAP_TYPE_ARENA:
+	case BPF_MAP_TYPE_STRUCT_OPS:
+		return false;
+	default:
+		return true;
+	}
 }
 
 static const struct flag *find_flag(uint32_t bit)
@@ -147,6 +174,7 @@ static bool check_entries(struct complaint *out, const struct ebpf_map_rule *rul
 		if (entries)
 			return false;
 		snprintf(out->why, sizeof(out->why), "max_entries is 0");
+		snprintf(out->hint, sizeof(out->hint), "say how many elements it is to have room for");
 		return true;
 	case EBPF_ENTRIES_NONE:
 	case EBPF_ENTRIES_ONE:
@@ -174,6 +202,7 @@ static bool check_flags(struct complaint *out, const struct ebpf_map_rule *rule,
 	if ((attr->map_type == BPF_MAP_TYPE_LRU_HASH || attr->map_type == BPF_MAP_TYPE_LRU_PERCPU_HASH) &&
 	    (attr->map_flags & BPF_F_NO_PREALLOC)) {
 		snprintf(out->why, sizeof(out->why), "the flag BPF_F_NO_PREALLOC is not possible");
+		snprintf(out->hint, sizeof(out->hint), "leave it away: elements of an LRU map are made beforehand");
 		return true;
 	}
 	return false;
@@ -188,7 +217,7 @@ static bool check_rest(struct complaint *out, const struct ebpf_map_rule *rule, 
 	}
 	if (rule->needs == BTF && !(attr->btf_key_type_id && attr->btf_value_type_id)) {
 		snprintf(out->why, sizeof(out->why), "this type needs BTF that describes its key and its value");
-		snprintf(out->hint, sizeof(out->hint), "declare key and value by __type() in the object, and compile it with -g");
+		snprintf(out->hint, sizeof(out->hint), "this kernel did not take the one that was made for it (CAP_BPF, Linux 4.18)");
 		return true;
 	}
 	return false;
@@ -269,10 +298,12 @@ static bool blame_flag(struct complaint *out, const struct ebpf_sys *sys, const 
 		attr.map_flags &= ~mask;
 		if (!takes(sys, &attr))
 			continue;
-		if (flag)
+		if (flag) {
 			snprintf(out->why, sizeof(out->why), "this kernel does not take the flag %s (Linux %s) for this type", flag->name,
 				 flag->since);
-		else
+			if (flag->what_for)
+				snprintf(out->hint, sizeof(out->hint), "it is for %s", flag->what_for);
+		} else
 			snprintf(out->why, sizeof(out->why), "this kernel does not take the flag 0x%x for this type", mask);
 		return true;
 	}
@@ -307,6 +338,10 @@ static bool blame_size(struct complaint *out, const struct ebpf_sys *sys, const 
 	attr.value_size = rule->value_min;
 	if (takes(sys, &attr)) {
 		snprintf(out->why, sizeof(out->why), "value_size %u is more than this kernel takes", small->value_size);
+		if (ebpf_map_is_percpu_type(small->map_type))
+			snprintf(out->hint, sizeof(out->hint), "a CPU's value has at most 32768 bytes");
+		if (small->map_type == BPF_MAP_TYPE_STACK_TRACE)
+			snprintf(out->hint, sizeof(out->hint), "a stack has at most kernel.perf_event_max_stack frames of 8 bytes");
 		return true;
 	}
 	attr = *small;
@@ -323,6 +358,8 @@ static bool try_smaller(struct complaint *out, const struct ebpf_sys *sys, const
 {
 	union bpf_attr small = *asked;
 
+	if (rule->needs != BTF) /* types of the size that was asked for stand in the way of another */
+		small.btf_fd = small.btf_key_type_id = small.btf_value_type_id = 0;
 	small.max_entries = fewest_entries(rule);
 	if (small.max_entries != asked->max_entries && takes(sys, &small)) {
 		snprintf(out->why, sizeof(out->why), "max_entries %u is more than this kernel takes", asked->max_entries);
@@ -345,6 +382,11 @@ static bool find_cause(struct complaint *out, const struct ebpf_sys *sys, const 
 	}
 	if (check_rule(out, rule, attr))
 		return true;
+	if (rule->needs == BTF && code == -E2BIG) {
+		snprintf(out->why, sizeof(out->why), "value_size %u is more than this kernel takes", attr->value_size);
+		snprintf(out->hint, sizeof(out->hint), "a storage's value has a little less than 64 KiB at most");
+		return true;
+	}
 	if (code == -EINVAL && rule->type != BPF_MAP_TYPE_STRUCT_OPS && !knows_type(sys, rule)) {
 		snprintf(out->why, sizeof(out->why), "this kernel has no maps of this type (Linux %s)", rule->since);
 		return true;

@@ -39,6 +39,7 @@ static void ring_free(struct ebpf_ring *ring)
 	if (ring->data_pages)
 		ring_sys(ring)->munmap(ring->data_pages, ring->data_pages_size);
 	ebpf_map_close(ring->map);
+	free(ring->copy);
 	free(ring);
 }
 
@@ -54,9 +55,6 @@ static int check_map(const struct ebpf_map *map, struct ebpf_error *err)
 			ebpf_hint(err, "records of a user_ringbuf go the other way: this process writes, the program reads");
 		return -EINVAL;
 	}
-	/* Linux 6.19: there the producer overwrites old records and moves a third position, which this protocol does not know. */
-	if (map->flags & BPF_F_RB_OVERWRITE)
-		return ebpf_fail(err, ENOTSUP, "ring buffer: map '%s' overwrites old records (BPF_F_RB_OVERWRITE), which is not supported", map->name);
 	if (!map->max_entries || (map->max_entries & (map->max_entries - 1)))
 		return ebpf_fail(err, EINVAL, "ring buffer: map '%s' has a size of %u bytes, not a power of two", map->name, map->max_entries);
 	if ((uint64_t)map->max_entries * 4 > SIZE_MAX)
@@ -106,6 +104,12 @@ int ebpf_ring_open(struct ebpf_map *map, struct ebpf_ring **out, struct ebpf_err
 	if (!ring)
 		return -ENOMEM;
 	ret = map_pages(ring, err);
+	if (ret == 0 && (map->flags & BPF_F_RB_OVERWRITE)) {
+		ring->copy = malloc(map->max_entries);
+		ring->oldest = (const unsigned long *)ring->data_pages + 2;
+		if (!ring->copy)
+			ret = ebpf_fail_memory(err);
+	}
 	if (ret < 0) {
 		ring_free(ring);
 		return ret;
@@ -175,7 +179,14 @@ uint64_t ebpf_ring_available(const struct ebpf_ring *ring)
 {
 	if (ring->perf)
 		return ebpf_perf_available(ring);
+	if (ring->oldest)
+		return ebpf_overwrite_available(ring);
 	return __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE) - ring->position;
+}
+
+uint64_t ebpf_ring_overwritten(const struct ebpf_ring *ring)
+{
+	return ring->overwritten;
 }
 
 /* -- reading -- */
@@ -212,6 +223,8 @@ int ebpf_ring_next(struct ebpf_ring *ring, const void **data, size_t *size)
 		return -EBUSY;
 	if (ring->perf)
 		return ebpf_perf_next(ring, data, size);
+	if (ring->oldest)
+		return ebpf_overwrite_next(ring, data, size);
 	for (;;) {
 		const uint8_t *record;
 		unsigned long length;
@@ -238,14 +251,18 @@ int ebpf_ring_next(struct ebpf_ring *ring, const void **data, size_t *size)
 	}
 }
 
-void ebpf_ring_release(struct ebpf_ring *ring)
+static void release(struct ebpf_ring *ring)
 {
-	if (ring->consuming)
-		return;
 	if (ring->perf)
 		ebpf_perf_release(ring);
 	else if (ring->published != ring->position)
 		publish(ring, ring->position);
+}
+
+void ebpf_ring_release(struct ebpf_ring *ring)
+{
+	if (!ring->consuming)
+		release(ring);
 }
 
 /* Calls back for what lies before ring->known, and leaves ring->position behind the last record that was read. 1 = a record that is not ready,
@@ -296,26 +313,27 @@ static int64_t consume_known(struct ebpf_ring *ring, ebpf_record_fn callback, vo
 	return ret;
 }
 
-/* One lap of every CPU's ring at most, as below. */
-static int64_t consume_perf(struct ebpf_ring *ring, ebpf_record_fn callback, void *context, uint64_t limit)
+/* Rings whose records are copied, or come from several. One lap of every CPU's ring at most, as below. */
+static int64_t consume_copies(struct ebpf_ring *ring, ebpf_record_fn callback, void *context, uint64_t limit)
 {
+	int (*next)(struct ebpf_ring *ring, const void **data, size_t *size) = ring->perf ? ebpf_perf_next : ebpf_overwrite_next;
 	uint64_t count = 0, read = 0, released = 0, lap = ebpf_ring_size(ring);
 	const void *data;
 	size_t size;
 	int64_t ret;
 
-	while ((ret = ebpf_perf_next(ring, &data, &size)) > 0) {
+	while ((ret = next(ring, &data, &size)) > 0) {
 		count++;
 		read += size;
 		ret = callback(context, data, size);
 		if (ret < 0 || ring->closing || count == limit || read >= lap)
 			break;
 		if (read - released >= STEP_MAX) {
-			ebpf_perf_release(ring);
+			release(ring);
 			released = read;
 		}
 	}
-	ebpf_perf_release(ring);
+	release(ring);
 	return ret < 0 ? ret : (int64_t)count;
 }
 
@@ -347,7 +365,7 @@ int64_t ebpf_ring_consume(struct ebpf_ring *ring, ebpf_record_fn callback, void 
 	if (!limit)
 		limit = UINT64_MAX;
 	ring->consuming = true;
-	ret = (ring->perf ? consume_perf : consume_ring)(ring, callback, context, limit);
+	ret = (ring->perf || ring->oldest ? consume_copies : consume_ring)(ring, callback, context, limit);
 	ring->consuming = false;
 	if (ring->closing)
 		ring_free(ring);
@@ -361,6 +379,8 @@ static bool record_is_ready(struct ebpf_ring *ring)
 {
 	if (ring->perf)
 		return ebpf_perf_is_ready(ring);
+	if (ring->oldest)
+		return ebpf_overwrite_is_ready(ring);
 	for (;;) {
 		uint32_t header;
 

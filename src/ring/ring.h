@@ -21,6 +21,8 @@
  * when a sixteenth of the ring, at most 64 KiB, has been read since the last time, and at the end: so at most that much of the ring is
  * held back by records that are done with.
  *
+ * A ring with BPF_F_RB_OVERWRITE (6.19) has no producers that wait for us: see overwrite.c.
+ *
  * The same object reads perf buffers, which are rings too, one for each CPU: then `perf` is set, and perf.c does what is different.
  *
  * A struct ebpf_ring owns its mappings and a reference to the map. One reader per map, one thread at a time per reader.
@@ -45,11 +47,21 @@ struct ebpf_ring {
 	struct ebpf_map *map;           /* NULL in tests */
 	void *consumer_page, *data_pages;
 	size_t page_size, data_pages_size;
+	/* A ring that overwrites (overwrite.c); NULL in others. */
+	const unsigned long *oldest;    /* the kernel's: where the oldest record begins that is still whole */
+	uint8_t *copy;                  /* of the record that was handed out, mask + 1 bytes */
+	uint64_t overwritten;           /* bytes that were lost before they were read */
 	struct ebpf_perf *perf;         /* of a perf event array; then only `map`, `consuming` and `closing` are used of the above */
 };
 
 /* Sets the parts that reading needs, for any memory that is laid out in this way; the rest of *ring is the caller's to zero. `size` is a power
  * of two; `data` has it twice. */
 void ebpf_ring_init(struct ebpf_ring *ring, unsigned long *consumer, const unsigned long *producer, const void *data, size_t size);
+
+/* -- overwrite.c -- */
+
+int ebpf_overwrite_next(struct ebpf_ring *ring, const void **data, size_t *size);
+bool ebpf_overwrite_is_ready(struct ebpf_ring *ring);
+uint64_t ebpf_overwrite_available(const struct ebpf_ring *ring);
 
 #endif

@@ -190,11 +190,20 @@ static ssize_t sys_recv(int fd, void *data, size_t size, int flags)
 #define __NR_fsconfig 431
 #define __NR_fsmount 432
 #endif
+#ifndef __NR_pidfd_open
+#define __NR_pidfd_open 434
+#endif
 #define CLOEXEC 1U /* FSOPEN_CLOEXEC, FSMOUNT_CLOEXEC */
 
 static int sys_setsockopt(int fd, int level, int name, const void *value, size_t size)
 {
 	return (int)result(setsockopt(fd, level, name, value, (socklen_t)size));
+}
+
+/* Closed on exec by itself. */
+static int sys_pidfd_open(pid_t pid, unsigned int flags)
+{
+	return (int)result(syscall(__NR_pidfd_open, pid, flags));
 }
 
 static int sys_fsopen(const char *type, unsigned int flags)
@@ -258,6 +267,7 @@ const struct ebpf_sys ebpf_sys_linux = {
 	.send = sys_send,
 	.recv = sys_recv,
 	.setsockopt = sys_setsockopt,
+	.pidfd_open = sys_pidfd_open,
 	.fsopen = sys_fsopen,
 	.fsconfig = sys_fsconfig,
 	.fsmount = sys_fsmount,

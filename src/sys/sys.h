@@ -53,6 +53,7 @@ struct ebpf_sys {
 	ssize_t (*send)(int fd, const void *data, size_t size, int flags);
 	ssize_t (*recv)(int fd, void *data, size_t size, int flags);
 	int (*setsockopt)(int fd, int level, int name, const void *value, size_t size);
+	int (*pidfd_open)(pid_t pid, unsigned int flags);            /* 5.3 */
 	int (*fsopen)(const char *type, unsigned int flags);         /* 5.2 */
 	int (*fsconfig)(int fd, unsigned int command, const char *key, const void *value, int aux);
 	int (*fsmount)(int fd, unsigned int flags, unsigned int attributes);
