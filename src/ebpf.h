@@ -4,7 +4,7 @@
  *                        -> ebpf_collection_load() -> maps, programs, variables
  *                        -> ebpf_link_attach() / ebpf_programs_attach() -> links
  * The way of a record:   struct ebpf_ring (mapped) -> struct ebpf_loop or ebpf_ring_consume()
- *                        -> callback, with a struct ebpf_layout to decode it by.
+ *                        -> callback, with a struct ebpf_layout to decode it by; or struct ebpf_sink.
  *
  * Conventions, true for every function that does not say otherwise:
  *  - 0 or a non-negative result is success, a negative result is -errno; functions that return a
@@ -809,9 +809,13 @@ EBPF_API int ebpf_ring_open_any(struct ebpf_map *map, const struct ebpf_perf_opt
 				struct ebpf_error *err);
 /* Perf buffers: takes in CPUs that have come online since; how many. */
 EBPF_API int ebpf_ring_refresh(struct ebpf_ring *ring, struct ebpf_error *err);
-/* Perf buffers: how many records found no space, as far as the rings have been read; of a ring buffer 0: there the program sees it and counts. */
+/* Of a ring buffer the program alone sees that a record finds no space. It counts them in an array or per-CPU array of one u64 (ebpf_records.bpf.h), which
+ * the ring reads from now on; it keeps a reference. EINVAL for another map, and for a perf buffer, where the kernel counts. */
+EBPF_API int ebpf_ring_set_lost(struct ebpf_ring *ring, struct ebpf_map *map, struct ebpf_error *err);
+/* How many records found no space: of a perf buffer, as far as the rings have been read; of a ring buffer since its program was loaded, 0 without a map
+ * that counts. */
 EBPF_API uint64_t ebpf_ring_lost(const struct ebpf_ring *ring);
-/* Those of one CPU that have not been told yet, with its number; 0 = no more. */
+/* Those of one CPU (-1: all together) that have not been told yet; 0 = no more. */
 EBPF_API uint64_t ebpf_ring_take_lost(struct ebpf_ring *ring, int *cpu);
 /* Of the last record: the CPU that wrote it (-1 in a ring buffer), and with `ordered` when, in ns of CLOCK_MONOTONIC. */
 EBPF_API int ebpf_ring_cpu(const struct ebpf_ring *ring);
@@ -865,6 +869,10 @@ EBPF_API int ebpf_loop_step(struct ebpf_loop *loop, int timeout_ms, struct ebpf_
 EBPF_API void ebpf_loop_stop(struct ebpf_loop *loop);
 /* Readable when a step would find something to do: for another program's own loop. */
 EBPF_API int ebpf_loop_fd(const struct ebpf_loop *loop);
+
+/* ---- sinks: what is done with records in C ------------------------------------------------------------------------ */
+
+#include "ebpf_sink.h"
 
 #ifdef __cplusplus
 }

@@ -23,6 +23,8 @@
  *
  * The same object reads perf buffers, which are rings too, one for each CPU: then `perf` is set, and perf.c does what is different.
  *
+ * A full ring refuses records, and only the program sees it. By convention (src/ebpf_records.bpf.h) it counts them in a map of its own; lost.c reads that.
+ *
  * A struct ebpf_ring owns its mappings and a reference to the map. One reader per map, one thread at a time per reader.
  * Not here: waiting for several things (loop), types of records (btf; the map has the layout).
  */
@@ -45,11 +47,14 @@ struct ebpf_ring {
 	struct ebpf_map *map;           /* NULL in tests */
 	void *consumer_page, *data_pages;
 	size_t page_size, data_pages_size;
+	struct ebpf_lost *lost;         /* the program's count of what found no space, or NULL */
 	struct ebpf_perf *perf;         /* of a perf event array; then only `map`, `consuming` and `closing` are used of the above */
 };
 
 /* Sets the parts that reading needs, for any memory that is laid out in this way; the rest of *ring is the caller's to zero. `size` is a power
  * of two; `data` has it twice. */
 void ebpf_ring_init(struct ebpf_ring *ring, unsigned long *consumer, const unsigned long *producer, const void *data, size_t size);
+
+void ebpf_lost_free(struct ebpf_lost *lost);
 
 #endif
