@@ -113,6 +113,7 @@ void binding_open_link(lua_State *L);
 void binding_open_iterator(lua_State *L);
 void binding_open_ring(lua_State *L);
 void binding_open_sink(lua_State *L);
+void binding_open_format(lua_State *L);
 void binding_open_loop(lua_State *L);
 void binding_open_asm(lua_State *L);
 void binding_open_btf(lua_State *L);
