@@ -39,7 +39,7 @@ FUZZ_TARGETS := $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 C_TESTS := $(patsubst spec/c/%.c,%,$(wildcard spec/c/*.c))
 BPF_TARGET := $(shell printf '\1\0' | od -An -td2 | grep -qw 1 && echo bpfel || echo bpfeb)
 BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(patsubst riscv64,riscv,$(patsubst ppc64le,powerpc,$(patsubst s390x,s390,$(shell uname -m))))))
-BPF_CFLAGS := -O2 -g -Wall -D__TARGET_ARCH_$(BPF_ARCH) -Wno-compare-distinct-pointer-types -Ispec/bpf $(addprefix -idirafter ,$(wildcard /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)))
+BPF_CFLAGS := -O2 -g -Wall -D__TARGET_ARCH_$(BPF_ARCH) -Wno-compare-distinct-pointer-types -Ispec/bpf -iquote src $(addprefix -idirafter ,$(wildcard /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)))
 # What only newer compilers can (arenas, jump tables) is in spec/bpf/new, and left out, its specs skipped, where there is none.
 NEW_CLANG ?= $(firstword $(foreach version,25 24 23 22 21 20 19,$(shell command -v clang-$(version))))
 EXAMPLE_OBJECTS := $(patsubst %.bpf.c,build/%.bpf.o,$(wildcard examples/*.bpf.c))
@@ -110,7 +110,7 @@ build/ebpf: lua/ebpf/cli/ebpf.sh
 
 # -- BPF objects of the examples and specs: clang needs no LLVM library at run time of anything here --
 
-build/%.bpf.o: %.bpf.c $(wildcard spec/bpf/*.h)
+build/%.bpf.o: %.bpf.c $(wildcard spec/bpf/*.h src/*.bpf.h)
 	@mkdir -p $(@D)
 	@echo "  CLANG $@"
 	$(Q)$(CLANG) $(BPF_CFLAGS) -target $(BPF_TARGET) -c -o $@ $<
@@ -186,7 +186,7 @@ rock:
 
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR) $(DESTDIR)$(LUA_LIBDIR)/ebpf
-	install -m 644 src/ebpf.h src/ebpf_btf.h $(DESTDIR)$(INCDIR)
+	install -m 644 src/ebpf.h src/ebpf_btf.h src/ebpf_sink.h src/ebpf_records.bpf.h $(DESTDIR)$(INCDIR)
 	install -m 644 build/libebpf.a $(DESTDIR)$(LIBDIR)/libebpf.a
 	install -m 755 build/libebpf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libebpf.so.$(VERSION)
 	ln -sf libebpf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libebpf.so.0
@@ -205,7 +205,8 @@ install-lua: build/lua/ebpf/core.so
 
 uninstall:
 	rm -rf $(DESTDIR)$(LUA_SHAREDIR)/ebpf $(DESTDIR)$(LUA_LIBDIR)/ebpf
-	rm -f $(DESTDIR)$(BINDIR)/ebpf $(DESTDIR)$(INCDIR)/ebpf.h $(DESTDIR)$(INCDIR)/ebpf_btf.h $(DESTDIR)$(LIBDIR)/libebpf.a $(DESTDIR)$(LIBDIR)/libebpf.so* \
+	rm -f $(DESTDIR)$(BINDIR)/ebpf $(DESTDIR)$(INCDIR)/ebpf.h $(DESTDIR)$(INCDIR)/ebpf_btf.h $(DESTDIR)$(INCDIR)/ebpf_sink.h \
+		$(DESTDIR)$(INCDIR)/ebpf_records.bpf.h $(DESTDIR)$(LIBDIR)/libebpf.a $(DESTDIR)$(LIBDIR)/libebpf.so* \
 		$(DESTDIR)$(LIBDIR)/pkgconfig/ebpf.pc
 
 clean:

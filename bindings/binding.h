@@ -79,6 +79,7 @@ int binding_tostring(lua_State *L, const char *class_name, const char *text);
 #define CLASS_PIN_WALK "ebpf.pin_walk"
 #define CLASS_PROGRAM "ebpf.program"
 #define CLASS_RING "ebpf.ring"
+#define CLASS_SINK "ebpf.sink"
 #define CLASS_SOURCE "ebpf.source"
 #define CLASS_SPEC "ebpf.spec"
 #define CLASS_STATS "ebpf.stats"
@@ -112,6 +113,8 @@ void binding_open_link(lua_State *L);
 void binding_open_iterator(lua_State *L);
 void binding_open_ring(lua_State *L);
 void binding_open_user_ring(lua_State *L);
+void binding_open_sink(lua_State *L);
+void binding_open_format(lua_State *L);
 void binding_open_loop(lua_State *L);
 void binding_open_asm(lua_State *L);
 void binding_open_btf(lua_State *L);
@@ -221,7 +224,11 @@ int binding_ring_open(lua_State *L, int map, int options);
 /* The reader at `index`, open. */
 struct binding_ring *binding_check_ring(lua_State *L, int index);
 struct ebpf_ring *binding_ring_core(struct binding_ring *ring); /* NULL when closed */
-/* Calls the function at `function` with each record that is there, at most `limit` (0 = one lap of the ring), until `*stop` is set
+/* Pushes a sink of the reader at `ring`, declared by the table at `index`; or nil, err, errno (returns how many). */
+int binding_ring_sink(lua_State *L, int ring, int index);
+/* How often the reader is to be drained, in nanoseconds; 0 = whenever it is woken. */
+uint64_t binding_ring_interval(const struct binding_ring *ring);
+/* Calls the function at `function` (or feeds the sink there) with each record that is there, at most `limit` (0 = one lap of the ring), until `*stop` is set
  * or the reader is closed. Returns how many. An error leaves that record and those before it consumed and goes on up: call it
  * protected, and binding_ring_release() afterwards either way. */
 lua_Integer binding_ring_drain(lua_State *L, int ring, int function, lua_Integer limit, const bool *stop);
@@ -229,6 +236,14 @@ void binding_ring_release(struct binding_ring *ring);
 bool binding_ring_is_busy(const struct binding_ring *ring);
 /* Who is to be told, once, before the reader's memory goes; false when somebody is already. A NULL function takes it back. */
 bool binding_ring_watch(struct binding_ring *ring, void (*closing)(void *context), void *context);
+
+/* -- sinks (sink.c) -- */
+
+struct ebpf_sink *binding_check_sink(lua_State *L, int index);
+/* Makes a sink of the table at `index`, for records of a layout: pushes it, or nil, err, errno (returns how many). */
+int binding_sink_new(lua_State *L, const struct ebpf_layout *layout, int index);
+/* The conditions at `index`, compiled: NULL with the error filled. Raises for what are none. */
+struct ebpf_filter *binding_to_filter(lua_State *L, const struct ebpf_layout *layout, int index);
 
 /* -- values by layout (codec.c): Lua values <-> bytes -- */
 
@@ -261,6 +276,14 @@ const char *binding_codec_name(const struct binding_codec *codec); /* of the typ
 uint32_t binding_codec_fields(const struct binding_codec *codec);
 /* As binding_decode for a flat struct, with its keys on the stack from `first_key` on: no look-ups at all. */
 void binding_decode_flat(lua_State *L, const struct binding_codec *codec, int first_key, const void *data);
-void binding_decode_field(lua_State *L, const struct binding_codec *codec, int keys, uint32_t field, const void *data);
+/* Records whose last field, a string or an array, ends where the record does: between binding_codec_least() and any size. With `size` of
+ * binding_codec_whole() or more there is nothing to be seen to. */
+size_t binding_codec_least(const struct binding_codec *codec);
+size_t binding_codec_whole(const struct binding_codec *codec);
+void binding_decode_record(lua_State *L, const struct binding_codec *codec, int keys, const void *data, size_t size);
+void binding_decode_field(lua_State *L, const struct binding_codec *codec, int keys, uint32_t field, const void *data, size_t size);
+/* From now on the codec at `index`, which nobody writes with, reads enums as the names of their enumerators. */
+void binding_codec_name_enums(lua_State *L, int index);
+const struct ebpf_layout *binding_codec_layout(const struct binding_codec *codec); /* NULL: raw strings */
 
 #endif

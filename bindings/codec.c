@@ -111,6 +111,22 @@ static void plan_node(struct binding_codec *codec, const struct ebpf_layout *lay
 	}
 }
 
+/* Whether records of this struct may end elsewhere than it does, and in what. */
+static void plan_tail(struct binding_codec *codec, const struct ebpf_layout *layout)
+{
+	const struct node *node = &codec->nodes[codec->root.node];
+
+	codec->least = ebpf_layout_least(layout);
+	if (codec->root.op != OP_STRUCT)
+		return;
+	for (uint32_t i = 0; i < node->count; i++) {
+		const struct step *step = &codec->steps[node->first + i];
+
+		if ((step->op == OP_STRING || step->op == OP_ARRAY) && step->offset == codec->least && (!step->size || codec->least < layout->size))
+			codec->tail = step;
+	}
+}
+
 /* The names of all fields, by number of the step + 1. */
 static void push_keys(lua_State *L, const struct binding_codec *codec)
 {
@@ -138,6 +154,7 @@ const struct binding_codec *binding_codec_push(lua_State *L, const struct ebpf_l
 	codec->size = layout ? layout->size : size;
 	if (layout) {
 		plan_step(codec, &codec->root, layout);
+		plan_tail(codec, layout);
 	} else {
 		codec->root.op = OP_BYTES;
 		codec->root.size = (uint32_t)size;
@@ -206,6 +223,32 @@ const struct binding_codec *binding_codec_push_name(lua_State *L, const char *na
 
 /* -- what a codec tells of itself -- */
 
+void binding_codec_name_enums(lua_State *L, int index)
+{
+	struct binding_codec *codec = lua_touserdata(L, index);
+
+	for (uint32_t i = 0; i < codec->step_count; i++)
+		if (codec->steps[i].layout->kind == EBPF_VALUE_ENUM && codec->steps[i].op != OP_BYTES)
+			codec->steps[i].op = OP_ENUM;
+	if (codec->root.layout && codec->root.layout->kind == EBPF_VALUE_ENUM && codec->root.op != OP_BYTES)
+		codec->root.op = OP_ENUM;
+}
+
+const struct ebpf_layout *binding_codec_layout(const struct binding_codec *codec)
+{
+	return codec->root.layout;
+}
+
+size_t binding_codec_least(const struct binding_codec *codec)
+{
+	return codec->least;
+}
+
+size_t binding_codec_whole(const struct binding_codec *codec)
+{
+	return codec->tail && !codec->tail->size ? SIZE_MAX : codec->size;
+}
+
 size_t binding_codec_size(const struct binding_codec *codec)
 {
 	return codec->size;
@@ -253,6 +296,18 @@ static bool any_bit(const uint8_t *data, size_t size)
 	return false;
 }
 
+static void push_enumerator(lua_State *L, const struct step *step, const uint8_t *base)
+{
+	int64_t value = ebpf_layout_get_int(step->layout, step->field, step->field ? base : base + step->offset);
+
+	for (uint32_t i = 0; i < step->layout->count; i++)
+		if (step->layout->enumerators[i].value == value) {
+			lua_pushstring(L, step->layout->enumerators[i].name);
+			return;
+		}
+	lua_pushinteger(L, value);
+}
+
 /* Pushes a value that is neither struct, union nor array. This is the inner loop of every record. */
 static inline __attribute__((always_inline)) void push_scalar(lua_State *L, const struct step *step, const uint8_t *base)
 {
@@ -269,6 +324,7 @@ static inline __attribute__((always_inline)) void push_scalar(lua_State *L, cons
 	case OP_F32: lua_pushnumber(L, (lua_Number)LOAD(float)); break;
 	case OP_F64: lua_pushnumber(L, LOAD(double)); break;
 	case OP_BOOL: lua_pushboolean(L, any_bit(data, step->size)); break;
+	case OP_ENUM: push_enumerator(L, step, base); break;
 	case OP_BITS: lua_pushinteger(L, ebpf_layout_get_int(step->layout, step->field, base)); break;
 	case OP_BIT_BOOL: lua_pushboolean(L, ebpf_layout_get_int(step->layout, step->field, base) != 0); break;
 	case OP_STRING: lua_pushlstring(L, (const char *)data, strnlen((const char *)data, step->size)); break;
@@ -315,9 +371,53 @@ void binding_decode(lua_State *L, const struct binding_codec *codec, int keys, c
 	read_step(L, codec, keys, &codec->root, data);
 }
 
-void binding_decode_field(lua_State *L, const struct binding_codec *codec, int keys, uint32_t field, const void *data)
+/* What of a string or array at the end lies within the record. */
+static void read_tail(lua_State *L, const struct binding_codec *codec, int keys, const uint8_t *data, size_t size)
 {
-	read_step(L, codec, keys, &codec->steps[codec->nodes[codec->root.node].first + field], data);
+	const struct step *tail = codec->tail;
+	size_t left = size - tail->offset;
+
+	if (tail->size && tail->size < left)
+		left = tail->size;
+	data += tail->offset;
+	if (tail->op == OP_STRING) {
+		lua_pushlstring(L, (const char *)data, strnlen((const char *)data, left));
+		return;
+	}
+	const struct step *element = &codec->steps[codec->nodes[tail->node].first];
+	size_t count = element->size ? left / element->size : 0;
+
+	lua_createtable(L, (int)count, 0);
+	for (size_t i = 0; i < count; i++) {
+		read_step(L, codec, keys, element, data + i * element->size);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+}
+
+void binding_decode_record(lua_State *L, const struct binding_codec *codec, int keys, const void *data, size_t size)
+{
+	if (size >= binding_codec_whole(codec)) {
+		binding_decode(L, codec, keys, data);
+		return;
+	}
+	const struct node *node = &codec->nodes[codec->root.node];
+
+	lua_createtable(L, 0, (int)node->count);
+	for (uint32_t i = 0; i < node->count; i++) {
+		lua_rawgeti(L, keys, (lua_Integer)node->first + i + 1);
+		binding_decode_field(L, codec, keys, i, data, size);
+		lua_rawset(L, -3);
+	}
+}
+
+void binding_decode_field(lua_State *L, const struct binding_codec *codec, int keys, uint32_t field, const void *data, size_t size)
+{
+	const struct step *step = &codec->steps[codec->nodes[codec->root.node].first + field];
+
+	if (step == codec->tail && size < binding_codec_whole(codec))
+		read_tail(L, codec, keys, data, size);
+	else
+		read_step(L, codec, keys, step, data);
 }
 
 void binding_decode_flat(lua_State *L, const struct binding_codec *codec, int first_key, const void *data)

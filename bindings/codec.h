@@ -9,6 +9,7 @@
 
 enum op {
 	OP_U8, OP_S8, OP_U16, OP_S16, OP_U32, OP_S32, OP_64, OP_F32, OP_F64, OP_BOOL,
+	OP_ENUM, /* as its enumerator's name, where it has one */
 	OP_BITS, OP_BIT_BOOL, /* bit fields, read by the core from the start of the enclosing struct */
 	OP_STRING, OP_BYTES, OP_STRUCT, OP_ARRAY
 };
@@ -32,6 +33,8 @@ struct binding_codec {
 	struct step *steps;
 	struct node *nodes;
 	uint32_t step_count, node_count;
+	size_t least;                     /* bytes that a record must have */
+	const struct step *tail;          /* of a struct whose end may be longer or shorter: that string or array; else NULL */
 };
 
 #endif

@@ -219,6 +219,8 @@ int luaopen_ebpf_core(lua_State *L)
 	binding_open_iterator(L);
 	binding_open_ring(L);
 	binding_open_user_ring(L);
+	binding_open_sink(L);
+	binding_open_format(L);
 	binding_open_loop(L);
 	binding_open_asm(L);
 	binding_open_btf(L);

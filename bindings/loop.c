@@ -293,7 +293,8 @@ static struct source *push_source(lua_State *L, enum kind kind, int function, in
 {
 	struct loop *loop = check_loop(L, 1);
 
-	luaL_checktype(L, function, LUA_TFUNCTION);
+	if (kind != RING || !luaL_testudata(L, function, CLASS_SINK))
+		luaL_checktype(L, function, LUA_TFUNCTION);
 	sweep(L, loop);
 	struct source *source = binding_new(L, sizeof(*source), SOURCE_USER_VALUES, CLASS_SOURCE);
 
@@ -332,12 +333,25 @@ static int finish_source(lua_State *L, struct source *source, int result)
 	return 1;
 }
 
-/* loop:on(ring, fn) or loop:on(map, fn [, options as of ebpf.events]) -> source */
+/* The ring at 2 goes into the loop: when it is woken, or every so often. */
+static int add_ring(lua_State *L, struct source *source, struct binding_ring *ring)
+{
+	uint64_t interval = binding_ring_interval(ring);
+	struct ebpf_loop *loop = source->loop->loop;
+
+	if (interval)
+		return ebpf_loop_add_timer(loop, interval, interval, deliver, source, &source->source, binding_error(L));
+	return ebpf_loop_add_ring(loop, binding_ring_core(ring), deliver, source, &source->source, binding_error(L));
+}
+
+/* loop:on(ring, fn), loop:on(map, fn [, options as of ebpf.events]) -> source; with a sink for the function, or with a table that declares
+ * one: -> source, sink */
 static int l_loop_on(lua_State *L)
 {
 	check_loop(L, 1);
 	lua_settop(L, 4);
-	luaL_checktype(L, 3, LUA_TFUNCTION);
+	if (!lua_istable(L, 3) && !luaL_testudata(L, 3, CLASS_SINK))
+		luaL_checktype(L, 3, LUA_TFUNCTION);
 	if (luaL_testudata(L, 2, CLASS_RING)) {
 		luaL_argcheck(L, lua_isnil(L, 4), 4, "a ring has had its options already");
 	} else {
@@ -347,6 +361,13 @@ static int l_loop_on(lua_State *L)
 			return count;
 		lua_replace(L, 2);
 	}
+	if (lua_istable(L, 3)) {
+		int count = binding_ring_sink(L, 2, 3);
+
+		if (count != 1)
+			return count;
+		lua_replace(L, 3);
+	}
 	struct source *source = push_source(L, RING, 3, 2);
 	struct binding_ring *ring = binding_check_ring(L, 2);
 
@@ -354,14 +375,18 @@ static int l_loop_on(lua_State *L)
 		source->loop->stale = true;
 		return luaL_error(L, "the ring is in a loop already");
 	}
-	int result = ebpf_loop_add_ring(source->loop->loop, binding_ring_core(ring), deliver, source, &source->source,
-					binding_error(L));
+	int result = add_ring(L, source, ring);
 
 	if (result < 0)
 		binding_ring_watch(ring, NULL, NULL);
 	else
 		source->ring = ring;
-	return finish_source(L, source, result);
+	int count = finish_source(L, source, result);
+
+	if (count != 1 || lua_isfunction(L, 3))
+		return count;
+	lua_pushvalue(L, 3);
+	return 2;
 }
 
 /* loop:every(seconds, fn) -> source; fn(how many times it fell due) */

@@ -4,6 +4,8 @@
  * fields, the reused view, a string), the function is called; space is given back to the kernel every few KiB. All that this needs
  * is on the stack before the first record: the keys of its tables are interned once, and no registry is looked into.
  *
+ * A sink takes the place of the function: then the core reads, and nothing comes to Lua.
+ *
  * A reader is `busy` while a record of it is being used: then close() waits, so that the memory under the record stays. */
 #include <errno.h>
 #include <string.h>
@@ -14,14 +16,25 @@ enum { PARENT = 1, CODEC, NAMES, VIEW, FIELDS, LOST, USER_VALUES = LOST };
 enum shape { RAW, TABLE, SOME_FIELDS, REUSED_VIEW };
 enum { RELEASE_BYTES = 4096 }; /* read before space is given back */
 
+/* One userdata for all records, good until the callback returns. */
+struct view {
+	const void *data;     /* NULL = expired */
+	size_t size;
+	const struct binding_codec *codec;
+	int depth;            /* stack slots that reading needs */
+};
+
 struct binding_ring {
 	struct ebpf_ring *ring;
 	const struct binding_codec *codec;
 	enum shape shape;
-	size_t record_size;   /* of the type: a shorter record is an error; 0 when they are strings */
+	size_t record_size;   /* the least of the type: a shorter record is an error; 0 when they are strings */
+	size_t whole_size;    /* from which on a record is read without a look at where it ends */
+	struct ebpf_filter *filter; /* records that do not pass are stepped over; or NULL */
+	uint64_t interval;    /* of draining in a loop */
 	uint32_t *fields;     /* SOME_FIELDS: their numbers */
 	int field_count;
-	const void **view;    /* what the view shows; NULL in it = expired */
+	struct view *view;    /* or NULL */
 	bool tells_lost;      /* there is a function for lost records */
 	unsigned busy;
 	bool close_later;
@@ -64,7 +77,9 @@ static void close_now(struct binding_ring *ring)
 	ring->closing = NULL;
 	ring->ring = NULL;
 	if (ring->view)
-		*ring->view = NULL;
+		ring->view->data = NULL;
+	ebpf_filter_free(ring->filter);
+	ring->filter = NULL;
 	ebpf_ring_close(core);
 }
 
@@ -94,13 +109,7 @@ static void leave(struct binding_ring *ring)
 		close_now(ring);
 }
 
-/* -- the view: one userdata for all records, good until the callback returns. It begins with the record's address. -- */
-
-struct view {
-	const void *data;
-	const struct binding_codec *codec;
-	int depth; /* stack slots that reading needs */
-};
+/* -- the view -- */
 
 /* Upvalues: field name -> number + 1, names by number, the view. The view is taken from there, whatever it is called with. */
 static int view_index(lua_State *L)
@@ -118,7 +127,7 @@ static int view_index(lua_State *L)
 
 	if (!field)
 		return luaL_error(L, "%s has no field '%s'", binding_codec_name(view->codec), luaL_tolstring(L, 2, NULL));
-	binding_decode_field(L, view->codec, lua_upvalueindex(2), (uint32_t)field - 1, view->data);
+	binding_decode_field(L, view->codec, lua_upvalueindex(2), (uint32_t)field - 1, view->data, view->size);
 	return 1;
 }
 
@@ -131,7 +140,7 @@ static int view_pairs(lua_State *L)
 		return luaL_error(L, "the view has expired: a record may be looked at until the callback returns");
 	luaL_checkstack(L, view->depth + 2, NULL);
 	lua_getglobal(L, "next");
-	binding_decode(L, view->codec, lua_upvalueindex(2), view->data);
+	binding_decode_record(L, view->codec, lua_upvalueindex(2), view->data, view->size);
 	return 2;
 }
 
@@ -162,7 +171,7 @@ static void make_view(lua_State *L, struct binding_ring *ring, int index, int na
 	struct view *view = lua_newuserdatauv(L, sizeof(*view), 1);
 	int view_at = lua_gettop(L);
 
-	*view = (struct view){ NULL, ring->codec, binding_codec_depth(ring->codec) };
+	*view = (struct view){ NULL, 0, ring->codec, binding_codec_depth(ring->codec) };
 	lua_getiuservalue(L, index, CODEC);
 	lua_setiuservalue(L, view_at, 1);
 	push_numbers(L, ring->codec, names);
@@ -176,7 +185,7 @@ static void make_view(lua_State *L, struct binding_ring *ring, int index, int na
 	lua_setmetatable(L, view_at);
 	lua_settop(L, view_at);
 	lua_setiuservalue(L, index, VIEW);
-	ring->view = &view->data;
+	ring->view = view;
 }
 
 /* -- shapes -- */
@@ -206,6 +215,16 @@ static void choose_fields(lua_State *L, struct binding_ring *ring, int index, in
 	ring->shape = SOME_FIELDS;
 }
 
+/* options.enums: "numbers" or "names". */
+static bool enum_names(lua_State *L, int options)
+{
+	const char *enums = binding_option_string(L, options, "enums", "numbers");
+
+	if (strcmp(enums, "numbers") != 0 && strcmp(enums, "names") != 0)
+		luaL_error(L, "enums: \"numbers\" or \"names\" expected, got \"%s\"", enums);
+	return enums[1] == 'a';
+}
+
 /* The codec of the records: the type that the options name, or the map's value type; without either they are strings. */
 static void choose_codec(lua_State *L, struct binding_ring *ring, int index, int options)
 {
@@ -219,6 +238,8 @@ static void choose_codec(lua_State *L, struct binding_ring *ring, int index, int
 	} else {
 		ring->codec = binding_codec_push(L, ebpf_map_value_layout(map), 0);
 	}
+	if (enum_names(L, options))
+		binding_codec_name_enums(L, -1);
 	lua_getiuservalue(L, -1, 1);
 	lua_setiuservalue(L, index, NAMES);
 	lua_setiuservalue(L, index, CODEC);
@@ -252,7 +273,38 @@ static void choose_shape(lua_State *L, struct binding_ring *ring, int index, int
 		make_view(L, ring, index, names);
 		ring->shape = REUSED_VIEW;
 	}
-	ring->record_size = ring->shape == RAW ? 0 : binding_codec_size(ring->codec);
+	ring->record_size = ring->shape == RAW ? 0 : binding_codec_least(ring->codec);
+	ring->whole_size = binding_codec_whole(ring->codec);
+}
+
+/* options.where, by the fields of the records' type. false with the error filled. */
+static bool choose_filter(lua_State *L, struct binding_ring *ring, int options)
+{
+	if (!lua_istable(L, options) || lua_getfield(L, options, "where") == LUA_TNIL)
+		return true;
+	const struct ebpf_layout *layout = binding_codec_layout(ring->codec);
+
+	if (!layout)
+		luaL_error(L, "where: the records' type is not known to be a struct; name it: { type = \"struct event\" }");
+	ring->filter = binding_to_filter(L, layout, lua_gettop(L));
+	return ring->filter != NULL;
+}
+
+/* The map that counts what is lost: options.lost_map, or the one of the ring's collection that is called so by convention. */
+static int choose_lost(lua_State *L, struct binding_ring *ring, int index, int options)
+{
+	struct ebpf_map *lost = NULL;
+
+	if (lua_istable(L, options) && lua_getfield(L, options, "lost_map") != LUA_TNIL)
+		return ebpf_ring_set_lost(ring->ring, binding_check_map(L, -1), binding_error(L));
+	lua_getiuservalue(L, index, PARENT);
+	if (lua_getiuservalue(L, -1, 1) == LUA_TUSERDATA && luaL_testudata(L, -1, CLASS_COLLECTION)) {
+		struct ebpf_collection **collection = lua_touserdata(L, -1);
+		const char *name = lua_pushfstring(L, "%s_lost", ebpf_map_name(ebpf_ring_map(ring->ring)));
+
+		lost = *collection ? ebpf_collection_map(*collection, name) : NULL;
+	}
+	return lost ? ebpf_ring_set_lost(ring->ring, lost, binding_error(L)) : 0;
 }
 
 /* -- opening -- */
@@ -303,14 +355,21 @@ static int open_reader(lua_State *L, int map, int options, const char *const *na
 		return binding_fail(L);
 	ring->busy++; /* its layouts stay while the plan is made */
 	choose_shape(L, ring, index, options);
+	bool good = choose_filter(L, ring, options) && choose_lost(L, ring, index, options) >= 0;
+
+	if (lua_istable(L, options) && lua_getfield(L, options, "every") != LUA_TNIL)
+		ring->interval = binding_to_seconds(L, -1, "every");
 	leave(ring);
+	if (!good)
+		return binding_fail(L);
 	lua_settop(L, index);
 	return 1;
 }
 
-static const char *const ring_options[] = { "type", "fields", "view", "raw", NULL };
+#define RECORD_OPTIONS "type", "fields", "view", "raw", "enums", "where", "lost", "lost_map", "every"
+static const char *const ring_options[] = { RECORD_OPTIONS, NULL };
 static const char *const perf_options[] = {
-	"type", "fields", "view", "raw", "lost", "buffer_size", "wakeup_events", "wakeup_bytes", "overwrite", "ordered", NULL
+	RECORD_OPTIONS, "buffer_size", "wakeup_events", "wakeup_bytes", "overwrite", "ordered", NULL
 };
 
 int binding_ring_open(lua_State *L, int map, int options)
@@ -343,8 +402,9 @@ static int l_events(lua_State *L)
 
 static int refuse_size(lua_State *L, const struct binding_ring *ring, size_t size)
 {
-	return luaL_error(L, "ring buffer '%s': a record has %d bytes, but %s has %d", ebpf_map_name(ebpf_ring_map(ring->ring)),
-			  (int)size, binding_codec_name(ring->codec), (int)ring->record_size);
+	return luaL_error(L, "ring buffer '%s': a record has %d bytes, but %s has %s%d", ebpf_map_name(ebpf_ring_map(ring->ring)),
+			  (int)size, binding_codec_name(ring->codec),
+			  ring->record_size < ring->whole_size ? "at least " : "", (int)ring->record_size);
 }
 
 /* Where on the stack is what records are made with. */
@@ -373,7 +433,7 @@ static struct place push_place(lua_State *L, const struct binding_ring *ring, in
 static inline int push_record(lua_State *L, const struct binding_ring *ring, const struct place *place, const void *data,
 			      size_t size)
 {
-	if (place->first_key) {
+	if (place->first_key && size >= ring->whole_size) {
 		binding_decode_flat(L, ring->codec, place->first_key, data);
 		return 1;
 	}
@@ -382,16 +442,17 @@ static inline int push_record(lua_State *L, const struct binding_ring *ring, con
 		return 1;
 	}
 	if (ring->shape == TABLE) {
-		binding_decode(L, ring->codec, place->names, data);
+		binding_decode_record(L, ring->codec, place->names, data, size);
 		return 1;
 	}
 	if (ring->shape == REUSED_VIEW) {
-		*ring->view = data;
+		ring->view->data = data;
+		ring->view->size = size;
 		lua_pushvalue(L, place->view);
 		return 1;
 	}
 	for (int i = 0; i < ring->field_count; i++)
-		binding_decode_field(L, ring->codec, place->names, ring->fields[i], data);
+		binding_decode_field(L, ring->codec, place->names, ring->fields[i], data, size);
 	return ring->field_count;
 }
 
@@ -421,9 +482,25 @@ static void tell_lost(lua_State *L, struct binding_ring *ring, int index)
 	}
 }
 
+/* All in C: no record comes to Lua. */
+static lua_Integer feed_sink(lua_State *L, struct binding_ring *ring, int index, struct ebpf_sink *sink, lua_Integer limit)
+{
+	int64_t count;
+
+	ring->busy++;
+	count = ebpf_sink_consume(sink, ring->ring, ring->filter, (uint64_t)limit);
+	if (count < 0)
+		refuse_ring(L, ring, (int)count);
+	tell_lost(L, ring, index);
+	return count;
+}
+
 lua_Integer binding_ring_drain(lua_State *L, int index, int function, lua_Integer limit, const bool *stop)
 {
 	struct binding_ring *ring = binding_check_ring(L, index);
+
+	if (lua_type(L, function) == LUA_TUSERDATA)
+		return feed_sink(L, ring, index, binding_check_sink(L, function), limit);
 	uint64_t lap = ebpf_ring_size(ring->ring), read = 0, released = 0;
 	lua_Integer count = 0;
 	const void *data;
@@ -438,10 +515,12 @@ lua_Integer binding_ring_drain(lua_State *L, int index, int function, lua_Intege
 	       (result = ebpf_ring_next(ring->ring, &data, &size)) > 0) {
 		count++;
 		read += size + 8;
-		if (size < ring->record_size)
-			refuse_size(L, ring, size);
-		lua_pushvalue(L, function);
-		lua_call(L, push_record(L, ring, &place, data, size), 0);
+		if (!ring->filter || ebpf_filter_holds(ring->filter, data, size)) {
+			if (size < ring->record_size)
+				refuse_size(L, ring, size);
+			lua_pushvalue(L, function);
+			lua_call(L, push_record(L, ring, &place, data, size), 0);
+		}
 		if (read - released >= RELEASE_BYTES) {
 			ebpf_ring_release(ring->ring);
 			released = read;
@@ -457,7 +536,7 @@ lua_Integer binding_ring_drain(lua_State *L, int index, int function, lua_Intege
 void binding_ring_release(struct binding_ring *ring)
 {
 	if (ring->view)
-		*ring->view = NULL;
+		ring->view->data = NULL;
 	if (!ring->ring)
 		return;
 	ebpf_ring_release(ring->ring);
@@ -475,12 +554,15 @@ static int consume_protected(lua_State *L)
 	return 1;
 }
 
-/* ring:consume(fn [, limit]) -> how many records there were */
+/* ring:consume(fn or sink [, limit]) -> how many records there were, those that `where` leaves out among them */
 static int l_ring_consume(lua_State *L)
 {
 	struct binding_ring *ring = binding_check_ring(L, 1);
 
-	luaL_checktype(L, 2, LUA_TFUNCTION);
+	if (lua_type(L, 2) != LUA_TUSERDATA)
+		luaL_checktype(L, 2, LUA_TFUNCTION);
+	else
+		binding_check_sink(L, 2);
 	lua_Integer limit = luaL_optinteger(L, 3, 0);
 
 	luaL_argcheck(L, limit >= 0, 3, "negative limit");
@@ -504,8 +586,11 @@ static int l_ring_consume(lua_State *L)
 static int next_record(lua_State *L, struct binding_ring *ring, int timeout_ms, const void **data, size_t *size)
 {
 	for (;;) {
-		int result = ebpf_ring_next(ring->ring, data, size);
+		int result;
 
+		while ((result = ebpf_ring_next(ring->ring, data, size)) > 0)
+			if (!ring->filter || ebpf_filter_holds(ring->filter, *data, *size))
+				return 1;
 		if (result)
 			return result;
 		result = ebpf_ring_wait(ring->ring, timeout_ms, binding_error(L));
@@ -577,6 +662,32 @@ static int l_ring_records(lua_State *L)
 }
 
 /* -- the rest -- */
+
+int binding_ring_sink(lua_State *L, int index, int declaration)
+{
+	struct binding_ring *ring = binding_check_ring(L, index);
+	const struct ebpf_layout *layout = binding_codec_layout(ring->codec);
+
+	if (!layout)
+		luaL_error(L, "sink: the records' type is not known to be a struct; name it: { type = \"struct event\" }");
+	ring->busy++; /* the layout may be the map's */
+	int count = binding_sink_new(L, layout, declaration);
+
+	leave(ring);
+	return count;
+}
+
+/* ring:sink { by = ..., count = true, ... } -> sink */
+static int l_ring_sink(lua_State *L)
+{
+	lua_settop(L, 2);
+	return binding_ring_sink(L, 1, 2);
+}
+
+uint64_t binding_ring_interval(const struct binding_ring *ring)
+{
+	return ring->interval;
+}
 
 /* ring:poll([timeout]) -> true when a record is there, false when none came in time */
 static int l_ring_poll(lua_State *L)
@@ -692,7 +803,7 @@ static int l_ring_tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "records", l_ring_records }, { "consume", l_ring_consume }, { "poll", l_ring_poll }, { "fd", l_ring_fd },
+	{ "records", l_ring_records }, { "sink", l_ring_sink }, { "consume", l_ring_consume }, { "poll", l_ring_poll }, { "fd", l_ring_fd },
 	{ "pollfd", l_ring_fd }, { "events", l_ring_events }, { "timeout", l_ring_timeout },
 	{ "available", l_ring_available }, { "lost", l_ring_lost }, { "overwritten", l_ring_overwritten },
 	 { "cpu", l_ring_cpu }, { "time", l_ring_time },

@@ -4,7 +4,7 @@ local process = require "spec.support.process"
 local may_include = { -- a room -> the rooms that it may include directly; what those may, it may too
   base = {}, sys = { "base" }, asm = { "base" }, btf = { "base" }, kernel = { "sys", "btf" }, spec = { "asm", "btf" },
   map = { "kernel" }, program = { "kernel" }, symbol = { "kernel" }, load = { "spec", "map", "program" },
-  link = { "map", "program", "symbol" }, ring = { "map" }, loop = { "ring" },
+  link = { "map", "program", "symbol" }, ring = { "map" }, sink = { "ring" }, loop = { "ring" },
 }
 
 local function below(room, seen)
@@ -68,7 +68,7 @@ describe("the house", function()
   it("exports exactly what the public headers declare", function()
     require "spec.support.need".command "nm"
     local declared, exported = {}, {}
-    for _, path in ipairs { "src/ebpf.h", "src/ebpf_btf.h" } do
+    for _, path in ipairs { "src/ebpf.h", "src/ebpf_btf.h", "src/ebpf_sink.h" } do
       for name in read(path):gmatch "EBPF_API[^;]-(ebpf_[%w_]+)%s*%(" do declared[name] = true end
     end
     for name in process.run "nm -D --defined-only build/libebpf.so":gmatch " [TDRB] ([%w_]+)" do exported[name] = true end

@@ -4,7 +4,7 @@
  *                        -> ebpf_collection_load() -> maps, programs, variables
  *                        -> ebpf_link_attach() / ebpf_programs_attach() -> links
  * The way of a record:   struct ebpf_ring (mapped) -> struct ebpf_loop or ebpf_ring_consume()
- *                        -> callback, with a struct ebpf_layout to decode it by.
+ *                        -> callback, with a struct ebpf_layout to decode it by; or struct ebpf_sink.
  *
  * Conventions, true for every function that does not say otherwise:
  *  - 0 or a non-negative result is success, a negative result is -errno; functions that return a
@@ -62,6 +62,22 @@ EBPF_API int ebpf_enum_value(enum ebpf_enum which, const char *name);
 EBPF_API const char *ebpf_version(void);
 /* The bit of a map's flag by its name in lower case ("no_prealloc" -> 1), or -ENOENT. */
 EBPF_API int64_t ebpf_map_flag(const char *name);
+
+/* ---- what numbers in records mean ---------------------------------------------------------------- */
+
+/* Of the architecture that the library was made for: NULL for an unknown number, -ENOENT for an unknown name. Static memory. */
+EBPF_API const char *ebpf_syscall_name(int number);
+EBPF_API int ebpf_syscall_number(const char *name);
+/* These write text as snprintf does and return its whole length, or -EINVAL for what they do not know. A signal: "SIGINT", "SIGRTMIN+2" (counted as the
+ * kernel does, from 32). Bytes in network order: an IP address has 4 or 16, a MAC address 6. A struct sockaddr: "10.0.0.1:80", "[::1]:80",
+ * "unix:/path", "unix:@abstract". */
+EBPF_API int ebpf_format_signal(int number, char *out, size_t size);
+EBPF_API int ebpf_format_ip(const void *address, size_t address_size, char *out, size_t size);
+EBPF_API int ebpf_format_mac(const void *address, size_t address_size, char *out, size_t size);
+EBPF_API int ebpf_format_sockaddr(const void *address, size_t address_size, char *out, size_t size);
+/* Nanoseconds since 1970 of a time of bpf_ktime_get_ns (CLOCK_MONOTONIC) or bpf_ktime_get_boot_ns (CLOCK_BOOTTIME), by how the clocks stand now: a clock that
+ * was set since, or for the first of them a suspension of the machine, makes it wrong by as much. */
+EBPF_API int64_t ebpf_wall_time(uint64_t ns, bool boot);
 
 /* ---- the kernel context ------------------------------------------------------------------------ */
 
@@ -843,9 +859,13 @@ EBPF_API int ebpf_ring_open_any(struct ebpf_map *map, const struct ebpf_perf_opt
 				struct ebpf_error *err);
 /* Perf buffers: takes in CPUs that have come online since; how many. */
 EBPF_API int ebpf_ring_refresh(struct ebpf_ring *ring, struct ebpf_error *err);
-/* Perf buffers: how many records found no space, as far as the rings have been read; of a ring buffer 0: there the program sees it and counts. */
+/* Of a ring buffer the program alone sees that a record finds no space. It counts them in an array or per-CPU array of one u64 (ebpf_records.bpf.h), which
+ * the ring reads from now on; it keeps a reference. EINVAL for another map, and for a perf buffer, where the kernel counts. */
+EBPF_API int ebpf_ring_set_lost(struct ebpf_ring *ring, struct ebpf_map *map, struct ebpf_error *err);
+/* How many records found no space: of a perf buffer, as far as the rings have been read; of a ring buffer since its program was loaded, 0 without a map
+ * that counts. */
 EBPF_API uint64_t ebpf_ring_lost(const struct ebpf_ring *ring);
-/* Those of one CPU that have not been told yet, with its number; 0 = no more. */
+/* Those of one CPU (-1: all together) that have not been told yet; 0 = no more. */
 EBPF_API uint64_t ebpf_ring_take_lost(struct ebpf_ring *ring, int *cpu);
 /* Rings with BPF_F_RB_OVERWRITE: bytes of records, headers included, that were written over before they were read, as far as the ring has been read. */
 EBPF_API uint64_t ebpf_ring_overwritten(const struct ebpf_ring *ring);
@@ -919,6 +939,10 @@ EBPF_API int ebpf_loop_step(struct ebpf_loop *loop, int timeout_ms, struct ebpf_
 EBPF_API void ebpf_loop_stop(struct ebpf_loop *loop);
 /* Readable when a step would find something to do: for another program's own loop. */
 EBPF_API int ebpf_loop_fd(const struct ebpf_loop *loop);
+
+/* ---- sinks: what is done with records in C ------------------------------------------------------------------------ */
+
+#include "ebpf_sink.h"
 
 #ifdef __cplusplus
 }

@@ -241,7 +241,8 @@ enum ebpf_value_kind {
 	EBPF_VALUE_ARRAY,  /* `count` elements of `element`; 0 of a flexible array */
 	EBPF_VALUE_STRUCT, /* fields; members of anonymous structs are lifted into it */
 	EBPF_VALUE_UNION,  /* fields that share bytes */
-	EBPF_VALUE_BYTES,  /* opaque bytes: 128-bit integers, long doubles, incomplete types */
+	EBPF_VALUE_BYTES,  /* opaque bytes: long doubles, incomplete types */
+	EBPF_VALUE_INT128, /* 16 bytes; is_signed */
 };
 struct ebpf_layout;
 struct ebpf_field {
@@ -275,7 +276,12 @@ EBPF_API struct ebpf_layout *ebpf_layout_from_btf(const struct ebpf_btf *btf, ui
 /* "u8".."u64", "s8".."s64" ("i8".."i64" alike), "int", "unsigned int", "long", "bool", "char", "float", "double", "char[16]", "u32[4][2]",
  * "ptr", "void *" (any name with a star), "bytes[N]"; with `btf` not NULL any C name of it as well. ENOENT for a name that is not known. */
 EBPF_API struct ebpf_layout *ebpf_layout_from_name(const char *name, const struct ebpf_btf *btf, struct ebpf_error *err);
+/* Counted references to a root: each needs one _free. */
+EBPF_API struct ebpf_layout *ebpf_layout_ref(const struct ebpf_layout *layout);
 EBPF_API void ebpf_layout_free(struct ebpf_layout *layout);
+/* The bytes that a record of this type has at least: of a struct that ends with a string or an array, flexible or not, those before it, since programs
+ * send no more of it than they have filled; otherwise all. */
+EBPF_API uint32_t ebpf_layout_least(const struct ebpf_layout *layout);
 /* An integer, bit field, bool (0 or 1), enum or pointer out of `data` (host byte order, any alignment), sign- or zero-extended. `layout` is the value's
  * own: field->layout for a member. */
 EBPF_API int64_t ebpf_layout_get_int(const struct ebpf_layout *layout, const struct ebpf_field *field, const void *data);

@@ -128,7 +128,7 @@ function ebpf.links() return each("link", core.link_open) end
 ebpf.enable_stats = core.enable_stats
 
 local submodules = {
-  asm = "ebpf.asm", btf = "ebpf.btf", features = "ebpf.features", gen = "ebpf.gen", link = "ebpf.link", pin = "ebpf.pin",
+  asm = "ebpf.asm", btf = "ebpf.btf", features = "ebpf.features", format = "ebpf.format", gen = "ebpf.gen", link = "ebpf.link", pin = "ebpf.pin",
   rlimit = "ebpf.rlimit",
 }
 

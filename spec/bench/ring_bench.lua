@@ -1,4 +1,4 @@
--- ring_bench.lua [ROUNDS] -- what one 16-byte record of 4 fields costs in Lua, for each shape of record. A ring of 16 MiB is
+-- ring_bench.lua [ROUNDS] -- what one 16-byte record of 4 fields costs in Lua, for each shape of record, and in sinks. A ring of 16 MiB is
 -- filled by a BPF program, then drained by one protected call; the time of draining alone is taken. Prints medians in ns a record.
 local ebpf = require "ebpf"
 
@@ -32,13 +32,29 @@ local function measure(ring, callback)
   return took * 1e9 / count
 end
 
-print(("%-28s %8s %8s"):format("each record as", "ns", "fastest"))
-for _, shape in ipairs(shapes) do
-  local options = { type = not shape[2].raw and "struct sample" or nil }
-  for name, value in pairs(shape[2]) do options[name] = value end
+print(("%-34s %8s %8s"):format("each record as", "ns", "fastest"))
+
+local function report(name, options, to)
+  options.type = not options.raw and "struct sample" or nil
   local ring <close> = assert(ebpf.ringbuf(coll.maps.plain, options))
+  local target = type(to) == "table" and assert(ring:sink(to)) or to
   local times = {}
-  for i = 1, rounds do times[i] = measure(ring, shape[3]) end
+  for i = 1, rounds do times[i] = measure(ring, target) end
   table.sort(times)
-  print(("%-28s %8.1f %8.1f"):format(shape[1], times[rounds // 2 + 1], times[1]))
+  print(("%-34s %8.1f %8.1f"):format(name, times[rounds // 2 + 1], times[1]))
 end
+
+for _, shape in ipairs(shapes) do report(table.unpack(shape)) end
+
+local by = { "pid", "kind" }
+local fields = { "pid", "cpu", "kind", "number" }
+for _, sink in ipairs {
+  { "a sink: all counted", { count = true } },
+  { "a sink: counted by cpu", { count = "cpu" } },
+  { "a sink: 512 pids, a sum each", { by = "pid", count = true, sum = "number" } },
+  { "a sink: 512 keys of 2, 4 columns", { by = by, count = true, sum = "number", min = "number", max = "number" } },
+  { "a sink: a histogram by cpu", { by = "cpu", hist = "number" } },
+  { "a sink: where of 2, counted by cpu", { count = "cpu", where = { { "pid", ">=", 1100 }, { "kind", "==", 7 } } } },
+  { "a sink: JSON to /dev/null", { ndjson = "/dev/null", fields = fields } },
+  { "a sink: CSV to /dev/null", { csv = "/dev/null" } },
+} do report(sink[1], {}, sink[2]) end

@@ -75,6 +75,10 @@ local makers = {
     end
     return inputs
   end,
+  sink = function(_, parts)
+    local records = ("\39\0\0\1abc\255\200\0\0\0\0\0\240\63"):rep(20)
+    return { string.pack("<s2", records) .. parts[".BTF"].bytes }
+  end,
   kconfig = function()
     return {
       'CONFIG_A=y\nCONFIG_B=n\nCONFIG_C=-5\nCONFIG_D=0x7fffffff\nCONFIG_E=017\nCONFIG_F=18446744073709551615\nCONFIG_G=m\n'

@@ -17,12 +17,13 @@ function process.run(command)
   return output, status
 end
 
---- Starts a program whose first line of output says that it is ready. `interrupt()` is its Ctrl-C; `wait()` gives all that it
+--- Starts a program whose first line of output says that it is ready. `pid` is its number, `interrupt()` is its Ctrl-C; `wait()` gives all that it
 --- printed, and its exit status.
 function process.start(command)
   local pipe = assert(io.popen("echo $$; exec " .. command .. " 2>&1"))
   local pid, first = pipe:read "n", pipe:read "L" and pipe:read "L" or ""
   return {
+    pid = pid,
     interrupt = function() process.run("kill -INT " .. pid) end,
     wait = function()
       local rest = pipe:read "a"

@@ -22,6 +22,7 @@ struct chunk {
 struct root {
 	struct ebpf_layout layout;
 	struct chunk *chunks;
+	uint32_t references;
 };
 
 void *ebpf_layout_arena(struct layout_builder *builder, size_t size)
@@ -89,12 +90,20 @@ struct ebpf_layout *ebpf_layout_finish(struct layout_builder *builder, bool good
 	}
 	builder->root->node_count = builder->nodes;
 	((struct root *)builder->root)->chunks = builder->chunks;
+	((struct root *)builder->root)->references = 1;
 	return builder->root;
+}
+
+struct ebpf_layout *ebpf_layout_ref(const struct ebpf_layout *layout)
+{
+	struct root *root = (struct root *)layout;
+	root->references++;
+	return &root->layout;
 }
 
 void ebpf_layout_free(struct ebpf_layout *layout)
 {
-	if (layout)
+	if (layout && --((struct root *)layout)->references == 0)
 		free_chunks(((struct root *)layout)->chunks);
 }
 
@@ -186,12 +195,12 @@ static void make_scalar(struct ebpf_layout *node, const struct ebpf_type *type)
 	}
 	ebpf_type_int(type, &encoding, &offset, &bits);
 	if (!is_scalar_size(type->size))
-		node->kind = EBPF_VALUE_BYTES;
+		node->kind = type->size == 16 ? EBPF_VALUE_INT128 : EBPF_VALUE_BYTES;
 	else if (encoding & BTF_INT_BOOL)
 		node->kind = EBPF_VALUE_BOOL;
 	else
 		node->kind = EBPF_VALUE_INT;
-	node->is_signed = node->kind == EBPF_VALUE_INT && (encoding & BTF_INT_SIGNED);
+	node->is_signed = (node->kind == EBPF_VALUE_INT || node->kind == EBPF_VALUE_INT128) && (encoding & BTF_INT_SIGNED);
 }
 
 static int make_enum(struct layout_builder *builder, struct ebpf_layout *node, const struct ebpf_type *type)

@@ -93,3 +93,20 @@ int ebpf_layout_set_int(const struct ebpf_layout *layout, const struct ebpf_fiel
 		ebpf_store_int(data, layout->size, value);
 	return 0;
 }
+
+uint32_t ebpf_layout_least(const struct ebpf_layout *layout)
+{
+	const struct ebpf_field *last = NULL;
+
+	if (layout->kind != EBPF_VALUE_STRUCT)
+		return layout->size;
+	for (uint32_t i = 0; i < layout->count; i++)
+		if (!last || layout->fields[i].offset >= last->offset)
+			last = &layout->fields[i];
+	if (!last || (last->layout->kind != EBPF_VALUE_STRING && last->layout->kind != EBPF_VALUE_ARRAY))
+		return layout->size;
+	for (uint32_t i = 0; i < layout->count; i++) /* a member of a union reaches into it */
+		if (&layout->fields[i] != last && layout->fields[i].offset + layout->fields[i].layout->size > last->offset)
+			return layout->size;
+	return last->offset;
+}

@@ -442,18 +442,18 @@ uint64_t ebpf_perf_available(const struct ebpf_ring *ring)
 
 /* -- what a perf buffer has that a ring buffer has not -- */
 
-uint64_t ebpf_ring_lost(const struct ebpf_ring *ring)
+uint64_t ebpf_perf_lost(const struct ebpf_ring *ring)
 {
 	uint64_t lost = 0;
 
-	for (uint32_t i = 0; ring->perf && i < ring->perf->count; i++)
+	for (uint32_t i = 0; i < ring->perf->count; i++)
 		lost += ring->perf->cpus[i].lost;
 	return lost;
 }
 
-uint64_t ebpf_ring_take_lost(struct ebpf_ring *ring, int *cpu)
+uint64_t ebpf_perf_take_lost(struct ebpf_ring *ring, int *cpu)
 {
-	for (uint32_t i = 0; ring->perf && i < ring->perf->count; i++) {
+	for (uint32_t i = 0; i < ring->perf->count; i++) {
 		uint64_t lost = ring->perf->cpus[i].untold;
 
 		if (lost) {

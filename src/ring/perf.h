@@ -55,6 +55,8 @@ void ebpf_perf_free(struct ebpf_ring *ring);
 int ebpf_perf_next(struct ebpf_ring *ring, const void **data, size_t *size);
 void ebpf_perf_release(struct ebpf_ring *ring);
 uint64_t ebpf_perf_available(const struct ebpf_ring *ring);
+uint64_t ebpf_perf_lost(const struct ebpf_ring *ring);
+uint64_t ebpf_perf_take_lost(struct ebpf_ring *ring, int *cpu);
 /* Whether ebpf_perf_next would give a record; what is none is stepped over. */
 bool ebpf_perf_is_ready(struct ebpf_ring *ring);
 /* For memory that is laid out in this way: tests. `size` is that of the data, a power of two. */

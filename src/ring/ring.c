@@ -34,6 +34,7 @@ static void ring_free(struct ebpf_ring *ring)
 {
 	if (ring->perf)
 		ebpf_perf_free(ring);
+	ebpf_lost_free(ring->lost);
 	if (ring->consumer_page)
 		ring_sys(ring)->munmap(ring->consumer_page, ring->page_size);
 	if (ring->data_pages)

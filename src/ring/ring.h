@@ -25,6 +25,8 @@
  *
  * The same object reads perf buffers, which are rings too, one for each CPU: then `perf` is set, and perf.c does what is different.
  *
+ * A full ring refuses records, and only the program sees it. By convention (src/ebpf_records.bpf.h) it counts them in a map of its own; lost.c reads that.
+ *
  * A struct ebpf_ring owns its mappings and a reference to the map. One reader per map, one thread at a time per reader.
  * Not here: waiting for several things (loop), types of records (btf; the map has the layout).
  */
@@ -51,6 +53,7 @@ struct ebpf_ring {
 	const unsigned long *oldest;    /* the kernel's: where the oldest record begins that is still whole */
 	uint8_t *copy;                  /* of the record that was handed out, mask + 1 bytes */
 	uint64_t overwritten;           /* bytes that were lost before they were read */
+	struct ebpf_lost *lost;         /* the program's count of what found no space, or NULL */
 	struct ebpf_perf *perf;         /* of a perf event array; then only `map`, `consuming` and `closing` are used of the above */
 };
 
@@ -63,5 +66,6 @@ void ebpf_ring_init(struct ebpf_ring *ring, unsigned long *consumer, const unsig
 int ebpf_overwrite_next(struct ebpf_ring *ring, const void **data, size_t *size);
 bool ebpf_overwrite_is_ready(struct ebpf_ring *ring);
 uint64_t ebpf_overwrite_available(const struct ebpf_ring *ring);
+void ebpf_lost_free(struct ebpf_lost *lost);
 
 #endif

@@ -1,0 +1,102 @@
+/* sink.h -- what is done with records in C over whole batches: filters, groups with sums and histograms, and writers of lines.
+ *
+ * Names of fields are resolved once, into places (field.c): an offset, a way to load. What runs for each record looks at nothing else. Records are bytes
+ * from elsewhere: `end` of a place is compared with the record's size before it is loaded; strings end where the record does.
+ *
+ * A sink is its filter, its totals and the functions of its kind (group.c, write.c). It owns everything but the writer's descriptor, and keeps a
+ * reference to the layout, so that maps and readers may go before it.
+ * Not here: reading rings (ring), Lua.
+ */
+#ifndef EBPF_SINK_SINK_H
+#define EBPF_SINK_SINK_H
+
+#include "ring/ring.h"
+
+/* -- places (field.c) -- */
+
+enum ebpf_place_load { LOAD_U8, LOAD_S8, LOAD_U16, LOAD_S16, LOAD_U32, LOAD_S32, LOAD_64, LOAD_BITS, LOAD_BOOL, LOAD_F32, LOAD_F64, LOAD_STRING, LOAD_BYTES,
+		       LOAD_NONE /* a struct, a union or an array */ };
+struct ebpf_place {
+	uint8_t load;
+	bool is_unsigned;                 /* 64 bits without a sign */
+	uint32_t offset;                  /* of the value, or of what `field` counts from */
+	uint32_t end;                     /* bytes that a record must have; of a string, its start */
+	uint32_t size;                    /* 0 of a string: to the record's end */
+	const struct ebpf_layout *layout;
+	const struct ebpf_field *field;   /* of a bit field */
+};
+/* Finds "a.b[3]"; ENOENT names what is not there. */
+int ebpf_place_find(const struct ebpf_layout *layout, const char *path, struct ebpf_place *out, struct ebpf_error *err);
+/* The place of a field within the struct at `base`; of an element with `field` NULL. */
+void ebpf_place_set(struct ebpf_place *place, uint32_t base, const struct ebpf_field *field, const struct ebpf_layout *layout);
+static inline bool ebpf_place_is_int(const struct ebpf_place *place)
+{
+	return place->load <= LOAD_BOOL;
+}
+static inline bool ebpf_place_is_text(const struct ebpf_place *place)
+{
+	return place->load == LOAD_STRING || place->load == LOAD_BYTES;
+}
+static inline bool ebpf_place_is_real(const struct ebpf_place *place)
+{
+	return place->load == LOAD_F32 || place->load == LOAD_F64;
+}
+/* The name of an enum's value, or NULL. */
+const char *ebpf_place_enumerator(const struct ebpf_place *place, int64_t value);
+int64_t ebpf_place_bits(const struct ebpf_place *place, const uint8_t *record);
+
+#define PLACE_LOAD(type) ({ type value_; memcpy(&value_, record + place->offset, sizeof(value_)); value_; })
+
+/* An integer. The record has place->end bytes. */
+static inline __attribute__((always_inline)) int64_t ebpf_place_int(const struct ebpf_place *place, const uint8_t *record)
+{
+	switch (place->load) {
+	case LOAD_U8: return record[place->offset];
+	case LOAD_S8: return (int8_t)record[place->offset];
+	case LOAD_U16: return PLACE_LOAD(uint16_t);
+	case LOAD_S16: return PLACE_LOAD(int16_t);
+	case LOAD_U32: return PLACE_LOAD(uint32_t);
+	case LOAD_S32: return PLACE_LOAD(int32_t);
+	case LOAD_64: return PLACE_LOAD(int64_t);
+	default: return ebpf_place_bits(place, record);
+	}
+}
+
+static inline double ebpf_place_real(const struct ebpf_place *place, const uint8_t *record)
+{
+	return place->load == LOAD_F32 ? (double)PLACE_LOAD(float) : PLACE_LOAD(double);
+}
+
+/* A string up to its NUL, or bytes: what of it lies within the record. */
+static inline size_t ebpf_place_text(const struct ebpf_place *place, const uint8_t *record, size_t size, const char **text)
+{
+	size_t left = size - place->offset;
+
+	if (place->size && place->size < left)
+		left = place->size;
+	*text = (const char *)record + place->offset;
+	return place->load == LOAD_STRING ? strnlen(*text, left) : left;
+}
+
+/* -- sinks -- */
+
+struct ebpf_sink_kind {
+	ebpf_record_fn feed; /* with the sink as its context; counts what it does in the totals, but for `seen` */
+	int (*flush)(struct ebpf_sink *sink, bool batch, struct ebpf_error *err);
+	void (*clear)(struct ebpf_sink *sink);
+	void (*free)(struct ebpf_sink *sink);
+};
+struct ebpf_sink {
+	const struct ebpf_sink_kind *kind;
+	struct ebpf_filter *filter; /* or NULL */
+	struct ebpf_layout *layout;
+	struct ebpf_sink_totals totals;
+};
+/* Fills what all kinds share; a failure leaves nothing. */
+int ebpf_sink_init(struct ebpf_sink *sink, const struct ebpf_sink_kind *kind, const struct ebpf_layout *layout, const struct ebpf_condition *where, size_t count,
+		   struct ebpf_error *err);
+/* A writer on another table of system calls: tests. */
+int ebpf_sink_new_writer_with(const struct ebpf_sys *sys, const struct ebpf_layout *layout, const struct ebpf_writer_options *options, struct ebpf_sink **out,
+			      struct ebpf_error *err);
+
+#endif
