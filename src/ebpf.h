@@ -851,6 +851,11 @@ EBPF_API int ebpf_loop_add_timer(struct ebpf_loop *loop, uint64_t delay_ns, uint
  * source is removed is dropped, and the signal is as it was before. */
 EBPF_API int ebpf_loop_add_signal(struct ebpf_loop *loop, int signal, ebpf_source_fn callback, void *context,
 				  struct ebpf_source **out, struct ebpf_error *err);
+/* Calls back once, when the process ends. One that is a child of ours is reaped then: `events` is its status as of waitpid(2). Of another process nobody
+ * tells how it ended: EBPF_STATUS_UNKNOWN. ESRCH when there is none, EINVAL for a thread. Linux 5.3 (pidfd_open(2)); ENOSYS before. */
+#define EBPF_STATUS_UNKNOWN UINT32_MAX
+EBPF_API int ebpf_loop_add_process(struct ebpf_loop *loop, int pid, ebpf_source_fn callback, void *context, struct ebpf_source **out,
+				   struct ebpf_error *err);
 /* Takes NULL. From a callback too, its own source included: no callback of it is called any more. */
 EBPF_API void ebpf_source_remove(struct ebpf_source *source);
 /* How many sources can still call back. */

@@ -164,6 +164,22 @@ static int sys_sigmask(int how, const sigset_t *set, sigset_t *old)
 	return -pthread_sigmask(how, set, old); /* gives its error back instead of setting errno */
 }
 
+/* Linux 5.3. The C library has a function for it since glibc 2.36. */
+#ifndef __NR_pidfd_open
+#define __NR_pidfd_open 434
+#endif
+
+static int sys_pidfd_open(pid_t pid)
+{
+	return (int)result(syscall(__NR_pidfd_open, pid, 0)); /* closed on exec by itself */
+}
+
+static int sys_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
+{
+	info->si_pid = 0;
+	return (int)result(waitid(type, id, info, options));
+}
+
 static int sys_socket(int domain, int type, int protocol)
 {
 	return (int)result(socket(domain, type | SOCK_CLOEXEC, protocol));
@@ -253,6 +269,8 @@ const struct ebpf_sys ebpf_sys_linux = {
 	.eventfd = sys_eventfd,
 	.signalfd = sys_signalfd,
 	.sigmask = sys_sigmask,
+	.pidfd_open = sys_pidfd_open,
+	.waitid = sys_waitid,
 	.socket = sys_socket,
 	.bind = sys_bind,
 	.send = sys_send,

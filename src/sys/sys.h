@@ -13,6 +13,7 @@
 
 #include <signal.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 
 #include "base/base.h"
 #include "base/uapi.h"
@@ -48,6 +49,9 @@ struct ebpf_sys {
 	int (*eventfd)(unsigned int value, int flags);
 	int (*signalfd)(int fd, const sigset_t *mask, int flags);
 	int (*sigmask)(int how, const sigset_t *set, sigset_t *old);
+	int (*pidfd_open)(pid_t pid);                                /* 5.3 */
+	/* `options` with WNOHANG: then 0 and info->si_pid 0 when it still runs */
+	int (*waitid)(idtype_t type, id_t id, siginfo_t *info, int options);
 	int (*socket)(int domain, int type, int protocol);
 	int (*bind)(int fd, const void *address, size_t size);
 	ssize_t (*send)(int fd, const void *data, size_t size, int flags);
