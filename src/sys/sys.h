@@ -4,7 +4,7 @@
  * state. bpf(2) repeats EAGAIN of PROG_LOAD (a signal during verification, 4.20; a bounded number of times) and
  * nothing else; EINTR is the caller's. SIGPROF waits while a program is verified or run. Every descriptor that is
  * made here is closed on exec. Give bpf(2) the whole zeroed union (size = sizeof): a kernel that knows less of it
- * minds only bytes that are not zero. A table for tests replaces single entries (failure injection, pretended
+ * minds only bytes that are not zero. Linux's own table asks the thread's policy, if there is one, before a privileged step (policy.h). A table for tests replaces single entries (failure injection, pretended
  * kernels). Nobody outside this room calls syscall(2), and nobody outside uses a descriptor except through this
  * table, but for stdio on files of /proc and /sys.
  */
