@@ -35,6 +35,7 @@ struct binding_host {
 	void (*log)(void *context, const char *text); /* NULL: to the standard error output */
 	void *context;
 	bool doomed; /* over its budget, or interrupted: no error is handled any more, all go up to the host */
+	struct ebpf_policy *policy; /* that asks the host: errors say what it has refused */
 	bool owns_loop; /* ebpf.loop() is the host's, which the registry has */
 };
 struct binding_host *binding_host(lua_State *L);

@@ -1,6 +1,8 @@
 /* error.c -- how failures reach Lua: nil, err, errno with an error object; and calls into Lua with a traceback.
  *
  * The object is a plain table { code, errno, message, hint, log, traceback } whose metatable prints it. */
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "binding.h"
@@ -8,7 +10,12 @@
 void binding_push_error(lua_State *L)
 {
 	struct ebpf_error *err = binding_error(L);
+	struct ebpf_policy *policy = binding_host(L)->policy;
 
+	if (policy && policy->refused[0] && err->code == EPERM) {
+		snprintf(err->hint, sizeof(err->hint), "the program that runs this script refuses to %s", policy->refused);
+		policy->refused[0] = '\0';
+	}
 	luaL_checkstack(L, 4, NULL);
 	lua_createtable(L, 0, 5);
 	luaL_setmetatable(L, CLASS_ERROR);

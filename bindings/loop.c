@@ -77,6 +77,11 @@ static int l_loop_close(lua_State *L)
 
 	if (!loop->loop)
 		return 0;
+	if (loop->hosted) { /* the program's: a script can take out what it has put in */
+		while (loop->sources)
+			loop_source_close(loop->sources);
+		return 0;
+	}
 	if (!loop->depth) {
 		close_now(loop);
 		return 0;
@@ -84,6 +89,14 @@ static int l_loop_close(lua_State *L)
 	stop(loop);
 	loop->close_later = true;
 	return 0;
+}
+
+static int l_loop_gc(lua_State *L)
+{
+	struct loop *loop = luaL_checkudata(L, 1, CLASS_LOOP);
+
+	loop->hosted = false;
+	return l_loop_close(L);
 }
 
 /* -- callbacks -- */
@@ -489,6 +502,9 @@ static int check_signal(lua_State *L, int index)
 static int l_loop_signal(lua_State *L)
 {
 	int signal = check_signal(L, 2);
+
+	if (check_loop(L, 1)->hosted)
+		return luaL_error(L, "signals are the affair of the program that this script runs in");
 	struct source *source = push_source(L, SIGNAL, 3, 0);
 
 	int result = ebpf_loop_add_signal(source->loop->loop, signal, loop_deliver, source, &source->source, binding_error(L));
@@ -616,12 +632,16 @@ static void choose_policy(lua_State *L, struct loop *loop, int options)
 {
 	static const char *const names[] = { "raise", "log", NULL };
 
-	if (lua_getfield(L, options, "on_error") == LUA_TFUNCTION) {
+	switch (lua_getfield(L, options, "on_error")) {
+	case LUA_TFUNCTION:
 		loop->on_error = CALL;
 		lua_setiuservalue(L, -2, ON_ERROR);
 		return;
+	case LUA_TNIL:
+		break;
+	default:
+		loop->on_error = (enum on_error)luaL_checkoption(L, -1, NULL, names);
 	}
-	loop->on_error = (enum on_error)luaL_checkoption(L, -1, "raise", names);
 	lua_pop(L, 1);
 }
 
@@ -658,8 +678,12 @@ int binding_loop_new_hosted(lua_State *L)
 {
 	int count = loop_push(L, 0);
 
-	if (count == 1)
-		((struct loop *)lua_touserdata(L, -1))->hosted = true;
+	if (count == 1) {
+		struct loop *loop = lua_touserdata(L, -1);
+
+		loop->hosted = true;
+		loop->on_error = LOG;
+	}
 	return count;
 }
 
@@ -702,7 +726,7 @@ static const luaL_Reg methods[] = {
 	{ NULL, NULL }
 };
 static const luaL_Reg metamethods[] = {
-	{ "__tostring", l_loop_tostring }, { "__close", l_loop_close }, { "__gc", l_loop_close }, { NULL, NULL }
+	{ "__tostring", l_loop_tostring }, { "__close", l_loop_close }, { "__gc", l_loop_gc }, { NULL, NULL }
 };
 static const luaL_Reg source_methods[] = { { "close", l_source_close }, { "remove", l_source_close }, { NULL, NULL } };
 static const luaL_Reg source_metamethods[] = {
