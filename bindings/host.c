@@ -177,12 +177,12 @@ static int enter(struct script *script, int arguments, int results)
 	}
 	host_arm(script);
 	status = binding_pcall(L, arguments, results);
-	lua_sethook(L, NULL, 0, 0); /* what comes now is ours */
 	if (status != LUA_OK) {
 		lua_pushcfunction(L, to_text);
 		lua_insert(L, -2);
-		lua_pcall(L, 1, 1, 0); /* __tostring may fail: then with that error's text */
+		lua_pcall(L, 1, 1, 0); /* __tostring may fail, or not end: then with that error's text */
 	}
+	lua_sethook(L, NULL, 0, 0); /* what comes now is ours */
 	if (host->options.policy)
 		ebpf_policy_set(outside);
 	host->current = NULL;

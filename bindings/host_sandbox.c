@@ -113,7 +113,7 @@ static int sandbox_load(lua_State *L)
 	bool with_globals = lua_gettop(L) >= 4;
 
 	luaL_checkany(L, 1);
-	lua_settop(L, 4);
+	lua_settop(L, with_globals ? 4 : 3);
 	lua_pushliteral(L, "t");
 	lua_replace(L, 3);
 	lua_pushvalue(L, lua_upvalueindex(1));

@@ -66,9 +66,13 @@ void host_hook(lua_State *L, lua_Debug *event)
 	/* From here on no instruction of this script is executed without coming here: the error cannot be lived through. */
 	state->doomed = true;
 	lua_sethook(L, host_hook, LUA_MASKCOUNT, 1);
+	luaL_where(L, 0); /* the function that was being executed */
 	if (interrupted)
-		luaL_error(L, "interrupted!");
-	luaL_error(L, "the script is over its budget of %I instructions", (LUAI_UACINT)host->options.instruction_limit);
+		lua_pushliteral(L, "interrupted!");
+	else
+		lua_pushfstring(L, "the script is over its budget of %I instructions", (LUAI_UACINT)host->options.instruction_limit);
+	lua_concat(L, 2);
+	lua_error(L);
 }
 
 /* New threads inherit the hook. Without a limit nothing is counted: it costs every instruction. */
