@@ -164,6 +164,13 @@ build/examples/%.lua: examples/%.bpf.c build/lua/ebpf/core.so build/ebpf $(wildc
 	@echo "  GEN   $@"
 	$(Q)build/ebpf gen $< -o $@ --cc "$(CLANG)" --deps $(@:.lua=.d)
 
+# The example of a program with scripts in it; with libmicrohttpd-dev.
+build/examples/tracerd: examples/tracerd/tracerd.c build/libebpf_host.a build/libebpf.a bindings/ebpf_host.h src/ebpf.h
+	@mkdir -p $(@D)
+	@echo "  CC    $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -Isrc -Ibindings $(LUA_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.a,$^) \
+		$(or $(LUA_STATIC),$(LUA_LIBS)) $(LIBS) -lmicrohttpd -lm -ldl -lpthread
+
 build/spec/support/sweep: spec/support/sweep.c
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
@@ -174,7 +181,7 @@ build/spec/support/%: spec/support/%.c
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -o $@ $<
 
 objects: $(EXAMPLE_OBJECTS) $(EXAMPLE_MODULES) $(SPEC_OBJECTS)
-tests: all objects build/spec/support/send build/spec/support/sweep $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so $(FUZZ_TARGETS:%=build/asan/spec/fuzz/%)
+tests: all objects $(if $(wildcard /usr/include/microhttpd.h /usr/local/include/microhttpd.h),build/examples/tracerd) build/spec/support/send build/spec/support/sweep $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so $(FUZZ_TARGETS:%=build/asan/spec/fuzz/%)
 
 # -- what people call --
 

@@ -100,9 +100,11 @@ static int run_in_sandbox(int count, const char *const *words)
 		ebpf_host_free(host);
 		return complain(&err);
 	}
-	while (!stopped && ebpf_host_sources(host) > 0)
+	while (!stopped && ebpf_host_sources(host) > 0) {
+		fflush(stdout); /* whoever reads it should not wait for what we wait for */
 		if (ebpf_host_dispatch(host, -1, &err) < 0)
 			complain(&err);
+	}
 	at = ebpf_host_count(host) == 0 && !stopped; /* it was ended by force */
 	ebpf_host_free(host);
 	return at;
