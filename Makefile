@@ -34,7 +34,12 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-om
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DEBPF_VERSION='"$(VERSION)"' -Isrc -fPIC -fvisibility=hidden $(WARNINGS) $(CFLAGS)
 
 SOURCES := $(wildcard src/*/*.c)
-BINDINGS := $(wildcard bindings/*.c)
+BINDINGS := $(filter-out $(wildcard bindings/host*.c) bindings/command.c,$(wildcard bindings/*.c))
+# The host: scripts inside a C program. It has the bindings and the Lua modules in it; the command is such a program.
+HOST := $(wildcard bindings/host*.c)
+LUA_MODULES := $(sort $(shell find lua -name '*.lua'))
+LUA_STATIC ?= $(firstword $(wildcard $(shell $(PKG_CONFIG) --variable=libdir lua5.4 2>/dev/null)/liblua5.4.a \
+	/usr/lib/$(shell $(CC) -print-multiarch 2>/dev/null)/liblua5.4.a))
 FUZZ_TARGETS := $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 C_TESTS := $(patsubst spec/c/%.c,%,$(wildcard spec/c/*.c))
 BPF_TARGET := $(shell printf '\1\0' | od -An -td2 | grep -qw 1 && echo bpfel || echo bpfeb)
@@ -52,7 +57,7 @@ SPEC_OBJECTS := $(patsubst %.bpf.c,build/%.bpf.o,$(wildcard spec/bpf/*.bpf.c)) \
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: build/libebpf.a build/libebpf.so build/ebpf.pc build/lua/ebpf/core.so build/ebpf
+all: build/libebpf.a build/libebpf.so build/ebpf.pc build/libebpf_host.a build/libebpf_host.so build/ebpf-host.pc build/lua/ebpf/core.so build/ebpf
 
 # -- the core, the module, the command. One rule set for the plain build (build/) and the sanitized one (build/asan/). --
 
@@ -73,6 +78,19 @@ $(1)/lua/ebpf/core.so: $$(BINDINGS:%.c=$(1)/obj/%.o) $(1)/libebpf.a
 	@mkdir -p $$(@D)
 	@echo "  LD    $$@"
 	$$(Q)$$(CC) -shared $(2) $$(LDFLAGS) -o $$@ $$^ -Wl,--exclude-libs,ALL $$(LIBS)
+$(1)/obj/embedded.o: build/embedded.c
+	@mkdir -p $$(@D)
+	@echo "  CC    $$@"
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $(2) $$(LUA_CFLAGS) -Ibindings -MMD -MP -c -o $$@ $$<
+$(1)/libebpf_host.a: $$(BINDINGS:%.c=$(1)/obj/%.o) $$(HOST:%.c=$(1)/obj/%.o) $(1)/obj/embedded.o
+	@rm -f $$@
+	@echo "  AR    $$@"
+	$$(Q)$$(AR) rcs $$@ $$^
+$(1)/obj/spec/c/host_%.o: ALL_CFLAGS += $$(LUA_CFLAGS) -Ibindings
+$(1)/spec/c/host_%: $(1)/obj/spec/c/host_%.o $(1)/libebpf_host.a $(1)/libebpf.a
+	@mkdir -p $$(@D)
+	@echo "  LD    $$@"
+	$$(Q)$$(CC) $(2) $$(LDFLAGS) -o $$@ $$^ $$(or $$(LUA_STATIC),$$(LUA_LIBS)) $(LIBS) -lm -ldl -lpthread
 $(1)/spec/c/%: $(1)/obj/spec/c/%.o $(1)/libebpf.a
 	@mkdir -p $$(@D)
 	@echo "  LD    $$@"
@@ -97,14 +115,31 @@ build/libebpf.so: $(SOURCES:%.c=build/obj/%.o)
 	@ln -sf libebpf.so.$(VERSION) build/libebpf.so.0
 	@ln -sf libebpf.so.0 $@
 
+comma := ,
 fill_in = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCDIR@|$(INCDIR)|' -e 's|@VERSION@|$(VERSION)|'
 build/ebpf.pc: src/ebpf.pc.in Makefile
 	@mkdir -p build
 	$(Q)$(fill_in) $< > $@
 
-build/ebpf: lua/ebpf/cli/ebpf.sh
+build/ebpf-host.pc: bindings/ebpf-host.pc.in Makefile
 	@mkdir -p build
-	$(Q)install -m 755 $< $@
+	$(Q)$(fill_in) $< > $@
+
+build/embedded.c: bindings/embed.lua $(LUA_MODULES)
+	@mkdir -p build
+	@echo "  EMBED $@"
+	$(Q)$(LUA) $^ > $@
+
+build/libebpf_host.so: $(BINDINGS:%.c=build/obj/%.o) $(HOST:%.c=build/obj/%.o) build/obj/embedded.o build/libebpf.so
+	@echo "  LD    $@"
+	$(Q)$(CC) -shared -Wl,-soname,libebpf_host.so.0 $(LDFLAGS) -o $@.$(VERSION) $(filter %.o,$^) -Lbuild -lebpf $(LUA_LIBS)
+	@ln -sf libebpf_host.so.$(VERSION) build/libebpf_host.so.0
+	@ln -sf libebpf_host.so.0 $@
+
+# One file: the command needs no Lua interpreter and no files of ours. What it exports is Lua's, for the C modules that scripts load.
+build/ebpf: build/obj/bindings/command.o build/libebpf_host.a build/libebpf.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -Wl,-E -o $@ $^ $(if $(LUA_STATIC),-Wl$(comma)--whole-archive $(LUA_STATIC) -Wl$(comma)--no-whole-archive,$(LUA_LIBS)) $(LIBS) -lm -ldl
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 
@@ -129,6 +164,13 @@ build/examples/%.lua: examples/%.bpf.c build/lua/ebpf/core.so build/ebpf $(wildc
 	@echo "  GEN   $@"
 	$(Q)build/ebpf gen $< -o $@ --cc "$(CLANG)" --deps $(@:.lua=.d)
 
+# The example of a program with scripts in it; with libmicrohttpd-dev.
+build/examples/tracerd: examples/tracerd/tracerd.c build/libebpf_host.a build/libebpf.a bindings/ebpf_host.h src/ebpf.h
+	@mkdir -p $(@D)
+	@echo "  CC    $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -Isrc -Ibindings $(LUA_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.a,$^) \
+		$(or $(LUA_STATIC),$(LUA_LIBS)) $(LIBS) -lmicrohttpd -lm -ldl -lpthread
+
 build/spec/support/sweep: spec/support/sweep.c
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
@@ -139,7 +181,7 @@ build/spec/support/%: spec/support/%.c
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -o $@ $<
 
 objects: $(EXAMPLE_OBJECTS) $(EXAMPLE_MODULES) $(SPEC_OBJECTS)
-tests: all objects build/spec/support/send build/spec/support/sweep $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so $(FUZZ_TARGETS:%=build/asan/spec/fuzz/%)
+tests: all objects $(if $(wildcard /usr/include/microhttpd.h /usr/local/include/microhttpd.h),build/examples/tracerd) build/spec/support/send build/spec/support/sweep $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so $(FUZZ_TARGETS:%=build/asan/spec/fuzz/%)
 
 # -- what people call --
 
@@ -186,16 +228,18 @@ rock:
 
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR) $(DESTDIR)$(LUA_LIBDIR)/ebpf
-	install -m 644 src/ebpf.h src/ebpf_btf.h src/ebpf_sink.h src/ebpf_records.bpf.h $(DESTDIR)$(INCDIR)
-	install -m 644 build/libebpf.a $(DESTDIR)$(LIBDIR)/libebpf.a
+	install -m 644 src/ebpf.h src/ebpf_btf.h src/ebpf_sink.h src/ebpf_records.bpf.h bindings/ebpf_host.h $(DESTDIR)$(INCDIR)
+	install -m 644 build/libebpf.a build/libebpf_host.a $(DESTDIR)$(LIBDIR)
 	install -m 755 build/libebpf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libebpf.so.$(VERSION)
 	ln -sf libebpf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libebpf.so.0
 	ln -sf libebpf.so.0 $(DESTDIR)$(LIBDIR)/libebpf.so
+	install -m 755 build/libebpf_host.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libebpf_host.so.$(VERSION)
+	ln -sf libebpf_host.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libebpf_host.so.0
+	ln -sf libebpf_host.so.0 $(DESTDIR)$(LIBDIR)/libebpf_host.so
 	$(fill_in) src/ebpf.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/ebpf.pc
+	$(fill_in) bindings/ebpf-host.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/ebpf-host.pc
 	$(MAKE) --no-print-directory install-lua
-	printf '#!/bin/sh\nLUA_PATH="%s/?.lua;%s/?/init.lua;$${LUA_PATH:-;}" LUA_CPATH="%s/?.so;$${LUA_CPATH:-;}" exec $(LUA) %s/ebpf/cli/main.lua "$$@"\n' \
-		$(LUA_SHAREDIR) $(LUA_SHAREDIR) $(LUA_LIBDIR) $(LUA_SHAREDIR) > $(DESTDIR)$(BINDIR)/ebpf
-	chmod 755 $(DESTDIR)$(BINDIR)/ebpf
+	install -m 755 build/ebpf $(DESTDIR)$(BINDIR)/ebpf
 
 # The Lua side alone: what the rockspec installs.
 install-lua: build/lua/ebpf/core.so
@@ -205,9 +249,8 @@ install-lua: build/lua/ebpf/core.so
 
 uninstall:
 	rm -rf $(DESTDIR)$(LUA_SHAREDIR)/ebpf $(DESTDIR)$(LUA_LIBDIR)/ebpf
-	rm -f $(DESTDIR)$(BINDIR)/ebpf $(DESTDIR)$(INCDIR)/ebpf.h $(DESTDIR)$(INCDIR)/ebpf_btf.h $(DESTDIR)$(INCDIR)/ebpf_sink.h \
-		$(DESTDIR)$(INCDIR)/ebpf_records.bpf.h $(DESTDIR)$(LIBDIR)/libebpf.a $(DESTDIR)$(LIBDIR)/libebpf.so* \
-		$(DESTDIR)$(LIBDIR)/pkgconfig/ebpf.pc
+	rm -f $(DESTDIR)$(BINDIR)/ebpf $(addprefix $(DESTDIR)$(INCDIR)/,ebpf.h ebpf_btf.h ebpf_sink.h ebpf_records.bpf.h ebpf_host.h) \
+		$(addprefix $(DESTDIR)$(LIBDIR)/,libebpf.a libebpf.so* libebpf_host.a libebpf_host.so* pkgconfig/ebpf.pc pkgconfig/ebpf-host.pc)
 
 clean:
 	rm -rf build

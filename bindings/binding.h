@@ -30,6 +30,26 @@ struct ebpf_error *binding_error(lua_State *L);
 /* The state's default context, made on first use; NULL with the error filled. */
 struct ebpf_kernel *binding_kernel(lua_State *L);
 
+/* What a program that embeds this state has set (host_script.c); all zero in an interpreter. */
+struct binding_host {
+	void (*log)(void *context, const char *text); /* NULL: to the standard error output */
+	void *context;
+	bool doomed; /* over its budget, or interrupted: no error is handled any more, all go up to the host */
+	struct ebpf_policy *policy; /* that asks the host: errors say what it has refused */
+	bool owns_loop; /* ebpf.loop() is the host's, which the registry has */
+};
+struct binding_host *binding_host(lua_State *L);
+/* Pushes the loop that the host runs; false and nothing pushed without one. It is made with binding_loop_new_hosted(): pushes it, or nil, err,
+ * errno; returns how many. */
+bool binding_push_hosted_loop(lua_State *L);
+void binding_set_hosted_loop(lua_State *L); /* takes it from the top of the stack */
+int binding_loop_new_hosted(lua_State *L);
+/* For the loop at `index`: its descriptor, -1 when the script has closed it; how many sources. And as a function to be called protected: (loop [,
+ * timeout]) -> as loop:step(). */
+int binding_loop_fd(lua_State *L, int index);
+size_t binding_loop_count(lua_State *L, int index);
+int binding_loop_dispatch(lua_State *L);
+
 /* -- errors (error.c) -- */
 
 /* Pushes nil, the error object, errno out of binding_error() and clears it; returns 3. */
@@ -40,6 +60,12 @@ int binding_raise(lua_State *L);
 void binding_push_error(lua_State *L);
 /* true, or nil, err, errno. */
 int binding_result(lua_State *L, int result);
+/* Puts the traceback of `thread` behind the string on top, or into the error object there; other values stay as they are. */
+void binding_add_traceback(lua_State *L, lua_State *thread);
+/* Pushes the error at `index` as a text, with the traceback that it has. */
+const char *binding_push_text(lua_State *L, int index);
+/* Writes an error that nobody is there to be told to the standard error output, or where the host wants it (host.c). */
+void binding_log(lua_State *L, const char *text);
 /* Calls as lua_pcall does, with a traceback put behind string errors and into error objects' .traceback. */
 int binding_pcall(lua_State *L, int arguments, int results);
 /* Gives hooks a chance to run: the `lua` program's Ctrl-C handler sets one, and a system call came back with EINTR. May raise. */
@@ -83,6 +109,7 @@ int binding_tostring(lua_State *L, const char *class_name, const char *text);
 #define CLASS_SOURCE "ebpf.source"
 #define CLASS_SPEC "ebpf.spec"
 #define CLASS_STATS "ebpf.stats"
+#define CLASS_TASK "ebpf.task"
 
 /* -- lists of children by name (list.c): spec.maps, coll.programs -- */
 
@@ -244,6 +271,10 @@ struct ebpf_sink *binding_check_sink(lua_State *L, int index);
 int binding_sink_new(lua_State *L, const struct ebpf_layout *layout, int index);
 /* The conditions at `index`, compiled: NULL with the error filled. Raises for what are none. */
 struct ebpf_filter *binding_to_filter(lua_State *L, const struct ebpf_layout *layout, int index);
+/* In a task of a loop (task.c): arranges that the reader at the positive index `ring` wakes it, or the time (-1 = never), and returns true: the
+ * caller yields, and is resumed with true, or with false when the time was over or the reader is closed. Raises what the loop refuses. */
+bool binding_in_task(lua_State *L);
+bool binding_task_wait_ring(lua_State *L, int ring, int timeout_ms);
 
 /* -- values by layout (codec.c): Lua values <-> bytes -- */
 

@@ -8,8 +8,9 @@
 struct state {
 	struct ebpf_error error;
 	struct ebpf_kernel *kernel;
+	struct binding_host host;
 };
-static const char state_key;
+static const char state_key, hosted_loop_key;
 
 static int state_gc(lua_State *L)
 {
@@ -55,6 +56,37 @@ struct ebpf_kernel *binding_kernel(lua_State *L)
 	if (!state->kernel)
 		state->kernel = ebpf_kernel_new(&state->error);
 	return state->kernel;
+}
+
+/* -- what a host has set -- */
+
+struct binding_host *binding_host(lua_State *L)
+{
+	return &get_state(L)->host;
+}
+
+void binding_log(lua_State *L, const char *text)
+{
+	struct binding_host *host = binding_host(L);
+
+	if (host->log)
+		host->log(host->context, text);
+	else
+		lua_writestringerror("%s\n", text);
+}
+
+void binding_set_hosted_loop(lua_State *L)
+{
+	binding_host(L)->owns_loop = true;
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &hosted_loop_key);
+}
+
+bool binding_push_hosted_loop(lua_State *L)
+{
+	if (!binding_host(L)->owns_loop)
+		return false;
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &hosted_loop_key);
+	return true;
 }
 
 /* -- classes -- */

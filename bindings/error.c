@@ -1,6 +1,8 @@
 /* error.c -- how failures reach Lua: nil, err, errno with an error object; and calls into Lua with a traceback.
  *
  * The object is a plain table { code, errno, message, hint, log, traceback } whose metatable prints it. */
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "binding.h"
@@ -8,7 +10,12 @@
 void binding_push_error(lua_State *L)
 {
 	struct ebpf_error *err = binding_error(L);
+	struct ebpf_policy *policy = binding_host(L)->policy;
 
+	if (policy && policy->refused[0] && err->code == EPERM) {
+		snprintf(err->hint, sizeof(err->hint), "the program that runs this script refuses to %s", policy->refused);
+		policy->refused[0] = '\0';
+	}
 	luaL_checkstack(L, 4, NULL);
 	lua_createtable(L, 0, 5);
 	luaL_setmetatable(L, CLASS_ERROR);
@@ -82,22 +89,51 @@ static int error_concat(lua_State *L)
 
 /* -- protected calls -- */
 
+static bool is_error(lua_State *L, int index)
+{
+	index = lua_absindex(L, index);
+	if (lua_type(L, index) != LUA_TTABLE || !lua_getmetatable(L, index))
+		return false;
+	luaL_getmetatable(L, CLASS_ERROR);
+	bool same = lua_rawequal(L, -1, -2);
+
+	lua_pop(L, 2);
+	return same;
+}
+
+void binding_add_traceback(lua_State *L, lua_State *thread)
+{
+	int level = L == thread;
+
+	luaL_checkstack(L, 6, NULL);
+	if (lua_type(L, -1) == LUA_TSTRING) {
+		luaL_traceback(L, thread, lua_tostring(L, -1), level);
+		lua_replace(L, -2);
+	} else if (is_error(L, -1)) { /* keeps its identity: callers look at .code */
+		luaL_traceback(L, thread, NULL, level);
+		lua_setfield(L, -2, "traceback");
+	}
+}
+
 static int traceback(lua_State *L)
 {
-	if (lua_type(L, 1) == LUA_TTABLE) { /* an error object keeps its identity: callers look at .code */
-		if (lua_getmetatable(L, 1)) {
-			luaL_getmetatable(L, CLASS_ERROR);
-			if (lua_rawequal(L, -1, -2)) {
-				luaL_traceback(L, L, NULL, 1);
-				lua_setfield(L, 1, "traceback");
-			}
-		}
-		lua_settop(L, 1);
-		return 1;
-	}
-	if (lua_type(L, 1) == LUA_TSTRING)
-		luaL_traceback(L, L, lua_tostring(L, 1), 1);
+	lua_settop(L, 1);
+	binding_add_traceback(L, L);
 	return 1;
+}
+
+const char *binding_push_text(lua_State *L, int index)
+{
+	index = lua_absindex(L, index);
+	luaL_tolstring(L, index, NULL);
+	int text = lua_gettop(L);
+
+	if (is_error(L, index) && lua_getfield(L, index, "traceback") == LUA_TSTRING) {
+		lua_pushfstring(L, "%s\n%s", lua_tostring(L, -2), lua_tostring(L, -1));
+		lua_replace(L, text);
+	}
+	lua_settop(L, text);
+	return lua_tostring(L, -1);
 }
 
 int binding_pcall(lua_State *L, int arguments, int results)

@@ -582,7 +582,9 @@ static int l_ring_consume(lua_State *L)
 
 /* -- ring:records { timeout = s } -- */
 
-/* 1 and a record; 0 when none came in time; negative = failed. */
+enum { YIELDS = 2 }; /* of next_record: the task is to yield, and to try again */
+
+/* 1 and a record; 0 when none came in time; negative = failed. The ring is at 1. In a task nothing blocks. */
 static int next_record(lua_State *L, struct binding_ring *ring, int timeout_ms, const void **data, size_t *size)
 {
 	for (;;) {
@@ -593,7 +595,12 @@ static int next_record(lua_State *L, struct binding_ring *ring, int timeout_ms, 
 				return 1;
 		if (result)
 			return result;
-		result = ebpf_ring_wait(ring->ring, timeout_ms, binding_error(L));
+		bool task = timeout_ms && binding_in_task(L);
+
+		/* also before a task waits: the space is given back, and who commits a record after that wakes the loop */
+		result = ebpf_ring_wait(ring->ring, task ? 0 : timeout_ms, binding_error(L));
+		if (result == 0 && task && binding_task_wait_ring(L, 1, timeout_ms))
+			return YIELDS;
 		if (result == -EINTR) {
 			ebpf_error_clear(binding_error(L));
 			binding_interrupted(L);
@@ -605,8 +612,10 @@ static int next_record(lua_State *L, struct binding_ring *ring, int timeout_ms, 
 	}
 }
 
+static int records_resumed(lua_State *L, int status, lua_KContext context);
+
 /* Upvalues: the ring, the timeout in ms, its names, its view. The last record is given back when the next is asked for. */
-static int records_next(lua_State *L)
+static int records_next(lua_State *L, int timeout)
 {
 	lua_settop(L, 0);
 	lua_pushvalue(L, lua_upvalueindex(1));
@@ -618,8 +627,10 @@ static int records_next(lua_State *L)
 		return luaL_error(L, "the ring is being read already");
 	luaL_checkstack(L, slots_needed(ring), NULL);
 	binding_ring_release(ring);
-	int result = next_record(L, ring, (int)lua_tointeger(L, lua_upvalueindex(2)), &data, &size);
+	int result = next_record(L, ring, timeout, &data, &size);
 
+	if (result == YIELDS)
+		return lua_yieldk(L, 0, 0, records_resumed);
 	ring->busy++;
 	tell_lost(L, ring, 1);
 	leave(ring);
@@ -641,6 +652,19 @@ static int records_next(lua_State *L)
 	return count;
 }
 
+static int l_records_next(lua_State *L)
+{
+	return records_next(L, (int)lua_tointeger(L, lua_upvalueindex(2)));
+}
+
+/* On top is whether there are records; else the time was over: what has come at the last moment is looked for without waiting. */
+static int records_resumed(lua_State *L, int status, lua_KContext context)
+{
+	(void)status;
+	(void)context;
+	return records_next(L, lua_toboolean(L, -1) ? (int)lua_tointeger(L, lua_upvalueindex(2)) : 0);
+}
+
 /* for record in ring:records { timeout = seconds } do ... end: ends when none has come for so long; no timeout = never */
 static int l_ring_records(lua_State *L)
 {
@@ -657,7 +681,7 @@ static int l_ring_records(lua_State *L)
 	lua_pushinteger(L, timeout);
 	lua_getiuservalue(L, 1, NAMES);
 	lua_getiuservalue(L, 1, VIEW);
-	lua_pushcclosure(L, records_next, 4);
+	lua_pushcclosure(L, l_records_next, 4);
 	return 1;
 }
 
@@ -689,12 +713,24 @@ uint64_t binding_ring_interval(const struct binding_ring *ring)
 	return ring->interval;
 }
 
+static int poll_resumed(lua_State *L, int status, lua_KContext context)
+{
+	(void)status;
+	(void)context;
+	lua_pushboolean(L, lua_toboolean(L, -1));
+	return 1;
+}
+
 /* ring:poll([timeout]) -> true when a record is there, false when none came in time */
 static int l_ring_poll(lua_State *L)
 {
+	int timeout = binding_to_timeout(L, 2, "timeout");
+	bool task = timeout && binding_in_task(L);
 	struct binding_ring *ring = binding_check_ring(L, 1);
-	int result = ebpf_ring_wait(ring->ring, binding_to_timeout(L, 2, "timeout"), binding_error(L));
+	int result = ebpf_ring_wait(ring->ring, task ? 0 : timeout, binding_error(L));
 
+	if (result == 0 && task && binding_task_wait_ring(L, 1, timeout))
+		return lua_yieldk(L, 0, 0, poll_resumed);
 	if (result == -EINTR) {
 		ebpf_error_clear(binding_error(L));
 		binding_interrupted(L);

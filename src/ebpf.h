@@ -78,6 +78,39 @@ EBPF_API int ebpf_format_sockaddr(const void *address, size_t address_size, char
 /* Nanoseconds since 1970 of a time of bpf_ktime_get_ns (CLOCK_MONOTONIC) or bpf_ktime_get_boot_ns (CLOCK_BOOTTIME), by how the clocks stand now: a clock that
  * was set since, or for the first of them a suspension of the machine, makes it wrong by as much. */
 EBPF_API int64_t ebpf_wall_time(uint64_t ns, bool boot);
+/* ---- policies: asked before each privileged step --------------------------------------------------- */
+
+/* What is about to be done. A step may be tried by several interfaces, the newest first, and is asked about each time; so are the programs that the engine
+ * loads to find out what the kernel can. */
+enum ebpf_step_kind {
+	EBPF_STEP_LOAD,        /* a program, or types (`type` UINT32_MAX) */
+	EBPF_STEP_CREATE_MAP,
+	EBPF_STEP_ATTACH,      /* or detach: by a link, a perf event, tracefs, netlink, a socket; also opening what is then attached to */
+	EBPF_STEP_PIN,         /* or removing a pin: `target` is the path */
+	EBPF_STEP_WRITE_MAP,   /* set, delete, freeze, or map into memory to be written: then it is asked once */
+	EBPF_STEP_READ_KERNEL, /* a program that reads kernel memory (asked after its load), or the addresses in /proc/kallsyms */
+	EBPF_STEP_OPEN,        /* a program, map or link that somebody else has made: by its pin (`target`) or id */
+	EBPF_STEP_RUN,         /* a program by BPF_PROG_RUN, or an iterator */
+	EBPF_STEP_OTHER,       /* another command of bpf(2): `type` is its number */
+};
+struct ebpf_step {
+	size_t size;
+	enum ebpf_step_kind kind;
+	const char *what;      /* all of it in words: "attach program 'count' (xdp): xdp eth0" */
+	const char *name;      /* the program's or map's, as the kernel has it (15 bytes); "" when there is none */
+	uint32_t type;         /* of the program or map, UINT32_MAX when that is not known */
+	uint32_t attach_type;  /* that a program expects, or is attached by; 0 where that says nothing */
+	const char *target;    /* what it is attached to ("kprobe do_unlinkat"), or the path; "" when that is not known */
+};
+struct ebpf_policy {
+	size_t size;
+	int (*ask)(void *context, const struct ebpf_step *step); /* 0 = go on; anything else refuses: the step fails with EPERM */
+	void *context;
+	char refused[256];     /* out: `what` of the last step that was refused */
+};
+/* From now on asks `policy` before what this thread does by this library, with whatever context; NULL = nobody. Returns the policy until now, to be set
+ * again afterwards. Borrowed: it must stay until then. The callback runs with no policy, and may use the library. */
+EBPF_API struct ebpf_policy *ebpf_policy_set(struct ebpf_policy *policy);
 
 /* ---- the kernel context ------------------------------------------------------------------------ */
 
@@ -925,6 +958,11 @@ EBPF_API int ebpf_loop_add_timer(struct ebpf_loop *loop, uint64_t delay_ns, uint
  * source is removed is dropped, and the signal is as it was before. */
 EBPF_API int ebpf_loop_add_signal(struct ebpf_loop *loop, int signal, ebpf_source_fn callback, void *context,
 				  struct ebpf_source **out, struct ebpf_error *err);
+/* Calls back once, when the process ends. One that is a child of ours is reaped then: `events` is its status as of waitpid(2). Of another process nobody
+ * tells how it ended: EBPF_STATUS_UNKNOWN. ESRCH when there is none, EINVAL for a thread. Linux 5.3 (pidfd_open(2)); ENOSYS before. */
+#define EBPF_STATUS_UNKNOWN UINT32_MAX
+EBPF_API int ebpf_loop_add_process(struct ebpf_loop *loop, int pid, ebpf_source_fn callback, void *context, struct ebpf_source **out,
+				   struct ebpf_error *err);
 /* Takes NULL. From a callback too, its own source included: no callback of it is called any more. */
 EBPF_API void ebpf_source_remove(struct ebpf_source *source);
 /* How many sources can still call back. */

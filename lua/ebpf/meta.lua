@@ -172,6 +172,11 @@
 ---@field every fun(self: ebpf.Loop, seconds: number, fn: function): ebpf.Source?, ebpf.Error?, integer?
 ---@field after fun(self: ebpf.Loop, seconds: number, fn: function): ebpf.Source?, ebpf.Error?, integer?
 ---@field signal fun(self: ebpf.Loop, name: string|integer, fn: function): ebpf.Source?, ebpf.Error?, integer?
+---@field fd fun(self: ebpf.Loop, file?: any, events?: string, fn?: fun(events: string)): ebpf.Source?, ebpf.Error?, integer?
+---@field child fun(self: ebpf.Loop, pid: integer, fn?: fun(how: string, number?: integer)): ebpf.Source?, ebpf.Error?, integer?
+---@field spawn fun(self: ebpf.Loop, fn: function): ebpf.Handle # a task, in which the next two wait
+---@field sleep fun(self: ebpf.Loop, seconds: number)
+---@field wait fun(self: ebpf.Loop, file: any, events: string, timeout?: number): string|false
 ---@field run fun(self: ebpf.Loop): true?, ebpf.Error?, integer?
 ---@field step fun(self: ebpf.Loop, timeout?: number): integer?, ebpf.Error?, integer?
 ---@field stop fun(self: ebpf.Loop)
@@ -185,5 +190,5 @@
 ---@field program fun(options: table): ebpf.Program?, ebpf.Error?, integer?
 ---@field user_ringbuf fun(map: ebpf.Map, options?: table): ebpf.UserRing?, ebpf.Error?, integer?
 ---@field ringbuf fun(map: ebpf.Map, options?: table): ebpf.Ring?, ebpf.Error?, integer?
----@field loop fun(): ebpf.Loop
+---@field loop fun(options?: table): ebpf.Loop
 ---@field link table<string, function> # ebpf.link.KIND(program, ..., options): ebpf.Link?, ebpf.Error?, integer?

@@ -429,6 +429,101 @@ static void test_signals(void)
 	ebpf_error_clear(&err);
 }
 
+/* -- processes -- */
+
+static pid_t start_process(int how)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		usleep(20000);
+		if (how < 0)
+			kill(getpid(), -how);
+		_exit(how);
+	}
+	return pid;
+}
+
+static int zombies_of(const struct ebpf_sys *sys, pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	return sys->waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
+}
+
+static int no_pidfd(pid_t pid)
+{
+	(void)pid;
+	return -ENOSYS;
+}
+
+static int waitid_by_number_alone(idtype_t type, id_t id, siginfo_t *info, int options)
+{
+	return type == P_PID ? ebpf_sys_linux.waitid(type, id, info, options) : -EINVAL;
+}
+
+static void test_processes(void)
+{
+	struct ebpf_sys sys = ebpf_sys_linux;
+	struct ebpf_loop *loop = new_loop();
+	struct probe exits = { .loop = loop }, dies = { .loop = loop }, stranger = { .loop = loop };
+	pid_t first = start_process(3), second = start_process(-SIGKILL), other, orphan = 0;
+	int pipe_fds[2];
+
+	OK(ebpf_loop_add_process(loop, first, count_call, &exits, &exits.source, &err));
+	OK(ebpf_loop_add_process(loop, second, count_call, &dies, NULL, &err));
+	CHECK_INT(ebpf_loop_count(loop), 2);
+	OK(ebpf_loop_run(loop, &err));
+	CHECK_INT(exits.calls, 1);
+	CHECK(WIFEXITED(exits.events) && WEXITSTATUS(exits.events) == 3);
+	CHECK_INT(dies.calls, 1);
+	CHECK(WIFSIGNALED(dies.events) && WTERMSIG(dies.events) == SIGKILL);
+	CHECK_INT(zombies_of(&sys, first), -ECHILD);
+	ebpf_source_remove(exits.source);
+	CHECK_INT(ebpf_loop_add_process(loop, first, count_call, &exits, NULL, &err), -ESRCH);
+	CHECK(strstr(err.message, "there is no process") != NULL);
+	CHECK_INT(ebpf_loop_add_process(loop, -1, count_call, &exits, NULL, &err), -EINVAL);
+	/* a grandchild is not ours to reap */
+	CHECK(!pipe2(pipe_fds, O_CLOEXEC));
+	other = fork();
+	if (other == 0) {
+		orphan = start_process(0);
+		_exit(write(pipe_fds[1], &orphan, sizeof(orphan)) != sizeof(orphan));
+	}
+	CHECK(read(pipe_fds[0], &orphan, sizeof(orphan)) == sizeof(orphan));
+	OK(ebpf_loop_add_process(loop, orphan, count_call, &stranger, NULL, &err));
+	CHECK(waitpid(other, NULL, 0) == other);
+	OK(ebpf_loop_run(loop, &err));
+	CHECK_INT(stranger.events, (int64_t)EBPF_STATUS_UNKNOWN);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	ebpf_loop_free(loop);
+
+	/* one that is removed is left for its parent to reap */
+	loop = new_loop();
+	first = start_process(0);
+	OK(ebpf_loop_add_process(loop, first, count_call, &exits, &exits.source, &err));
+	ebpf_source_remove(exits.source);
+	OK(ebpf_loop_run(loop, &err));
+	CHECK(waitpid(first, NULL, 0) == first);
+	ebpf_loop_free(loop);
+
+	/* Linux 5.3 waits by number; before that there is nothing to wait for */
+	sys.waitid = waitid_by_number_alone;
+	OK(ebpf_loop_new_with(&sys, &loop, &err));
+	exits = (struct probe){ .loop = loop };
+	OK(ebpf_loop_add_process(loop, start_process(7), count_call, &exits, NULL, &err));
+	OK(ebpf_loop_run(loop, &err));
+	CHECK_INT(exits.events, 7 << 8);
+	ebpf_loop_free(loop);
+	sys.pidfd_open = no_pidfd;
+	OK(ebpf_loop_new_with(&sys, &loop, &err));
+	CHECK_INT(ebpf_loop_add_process(loop, getpid(), count_call, &exits, NULL, &err), -ENOSYS);
+	CHECK(strstr(err.hint, "5.3") != NULL);
+	ebpf_loop_free(loop);
+	ebpf_error_clear(&err);
+}
+
 /* -- rings -- */
 
 struct drain {
@@ -549,6 +644,11 @@ static ssize_t failing_read(int fd, void *data, size_t size)
 	return fails() ? -EIO : ebpf_sys_linux.read(fd, data, size);
 }
 
+static int failing_pidfd_open(pid_t pid)
+{
+	return fails() ? -EMFILE : ebpf_sys_linux.pidfd_open(pid);
+}
+
 static int scenario(const struct ebpf_sys *sys)
 {
 	struct ebpf_loop *loop = NULL;
@@ -561,6 +661,7 @@ static int scenario(const struct ebpf_sys *sys)
 	probe.loop = last.loop = loop;
 	if ((ret = ebpf_loop_add_fd(loop, pipe_fds[0], EBPF_READ, count_call, &probe, &probe.source, &err)) < 0 ||
 	    (ret = ebpf_loop_add_timer(loop, 0, 0, count_call, &probe, NULL, &err)) < 0 ||
+	    (ret = ebpf_loop_add_process(loop, getpid(), count_call, &probe, NULL, &err)) < 0 ||
 	    (ret = ebpf_loop_add_signal(loop, SIGUSR1, count_call, &last, &last.source, &err)) < 0)
 		goto out;
 	kill(getpid(), SIGUSR1);
@@ -585,6 +686,7 @@ static void test_failures_leak_nothing(void)
 	sys.timerfd_create = failing_timerfd_create;
 	sys.timerfd_settime = failing_timerfd_settime;
 	sys.signalfd = failing_signalfd;
+	sys.pidfd_open = failing_pidfd_open;
 	sys.sigmask = failing_sigmask;
 	sys.read = failing_read;
 	/* should a signal be left over by a read that failed, it must not kill the test */
@@ -612,6 +714,7 @@ int main(void)
 	test_changes();
 	test_timer_chain();
 	test_signals();
+	test_processes();
 	test_failures_leak_nothing();
 	if (geteuid() == 0)
 		test_rings();

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "link/link.h"
+#include "sys/policy.h"
 
 extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_tracing_multi, ebpf_kind_iter,
 	ebpf_kind_kprobe, ebpf_kind_kprobe_multi, ebpf_kind_uprobe, ebpf_kind_uprobe_multi, ebpf_kind_perf_event, ebpf_kind_xdp,
@@ -222,15 +223,31 @@ static const char *name_of(const struct ebpf_program *program)
 	return program->name ? program->name : "";
 }
 
+/* What a policy is told: "kprobe do_unlinkat", "tracepoint syscalls:sys_enter_openat", "xdp lo". */
+static void intend(const struct ebpf_link_kind *kind, const struct ebpf_link_options *options, char *text, size_t size)
+{
+	const char *parts[] = { options->path, options->category, options->symbol, options->pattern, options->name, options->interface,
+				options->hook, options->type, options->event };
+	size_t at = (size_t)snprintf(text, size, "%s", kind->name);
+
+	for (size_t i = 0; i < EBPF_COUNT(parts); i++)
+		if (parts[i] && at < size)
+			at += (size_t)snprintf(text + at, size - at, "%c%s", strchr(text, ' ') ? ':' : ' ', parts[i]);
+	ebpf_policy_intend(text);
+}
+
 static int attach(const struct ebpf_link_kind *kind, const char *alias, struct ebpf_program *program,
 		  const struct ebpf_link_options *options, struct ebpf_link **out, struct ebpf_error *err)
 {
 	struct ebpf_link *link = ebpf_link_new(program->kernel, kind);
+	char intent[256];
 	int result;
 
 	if (!link)
 		return ebpf_fail_memory(err);
+	intend(kind, options, intent, sizeof(intent));
 	result = kind->attach(program, alias, options, link, err);
+	ebpf_policy_intend(NULL);
 	if (result) {
 		ebpf_link_close(link);
 		return ebpf_wrap(err, result, "program '%s': attach", name_of(program));
@@ -282,11 +299,14 @@ int ebpf_link_attach_map(const char *name, struct ebpf_map *map, const struct eb
 	const struct ebpf_link_kind *kind;
 	struct ebpf_link_options options;
 	struct ebpf_link *link = NULL;
+	char intent[256];
 	int result = prepare(name, true, given, &kind, &options, err);
 
 	if (!result) {
 		link = ebpf_link_new(map->kernel, kind);
+		intend(kind, &options, intent, sizeof(intent));
 		result = link ? kind->attach_map(map, &options, link, err) : ebpf_fail_memory(err);
+		ebpf_policy_intend(NULL);
 	}
 	if (result) {
 		ebpf_link_close(link);

@@ -11,7 +11,8 @@
  * A signal is blocked for the thread that adds its source, and has the state that it had before when the source is removed by the same thread;
  * what was pending then is taken to have been the source's, and dropped.
  * The loop needs no kernel context. It calls the table of system calls that it was made with.
- * Not here: draining rings (the callback does), children and other threads.
+ * A process is waited for by a descriptor of it, so that no other process can be meant; one that is our child is reaped.
+ * Not here: draining rings (the callback does), and other threads.
  */
 #ifndef EBPF_LOOP_H
 #define EBPF_LOOP_H
@@ -37,6 +38,7 @@ struct ebpf_source {
 	bool kept;            /* the caller has the pointer */
 	bool removed;
 	int signal;
+	int pid;              /* of a process */
 	bool was_blocked;     /* the signal, before us */
 	bool once;            /* a timer without an interval */
 };

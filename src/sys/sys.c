@@ -12,6 +12,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "sys/policy.h"
 #include "sys/sys.h"
 
 /* The kernel's layout, Linux 7.0: what attr.h must agree with. */
@@ -54,6 +55,10 @@ static int bpf_without_profiler(enum bpf_cmd cmd, union bpf_attr *attr, size_t s
 
 static int sys_bpf(enum bpf_cmd cmd, union bpf_attr *attr, size_t size)
 {
+	int refused = ebpf_policy_bpf(cmd, attr);
+
+	if (refused)
+		return refused;
 	if (cmd == BPF_PROG_LOAD || cmd == BPF_PROG_RUN)
 		return bpf_without_profiler(cmd, attr, size);
 	return (int)result(syscall(__NR_bpf, (long)cmd, attr, size));
@@ -61,12 +66,21 @@ static int sys_bpf(enum bpf_cmd cmd, union bpf_attr *attr, size_t size)
 
 static int sys_perf_event_open(struct perf_event_attr *attr, pid_t pid, int cpu, int group_fd, unsigned long flags)
 {
+	int refused = ebpf_policy_perf_event(attr);
+
+	if (refused)
+		return refused;
 	return (int)result(syscall(__NR_perf_event_open, attr, pid, cpu, group_fd, flags | PERF_FLAG_FD_CLOEXEC));
 }
 
 static int sys_mmap(size_t size, int prot, int flags, int fd, off_t offset, void **out)
 {
-	void *address = mmap(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) ? *out : NULL, size, prot, flags, fd, offset);
+	int refused = ebpf_policy_mmap(prot, flags, fd);
+	void *address;
+
+	if (refused)
+		return refused;
+	address = mmap(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) ? *out : NULL, size, prot, flags, fd, offset);
 
 	if (address == MAP_FAILED)
 		return (int)result(-1);
@@ -81,6 +95,10 @@ static int sys_munmap(void *address, size_t size)
 
 static int sys_openat(int dir_fd, const char *path, int flags, mode_t mode)
 {
+	int refused = ebpf_policy_open(path, flags);
+
+	if (refused)
+		return refused;
 	return (int)result(openat(dir_fd, path, flags | O_CLOEXEC, mode));
 }
 
@@ -106,6 +124,10 @@ static ssize_t sys_pread(int fd, void *data, size_t size, off_t offset)
 
 static int sys_ioctl(int fd, unsigned long request, unsigned long argument)
 {
+	int refused = ebpf_policy_ioctl(fd, request, argument);
+
+	if (refused)
+		return refused;
 	return (int)result(ioctl(fd, request, argument));
 }
 
@@ -121,6 +143,10 @@ static int sys_poll(struct pollfd *fds, size_t count, int timeout_ms)
 
 static int sys_unlinkat(int dir_fd, const char *path, int flags)
 {
+	int refused = ebpf_policy_unlink(path);
+
+	if (refused)
+		return refused;
 	return (int)result(unlinkat(dir_fd, path, flags));
 }
 
@@ -164,6 +190,12 @@ static int sys_sigmask(int how, const sigset_t *set, sigset_t *old)
 	return -pthread_sigmask(how, set, old); /* gives its error back instead of setting errno */
 }
 
+static int sys_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
+{
+	info->si_pid = 0;
+	return (int)result(waitid(type, id, info, options));
+}
+
 static int sys_socket(int domain, int type, int protocol)
 {
 	return (int)result(socket(domain, type | SOCK_CLOEXEC, protocol));
@@ -176,6 +208,10 @@ static int sys_bind(int fd, const void *address, size_t size)
 
 static ssize_t sys_send(int fd, const void *data, size_t size, int flags)
 {
+	int refused = ebpf_policy_send(data, size);
+
+	if (refused)
+		return refused;
 	return result(send(fd, data, size, flags | MSG_NOSIGNAL));
 }
 
@@ -184,7 +220,7 @@ static ssize_t sys_recv(int fd, void *data, size_t size, int flags)
 	return result(recv(fd, data, size, flags));
 }
 
-/* Linux 5.2: a file system without a place in the tree. The C library has no functions for these before glibc 2.36. */
+/* Linux 5.2, a file system without a place in the tree; 5.3, a process. The C library has no functions for these before glibc 2.36. */
 #ifndef __NR_fsopen
 #define __NR_fsopen 430
 #define __NR_fsconfig 431
@@ -197,6 +233,10 @@ static ssize_t sys_recv(int fd, void *data, size_t size, int flags)
 
 static int sys_setsockopt(int fd, int level, int name, const void *value, size_t size)
 {
+	int refused = ebpf_policy_setsockopt(level, name, value, size);
+
+	if (refused)
+		return refused;
 	return (int)result(setsockopt(fd, level, name, value, (socklen_t)size));
 }
 
@@ -262,6 +302,7 @@ const struct ebpf_sys ebpf_sys_linux = {
 	.eventfd = sys_eventfd,
 	.signalfd = sys_signalfd,
 	.sigmask = sys_sigmask,
+	.waitid = sys_waitid,
 	.socket = sys_socket,
 	.bind = sys_bind,
 	.send = sys_send,

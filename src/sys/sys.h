@@ -4,7 +4,7 @@
  * state. bpf(2) repeats EAGAIN of PROG_LOAD (a signal during verification, 4.20; a bounded number of times) and
  * nothing else; EINTR is the caller's. SIGPROF waits while a program is verified or run. Every descriptor that is
  * made here is closed on exec. Give bpf(2) the whole zeroed union (size = sizeof): a kernel that knows less of it
- * minds only bytes that are not zero. A table for tests replaces single entries (failure injection, pretended
+ * minds only bytes that are not zero. Linux's own table asks the thread's policy, if there is one, before a privileged step (policy.h). A table for tests replaces single entries (failure injection, pretended
  * kernels). Nobody outside this room calls syscall(2), and nobody outside uses a descriptor except through this
  * table, but for stdio on files of /proc and /sys.
  */
@@ -13,6 +13,7 @@
 
 #include <signal.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 
 #include "base/base.h"
 #include "base/uapi.h"
@@ -48,12 +49,14 @@ struct ebpf_sys {
 	int (*eventfd)(unsigned int value, int flags);
 	int (*signalfd)(int fd, const sigset_t *mask, int flags);
 	int (*sigmask)(int how, const sigset_t *set, sigset_t *old);
+	int (*pidfd_open)(pid_t pid, unsigned int flags);            /* 5.3 */
+	/* `options` with WNOHANG: then 0 and info->si_pid 0 when it still runs */
+	int (*waitid)(idtype_t type, id_t id, siginfo_t *info, int options);
 	int (*socket)(int domain, int type, int protocol);
 	int (*bind)(int fd, const void *address, size_t size);
 	ssize_t (*send)(int fd, const void *data, size_t size, int flags);
 	ssize_t (*recv)(int fd, void *data, size_t size, int flags);
 	int (*setsockopt)(int fd, int level, int name, const void *value, size_t size);
-	int (*pidfd_open)(pid_t pid, unsigned int flags);            /* 5.3 */
 	int (*fsopen)(const char *type, unsigned int flags);         /* 5.2 */
 	int (*fsconfig)(int fd, unsigned int command, const char *key, const void *value, int aux);
 	int (*fsmount)(int fd, unsigned int flags, unsigned int attributes);
