@@ -6,6 +6,8 @@ local core = require "ebpf.core"
 local ebpf = {
   version = core.version,
   kernel = core.kernel,   -- ebpf.kernel() -> what is known of the running kernel
+  token = core.token,     -- ebpf.token([path]) -> a BPF token; ebpf.use_token(token | path | true | nil): for all that is made
+  use_token = core.use_token,
   ringbuf = core.ringbuf, -- ebpf.ringbuf(map [, options]) -> a reader of records
   perf = core.perf,       -- ebpf.perf(map [, options]) -> the same of a perf event array
   events = core.events,   -- ebpf.events(map [, options]) -> the one of them that the map calls for
@@ -36,7 +38,7 @@ function ebpf.spec(source)
 end
 
 --- ebpf.load(path or spec or { bytes = s } [, options]) -> collection. Options: variables, maps (name -> map to use instead),
--- programs (names of those to load), pin_dir, btf (path of the target's types), log_level, kconfig (text).
+-- programs (names of those to load), pin_dir, btf (path of the target's types), log_level, log, log_size, kconfig (text), token.
 function ebpf.load(source, options)
   if type(source) == "userdata" then return source:load(options) end
   local spec <close>, err, errno = ebpf.spec(source)
@@ -55,6 +57,7 @@ end
 local program_options = {
   type = true, name = true, license = true, instructions = true, attach_type = true, section = true, attach_to = true,
   attach_target = true, flags = true, log_level = true, maps = true, btf = true, kconfig = true,
+  ifindex = true, log = true, log_size = true, token = true,
 }
 
 -- A Spec with one program, and with a map for each that the instructions name.
@@ -72,7 +75,7 @@ local function program_spec(options)
   local program
   program, err, errno = spec:add_program(options.name, options.type or "unspec", block)
   if not program then return nil, err, errno end
-  for _, field in ipairs { "section", "type", "attach_type", "attach_to", "attach_target", "flags", "log_level" } do
+  for _, field in ipairs { "section", "type", "attach_type", "attach_to", "attach_target", "flags", "ifindex", "log_level" } do
     if options[field] ~= nil then program[field] = options[field] end
   end
   return spec, program.name
@@ -89,7 +92,8 @@ function ebpf.program(options)
   local spec, name, errno = program_spec(options)
   if not spec then return nil, name, errno end
   local coll, err
-  coll, err, errno = spec:load { maps = options.maps, btf = options.btf, kconfig = options.kconfig }
+  coll, err, errno = spec:load { maps = options.maps, btf = options.btf, kconfig = options.kconfig, log = options.log,
+    log_size = options.log_size, token = options.token }
   spec:close()
   if not coll then return nil, err, errno end
   return coll.programs[name] -- which keeps the collection alive

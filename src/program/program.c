@@ -153,6 +153,35 @@ static uint64_t read_memlock(const struct ebpf_program *program)
 	return line ? strtoull(line + strlen("memlock:"), NULL, 10) : 0;
 }
 
+/* The kernel keeps 15 characters of a name; the types of a program's functions have all of the first one's. */
+static void full_name(const struct ebpf_program *program, const struct bpf_prog_info *raw, char *out, size_t size)
+{
+	struct bpf_prog_info info = { 0 };
+	struct bpf_func_info first;
+	struct ebpf_btf *btf = NULL;
+	struct ebpf_type type;
+
+	snprintf(out, size, "%s", raw->name);
+	if (strlen(raw->name) + 1 < sizeof raw->name)
+		return;
+	if (program->name && !strncmp(program->name, raw->name, strlen(raw->name))) { /* it was loaded here, or asked before */
+		snprintf(out, size, "%s", program->name);
+		if (strlen(out) > strlen(raw->name))
+			return;
+	}
+	if (!raw->btf_id || !raw->nr_func_info)
+		return;
+	info.nr_func_info = 1;
+	info.func_info_rec_size = sizeof first;
+	info.func_info = ebpf_ptr(&first);
+	if (ebpf_program_raw_info(program, &info, NULL) || !info.nr_func_info ||
+	    ebpf_kernel_btf_by_id(program->kernel, raw->btf_id, &btf, NULL))
+		return;
+	if (ebpf_btf_type(btf, first.type_id, &type) && type.kind == BTF_KIND_FUNC && !strncmp(type.name, raw->name, strlen(raw->name)))
+		snprintf(out, size, "%s", type.name);
+	ebpf_btf_free(btf);
+}
+
 int ebpf_program_info(struct ebpf_program *program, struct ebpf_program_info *out, struct ebpf_error *err)
 {
 	struct ebpf_program_info info;
@@ -175,6 +204,7 @@ int ebpf_program_info(struct ebpf_program *program, struct ebpf_program_info *ou
 	};
 	memcpy(info.name, raw.name, sizeof info.name);
 	memcpy(info.tag, raw.tag, sizeof info.tag);
+	full_name(program, &raw, info.full_name, sizeof info.full_name);
 	memcpy(out, &info, out->size < sizeof info ? out->size : sizeof info);
 	return 0;
 }
@@ -196,6 +226,7 @@ static int open_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_program **out
 {
 	struct ebpf_program *program;
 	struct bpf_prog_info info = { 0 };
+	char name[sizeof ((struct ebpf_program_info *)NULL)->full_name];
 	int code;
 
 	program = ebpf_program_new(kernel, fd, err);
@@ -206,7 +237,8 @@ static int open_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_program **out
 		goto fail;
 	program->type = info.type;
 	program->attach_btf_id = info.attach_btf_id;
-	program->name = ebpf_strdup(info.name);
+	full_name(program, &info, name, sizeof name);
+	program->name = ebpf_strdup(name);
 	if (!program->name) {
 		ebpf_fail_memory(err);
 		code = -ENOMEM;
@@ -317,23 +349,11 @@ static int explain_pin(const struct ebpf_program *program, const char *path, int
 
 int ebpf_program_pin(struct ebpf_program *program, const char *path, struct ebpf_error *err)
 {
-	char *copy = ebpf_strdup(path);
-	union bpf_attr attr;
-	int code;
+	int code = ebpf_kernel_pin(program->kernel, program->fd, &program->pin_path, path);
 
-	if (!copy)
+	if (code == -ENOMEM)
 		return ebpf_fail_memory(err);
-	memset(&attr, 0, sizeof attr);
-	attr.pathname = ebpf_ptr(path);
-	attr.bpf_fd = (uint32_t)program->fd;
-	code = call(program->kernel, BPF_OBJ_PIN, &attr, EBPF_ATTR_SIZE(file_flags));
-	if (code < 0) {
-		free(copy);
-		return explain_pin(program, path, code, err);
-	}
-	free(program->pin_path); /* the last pin is the one that unpin removes */
-	program->pin_path = copy;
-	return 0;
+	return code < 0 ? explain_pin(program, path, code, err) : 0;
 }
 
 int ebpf_program_unpin(struct ebpf_program *program, struct ebpf_error *err)

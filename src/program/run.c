@@ -20,6 +20,12 @@ static bool is_syscall(const struct ebpf_program *program)
 	return program->type == BPF_PROG_TYPE_SYSCALL;
 }
 
+/* Of raw tracepoints no context comes out, and the kernel minds a place for it. */
+static bool gives_context(const struct ebpf_program *program)
+{
+	return program->type != BPF_PROG_TYPE_RAW_TRACEPOINT && program->type != BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE;
+}
+
 static int check(const struct ebpf_program *program, const struct ebpf_run_options *options, struct ebpf_error *err)
 {
 	if (options->size < sizeof *options)
@@ -57,8 +63,10 @@ static int prepare_context(struct run *run, const struct ebpf_program *program, 
 	run->attr.test.ctx_in = ebpf_ptr(options->context);
 	run->attr.test.ctx_size_in = (uint32_t)options->context_size;
 	if (!is_syscall(program)) {
-		run->attr.test.ctx_out = ebpf_ptr(options->context_out);
-		run->attr.test.ctx_size_out = (uint32_t)options->context_out_size;
+		if (gives_context(program)) {
+			run->attr.test.ctx_out = ebpf_ptr(options->context_out);
+			run->attr.test.ctx_size_out = (uint32_t)options->context_out_size;
+		}
 		return 0;
 	}
 	if (!options->context_size)
