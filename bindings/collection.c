@@ -551,7 +551,20 @@ static int l_collection_tostring(lua_State *L)
 	return binding_tostring(L, CLASS_COLLECTION, lua_tostring(L, -1));
 }
 
-static const luaL_Reg methods[] = { { "attach", l_collection_attach }, { "close", l_collection_close }, { NULL, NULL } };
+/* coll:take(name) -> the program by a handle of its own, which does not need the collection */
+static int l_collection_take(lua_State *L)
+{
+	struct ebpf_collection *collection = *(struct ebpf_collection **)binding_check(L, 1, CLASS_COLLECTION);
+	const char *name = binding_to_string(L, 2, "name");
+	struct ebpf_program *program = ebpf_collection_program(collection, name);
+
+	if (!program)
+		return luaL_error(L, "no program '%s' was loaded", name);
+	*binding_new_program(L, 0) = ebpf_program_ref(program);
+	return 1;
+}
+
+static const luaL_Reg methods[] = { { "attach", l_collection_attach }, { "take", l_collection_take }, { "close", l_collection_close }, { NULL, NULL } };
 static const luaL_Reg properties[] = {
 	{ "maps", l_collection_maps }, { "programs", l_collection_programs }, { "variables", l_collection_variables },
 	{ "links", l_collection_links }, { "btf", l_collection_btf }, { NULL, NULL }

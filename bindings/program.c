@@ -57,7 +57,7 @@ static void push_run_result(lua_State *L, const struct ebpf_run_options *run)
 	lua_setfield(L, -2, "retval");
 	lua_pushinteger(L, run->duration_ns);
 	lua_setfield(L, -2, "duration");
-	if (run->data_out) {
+	if (run->data_out && !(run->flags & EBPF_RUN_LIVE_FRAMES)) {
 		lua_pushlstring(L, run->data_out, run->data_out_size);
 		lua_setfield(L, -2, "data");
 	}
@@ -90,8 +90,6 @@ static void get_run_options(lua_State *L, struct ebpf_run_options *run)
 		run->flags |= EBPF_RUN_CHECKSUM_COMPLETE;
 	run->batch_size = (uint32_t)binding_option_integer(L, 2, "batch_size", UINT32_MAX, 0);
 	run->data_out_size = binding_option_integer(L, 2, "data_out_size", 1 << 30, run->data ? run->data_size + RUN_HEADROOM : 0);
-	if (run->flags & EBPF_RUN_LIVE_FRAMES)
-		run->data_out_size = 0; /* the frames have gone */
 	run->context_out_size = run->context_size;
 	run->data_out = run->data_out_size ? lua_newuserdatauv(L, run->data_out_size, 0) : NULL;
 	run->context_out = run->context_out_size ? lua_newuserdatauv(L, run->context_out_size, 0) : NULL;

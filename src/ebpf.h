@@ -653,7 +653,7 @@ enum ebpf_run_flags {
 };
 /* BPF_PROG_RUN: packets of socket filters, tc, xdp, cgroup_skb, lwt and sk_skb programs 4.12; flow dissectors 5.1, tracing programs (which run as often as
  * the kernel's own test functions are called) 5.7, raw tracepoints 5.10, socket look-ups 5.13, syscall programs 5.14, netfilter 6.4, struct_ops of
- * bpf_dummy_ops 5.16. A context comes out again but of raw tracepoints (context_out_size 0). A run that a signal ended (EINTR) begins anew, all
+ * bpf_dummy_ops 5.16. A context comes out again but of raw tracepoints (context_out_size 0); of live frames nothing does. A run that a signal ended (EINTR) begins anew, all
  * `repeat` of it: what the program did before has been done twice. ENOTSUP names a type that cannot be run. */
 EBPF_API int ebpf_program_run(struct ebpf_program *program, struct ebpf_run_options *options, struct ebpf_error *err);
 

@@ -67,6 +67,8 @@ local function program_spec(options)
   for map_name, map in pairs(options.maps or {}) do
     local part = assert(spec:add_map(map_name))
     part.type, part.key_size, part.value_size, part.max_entries = map.type, map.key_size, map.value_size, map.max_entries
+    local info <const> = map:info()
+    if info then part.flags, part.map_extra = info.flags, info.map_extra end
   end
   if options.license then spec.license = options.license end
   local block
@@ -96,7 +98,9 @@ function ebpf.program(options)
     log_size = options.log_size, token = options.token }
   spec:close()
   if not coll then return nil, err, errno end
-  return coll.programs[name] -- which keeps the collection alive
+  local program = coll:take(name)
+  coll:close() -- the kernel keeps the maps that the program uses
+  return program
 end
 
 -- Iterates over all objects of a kind in the whole kernel, as of now; what is gone when its turn comes is left out. Each handle
