@@ -176,8 +176,7 @@ describe("running a program", function()
       asm.mov(asm.r0, 0), asm.exit(),
     }, { attach_type = "flow_dissector" })
     local result = assert(program:run { data = broken_packet() })
-    assert.equal(0, result.retval)
-    assert.equal(56, #result.data)
+    assert.equal(56, #result.data) -- its retval became the program's own with 5.19: before, 1 said that all went well
     assert.equal(0x1234, (("I2"):unpack(result.data, 9)))
   end)
 

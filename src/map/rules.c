@@ -381,10 +381,10 @@ static char *kernel_words(struct ebpf_kernel *kernel, const union bpf_attr *attr
 	return log;
 }
 
-/* Its first line. */
+/* Its first sentence. */
 static void quote(struct complaint *complaint, const char *log)
 {
-	snprintf(complaint->why, sizeof(complaint->why), "%.*s", (int)strcspn(log, "\n"), log);
+	snprintf(complaint->why, sizeof(complaint->why), "%.*s", (int)strcspn(log, ".\n"), log);
 }
 
 static void explain_permission(struct complaint *out, struct ebpf_kernel *kernel, const union bpf_attr *attr)
