@@ -112,7 +112,7 @@ end)
 
 describe("the kernel's own words", function()
   it("are in the error of a map that it refuses", function()
-    need { kernel = "7.1", "common_attrs" }
+    need { kernel = "7.2", "common_attrs" }
     local wrong = { type = "hash", key = "u32", value = "u32", max_entries = 1, map_extra = 7 }
     local none, err = ebpf.map(wrong)
     assert.is_nil(none)

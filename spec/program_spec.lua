@@ -111,7 +111,7 @@ describe("running a program", function()
     assert(os.execute(("ip link set %s up; ip link set %s up"):format(near, far)))
     local map <close> = counter()
     local arrived <close> = new("xdp", counting(1), { maps = { counter = map } }) -- XDP_DROP
-    local link <close> = assert(ebpf.link.xdp(arrived, far))
+    local drops <close> = assert(ebpf.link.xdp(arrived, far))
     local send <close> = new("xdp", { asm.mov(asm.r0, 3), asm.exit() }) -- XDP_TX: out where it came in
     local receiving <close> = assert(ebpf.link.xdp(send, near)) -- only so has the device a queue for frames
     local data = broken_packet()
@@ -121,7 +121,7 @@ describe("running a program", function()
       if map[0] >= 64 then break end
       os.execute "sleep 0.1"
     end
-    assert.equal("xdp", receiving.kind)
+    assert.equal(drops.kind, receiving.kind)
     assert.is_true(map[0] >= 64, "frames that came: " .. map[0])
   end)
 
@@ -193,6 +193,7 @@ describe("running a program", function()
       attach_type = "trace_fentry", attach_to = "bpf_fentry_test1", section = "fentry/bpf_fentry_test1", maps = { counter = map },
     })
     local link <close> = assert(ebpf.link.tracing(program))
+    assert.equal("tracing", link.kind)
     assert(program:run {})
     assert.equal(1, map[0])
     assert(program:run {})
@@ -218,7 +219,7 @@ describe("running a program", function()
 end)
 
 describe("the streams of a program", function()
-  -- bpf_stream_vprintk(stream, format, arguments, size, program): the verifier fills in the last, and newer kernels show it no more.
+  -- bpf_stream_vprintk(stream, format, arguments, size, program): the verifier fills in the last, and newer kernels hide it.
   local function printer(stream, map)
     local name = ebpf.features.kfunc "bpf_stream_vprintk_impl" and "bpf_stream_vprintk_impl" or "bpf_stream_vprintk"
     return new("syscall", {
@@ -427,8 +428,8 @@ describe("what the kernel tells of a program", function()
     for _ = 1, 3 do program:run { data = zeros } end
     local info, code = assert(program:info()), assert(program:code())
     local theirs = dkjson.decode(process.run("bpftool -j prog show id " .. info.id))
-    local pairs_of = { id = "id", type = "type", name = "name", tag = "tag", xlated_size = "bytes_xlated", jited_size = "bytes_jited",
-      memlock = "bytes_memlock", uid = "uid", run_count = "run_cnt", run_time_ns = "run_time_ns" }
+    local pairs_of = { id = "id", type = "type", name = "name", tag = "tag", xlated_size = "bytes_xlated",
+      jited_size = "bytes_jited", memlock = "bytes_memlock", uid = "uid", run_count = "run_cnt", run_time_ns = "run_time_ns" }
     for mine, their in pairs(pairs_of) do assert.equal(theirs[their], info[mine], mine) end
     assert.equal(theirs.gpl_compatible, info.gpl)
     assert.same(theirs.map_ids, code.map_ids)

@@ -816,7 +816,7 @@ static const struct feature {
 	[EBPF_FEATURE_TOKEN] = { "token", "6.9", ebpf_probe_token },
 	[EBPF_FEATURE_PROG_STREAM] = { "prog_stream", "6.17", ebpf_probe_prog_stream },
 	[EBPF_FEATURE_PROG_ASSOC_STRUCT_OPS] = { "prog_assoc_struct_ops", "7.0", ebpf_probe_prog_assoc_struct_ops },
-	[EBPF_FEATURE_COMMON_ATTRS] = { "common_attrs", "7.1", ebpf_probe_common_attrs },
+	[EBPF_FEATURE_COMMON_ATTRS] = { "common_attrs", "7.2", ebpf_probe_common_attrs },
 	[EBPF_FEATURE_VERIFIER_REGISTERS] = { "verifier_registers", "6.15", ebpf_call_probe_registers },
 };
 _Static_assert(EBPF_COUNT(features) == EBPF_FEATURE_COUNT, "one row per feature");

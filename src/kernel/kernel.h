@@ -66,7 +66,7 @@ enum ebpf_feature {
 	EBPF_FEATURE_TOKEN, /* 6.9: BPF tokens */
 	EBPF_FEATURE_PROG_STREAM, /* 6.17: streams that programs write */
 	EBPF_FEATURE_PROG_ASSOC_STRUCT_OPS, /* 7.0: the struct_ops map that a program works for */
-	EBPF_FEATURE_COMMON_ATTRS, /* 7.1: every command takes a place for the kernel's words */
+	EBPF_FEATURE_COMMON_ATTRS, /* 7.2: every command takes a place for the kernel's words */
 	EBPF_FEATURE_VERIFIER_REGISTERS, /* 6.15: a log of level 2 tells which registers each instruction reads */
 	EBPF_FEATURE_COUNT
 };

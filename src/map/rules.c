@@ -353,7 +353,7 @@ static bool find_cause(struct complaint *out, struct ebpf_kernel *kernel, const 
 	return try_smaller(out, kernel, rule, attr);
 }
 
-/* What the kernel itself says (7.1), malloc'ed; NULL when it says nothing. */
+/* What the kernel itself says (7.2), malloc'ed; NULL when it says nothing. */
 static char *kernel_words(struct ebpf_kernel *kernel, const union bpf_attr *attr)
 {
 	enum { SIZE = 4096 };

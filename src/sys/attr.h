@@ -426,7 +426,7 @@ struct bpf_link_info {
 	};
 } __attribute__((aligned(8)));
 
-/* What goes beside the attributes of any command, 7.1. */
+/* What goes beside the attributes of any command, 7.2. */
 struct bpf_common_attr {
 	ebpf_u64 log_buf;
 	uint32_t log_size, log_level;

@@ -27,7 +27,7 @@ struct pollfd;
 
 struct ebpf_sys {
 	int (*bpf)(enum bpf_cmd cmd, union bpf_attr *attr, size_t size);
-	/* The same with a place for the kernel's words (7.1; before: EINVAL). */
+	/* The same with a place for the kernel's words (7.2; before: EINVAL). */
 	int (*bpf_common)(enum bpf_cmd cmd, union bpf_attr *attr, size_t size, struct bpf_common_attr *common);
 	int (*perf_event_open)(struct perf_event_attr *attr, pid_t pid, int cpu, int group_fd, unsigned long flags);
 	/* *out is read for MAP_FIXED and MAP_FIXED_NOREPLACE alone: the address */
