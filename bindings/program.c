@@ -188,6 +188,12 @@ static int l_program_attach_to(lua_State *L)
 	return 1;
 }
 
+static int l_program_pinned(lua_State *L)
+{
+	lua_pushstring(L, ebpf_program_pin_path(binding_check_program(L, 1)));
+	return 1;
+}
+
 static int l_program_log(lua_State *L)
 {
 	lua_pushstring(L, ebpf_program_log(binding_check_program(L, 1)));
@@ -256,23 +262,25 @@ static int l_program_tostring(lua_State *L)
 	return binding_tostring(L, CLASS_PROGRAM, *handle ? ebpf_program_name(*handle) : "");
 }
 
-/* core.program_open({ pinned = path | id = n }) -> program */
+/* core.program_open({ pinned = path | id = n | fd = n, which it takes over }) -> program */
 static int l_program_open(lua_State *L)
 {
-	static const char *const names[] = { "pinned", "id", NULL };
+	static const char *const names[] = { "pinned", "id", "fd", NULL };
 
 	lua_settop(L, 1);
 	luaL_checktype(L, 1, LUA_TTABLE);
 	binding_check_options(L, 1, names);
 	const char *path = binding_option_string(L, 1, "pinned", NULL);
 	uint32_t id = (uint32_t)binding_option_integer(L, 1, "id", UINT32_MAX, 0);
+	int fd = (int)binding_option_integer(L, 1, "fd", INT32_MAX - 1, INT32_MAX);
 	struct ebpf_kernel *kernel = binding_kernel(L);
 
 	if (!kernel)
 		return binding_fail(L);
 	struct ebpf_program **program = binding_new_program(L, 0);
 	int result = path ? ebpf_program_open_pinned(kernel, path, program, binding_error(L))
-			  : ebpf_program_open_id(kernel, id, program, binding_error(L));
+		     : fd < INT32_MAX ? ebpf_program_open_fd(kernel, fd, program, binding_error(L))
+				      : ebpf_program_open_id(kernel, id, program, binding_error(L));
 
 	return result < 0 ? binding_fail(L) : 1;
 }
@@ -285,7 +293,8 @@ static const luaL_Reg methods[] = {
 };
 static const luaL_Reg properties[] = {
 	{ "name", l_program_name }, { "type", l_program_type }, { "attach_type", l_program_attach_type },
-	{ "section", l_program_section }, { "attach_to", l_program_attach_to }, { "log", l_program_log }, { NULL, NULL }
+	{ "section", l_program_section }, { "attach_to", l_program_attach_to }, { "log", l_program_log },
+	{ "pinned", l_program_pinned }, { NULL, NULL }
 };
 static const luaL_Reg metamethods[] = {
 	{ "__tostring", l_program_tostring }, { "__close", l_program_close }, { "__gc", l_program_close }, { NULL, NULL }

@@ -467,3 +467,51 @@ describe("what the kernel tells of a program", function()
     assert.equal("true\ttrue\tnil\tsocket_filter\ttrue\n", output)
   end)
 end)
+
+describe("a program that exists", function()
+  it("is opened by a descriptor, which the handle takes over", function()
+    need { kernel = "5.10" }
+    local program = new("xdp", { asm.mov(asm.r0, 2), asm.exit() }, { name = "by_fd" })
+    local fd = program:fd()
+    local output = process.run(([[lua5.4 -e '
+      local ebpf = require "ebpf"
+      local id = %d
+      local first = assert(ebpf.program { id = id })
+      local second, err = ebpf.program { fd = first:fd() }
+      print(second.name, second.type, second:info().id == id)
+      print(select(2, ebpf.program { fd = 4000 }).code:match "^EBADF")
+      local map = assert(ebpf.map { type = "array", key = "u32", value = "u32", max_entries = 1 })
+      print(select(2, ebpf.program { fd = map:fd() }).message:match "open descriptor %%d+: (.*)")
+      os.exit(0, false) -- two handles on one descriptor
+    ' 2>&1]]):format(program:info().id))
+    assert.equal("by_fd\txdp\ttrue\nEBADF\nnot a program\n", output)
+    assert.is_true(fd > 2)
+    program:close()
+  end)
+
+  it("knows where it is pinned, and its pin moves", function()
+    need { kernel = "5.10" }
+    local folder = ("/tmp/ebpf-program-%d"):format(math.random(1 << 30))
+    assert(os.execute(("mkdir %s && mount -t bpf bpf %s"):format(folder, folder)))
+    local _ <close> = setmetatable({}, { __close = function() os.execute(("umount %s; rmdir %s"):format(folder, folder)) end })
+    local program <close> = new("xdp", { asm.mov(asm.r0, 2), asm.exit() })
+    assert.is_nil(program.pinned)
+    assert(program:pin(folder .. "/one"))
+    assert(program:pin(folder .. "/two"))
+    assert.equal(folder .. "/two", program.pinned)
+    assert.is_nil((ebpf.program { pinned = folder .. "/one" }))
+    local other <close> = assert(ebpf.program { pinned = folder .. "/two" })
+    assert.equal(folder .. "/two", other.pinned)
+    local again <close> = assert(ebpf.program { id = program:info().id })
+    assert(again:pin(folder .. "/one"))
+    local none, err = program:pin(folder .. "/one")
+    assert.is_nil(none)
+    assert.equal("EEXIST", err.code)
+    assert.equal(folder .. "/two", program.pinned)
+    none, err = program:pin "/tmp/not_a_pin"
+    assert.is_nil(none)
+    assert.matches("is not on a BPF file system", err.message)
+    assert(program:unpin())
+    assert.is_nil(program.pinned)
+  end)
+end)

@@ -602,6 +602,8 @@ EBPF_API struct ebpf_program *ebpf_program_ref(struct ebpf_program *program);
 EBPF_API void ebpf_program_close(struct ebpf_program *program);
 EBPF_API int ebpf_program_open_pinned(struct ebpf_kernel *kernel, const char *path, struct ebpf_program **out, struct ebpf_error *err);
 EBPF_API int ebpf_program_open_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_program **out, struct ebpf_error *err);
+/* Takes over a descriptor of a program, also when it fails (its number may change). EINVAL for one of something else. */
+EBPF_API int ebpf_program_open_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_program **out, struct ebpf_error *err);
 EBPF_API int ebpf_program_fd(const struct ebpf_program *program);
 EBPF_API const char *ebpf_program_name(const struct ebpf_program *program);
 EBPF_API uint32_t ebpf_program_type(const struct ebpf_program *program);
@@ -628,6 +630,7 @@ EBPF_API int64_t ebpf_program_stream_read(struct ebpf_program *program, enum ebp
 					  struct ebpf_error *err);
 /* Lets it outlive this process, under a name in a BPF file system; a pin that this handle has already is moved there. */
 EBPF_API int ebpf_program_pin(struct ebpf_program *program, const char *path, struct ebpf_error *err);
+EBPF_API const char *ebpf_program_pin_path(const struct ebpf_program *program); /* where this handle has pinned or opened it; NULL = nowhere */
 EBPF_API int ebpf_program_unpin(struct ebpf_program *program, struct ebpf_error *err);
 struct ebpf_run_options {
 	size_t size;

@@ -84,10 +84,10 @@ local function program_spec(options)
 end
 
 --- ebpf.program { type = "xdp", license = "GPL", instructions = { ... }, maps = { name = map }, ... } -> a loaded program;
--- ebpf.program { pinned = path } or { id = n } -> one that exists.
+-- ebpf.program { pinned = path }, { id = n } or { fd = n } (which it takes over) -> one that exists.
 function ebpf.program(options)
   if type(options) ~= "table" then error("a table of options expected, got " .. type(options), 2) end
-  if options.pinned or options.id then return core.program_open(options) end
+  if options.pinned or options.id or options.fd then return core.program_open(options) end
   check_options(options, program_options)
   if not (options.type or options.section) then error("a program needs a type or a section", 2) end
   if options.instructions == nil then error("a program needs instructions", 2) end

@@ -98,6 +98,11 @@ const char *ebpf_program_attach_to(const struct ebpf_program *program)
 	return program->attach_to;
 }
 
+const char *ebpf_program_pin_path(const struct ebpf_program *program)
+{
+	return program->pin_path;
+}
+
 const char *ebpf_program_log(const struct ebpf_program *program)
 {
 	return program->log;
@@ -222,7 +227,7 @@ static bool is_program(const struct ebpf_kernel *kernel, int fd)
 }
 
 /* Takes the descriptor over. */
-static int open_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_program **out, struct ebpf_error *err)
+static int adopt(struct ebpf_kernel *kernel, int fd, struct ebpf_program **out, struct ebpf_error *err)
 {
 	struct ebpf_program *program;
 	struct bpf_prog_info info = { 0 };
@@ -284,7 +289,7 @@ int ebpf_program_open_pinned(struct ebpf_kernel *kernel, const char *path, struc
 			ebpf_hint(err, "'%s' is not a pinned object, or this process may not read it", path);
 		return code;
 	}
-	code = open_fd(kernel, code, &program, err);
+	code = adopt(kernel, code, &program, err);
 	if (code)
 		return ebpf_wrap(err, code, "program: open '%s'", path);
 	code = name_pinned(program, path, err);
@@ -308,8 +313,15 @@ int ebpf_program_open_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_pr
 		return ebpf_fail(err, ENOENT, "program: there is none with id %u", id);
 	if (code < 0)
 		return ebpf_fail_errno(err, code, "program: open id %u", id);
-	code = open_fd(kernel, code, out, err);
+	code = adopt(kernel, code, out, err);
 	return code ? ebpf_wrap(err, code, "program: open id %u", id) : 0;
+}
+
+int ebpf_program_open_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_program **out, struct ebpf_error *err)
+{
+	int code = fd < 0 ? ebpf_fail_errno(err, -EBADF, "no descriptor") : adopt(kernel, fd, out, err);
+
+	return code ? ebpf_wrap(err, code, "program: open descriptor %d", fd) : 0;
 }
 
 /* -- pinning -- */
