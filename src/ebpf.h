@@ -167,6 +167,14 @@ enum ebpf_object_kind { EBPF_OBJECT_PROGRAM, EBPF_OBJECT_MAP, EBPF_OBJECT_BTF, E
 /* Walks the objects of the whole kernel (programs, maps 4.13; BTF 5.1; links 5.8): the next id above `after` (0 = the first): 1 and *id, 0 after the
  * last; EPERM without CAP_SYS_ADMIN. */
 EBPF_API int ebpf_kernel_next_id(struct ebpf_kernel *kernel, enum ebpf_object_kind kind, uint32_t after, uint32_t *id, struct ebpf_error *err);
+/* What runs at a perf event or raw tracepoint that a process has open as `fd` (4.18; CAP_SYS_ADMIN). ENOENT when no program does. */
+struct ebpf_task_fd {
+	uint32_t program_id;
+	const char *kind;      /* "raw_tracepoint", "tracepoint", "kprobe", "kretprobe", "uprobe", "uretprobe"; static memory */
+	char name[256];        /* of the tracepoint, function or file */
+	uint64_t offset, address; /* of a probe: within that, or by address where it has no name */
+};
+EBPF_API int ebpf_kernel_task_fd(struct ebpf_kernel *kernel, int32_t pid, int fd, struct ebpf_task_fd *out, struct ebpf_error *err);
 /* What is pinned at a path of a BPF file system: a program, map or link. EACCES, EPERM or EINVAL for what is no pinned object. */
 EBPF_API int ebpf_pin_kind(struct ebpf_kernel *kernel, const char *path, enum ebpf_object_kind *kind, struct ebpf_error *err);
 /* Takes the name away; also an empty folder. EINVAL for a path that is on no BPF file system. The object goes when
