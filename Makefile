@@ -181,7 +181,7 @@ build/spec/support/%: spec/support/%.c
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -o $@ $<
 
 objects: $(EXAMPLE_OBJECTS) $(EXAMPLE_MODULES) $(SPEC_OBJECTS)
-tests: all objects $(if $(wildcard /usr/include/microhttpd.h /usr/local/include/microhttpd.h),build/examples/tracerd) build/spec/support/send build/spec/support/sweep $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so $(FUZZ_TARGETS:%=build/asan/spec/fuzz/%)
+tests: all objects $(if $(wildcard /usr/include/microhttpd.h /usr/local/include/microhttpd.h),build/examples/tracerd) build/spec/support/send build/spec/support/sweep build/spec/support/userns $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so $(FUZZ_TARGETS:%=build/asan/spec/fuzz/%)
 
 # -- what people call --
 

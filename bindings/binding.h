@@ -131,6 +131,7 @@ void binding_open_list(lua_State *L);
 void binding_open_kernel(lua_State *L);
 void binding_open_features(lua_State *L);
 void binding_open_pin(lua_State *L);
+void binding_open_token(lua_State *L);
 void binding_open_spec(lua_State *L);
 void binding_open_fields(lua_State *L);
 void binding_open_collection(lua_State *L);
@@ -199,6 +200,9 @@ int binding_program_instructions(lua_State *L);
 void binding_open_code(lua_State *L);
 /* Pushes the fields of a struct_ops map of the Spec at stack index `spec`, or nil for a map without (fields.c). */
 void binding_push_fields(lua_State *L, int spec, struct ebpf_map_spec *map);
+/* The token that the option at `index` names: a handle, the path of a BPF file system, true (any that can be found), or nil (none: *out
+ * NULL). Pushes what keeps it alive. Negative with binding_error() filled when it cannot be had. (token.c) */
+int binding_to_token(lua_State *L, int index, struct ebpf_token **out);
 /* spec:load(options) -> collection (collection.c) */
 int binding_spec_load(lua_State *L);
 /* Fills link options of any kind from the table at `index` but for the names `except` (NULL-terminated, or NULL); its strings stay borrowed from the
@@ -229,6 +233,8 @@ uint64_t binding_to_integer(lua_State *L, int index, uint64_t maximum, const cha
 const char *binding_to_string(lua_State *L, int index, const char *what);
 /* The number of a name of the kernel's, or a number as it is. Raises for an unknown name. */
 uint32_t binding_to_enum(lua_State *L, int index, enum ebpf_enum which, const char *what);
+/* Flags: a number, a name or a list of names, whose bits `bit_of` tells. Raises for an unknown one. */
+uint32_t binding_to_flags(lua_State *L, int index, int64_t (*bit_of)(const char *name), const char *what);
 /* Flags of a map: a number, a name ("no_prealloc") or a list of names. Raises for an unknown one. */
 uint32_t binding_to_map_flags(lua_State *L, int index);
 /* The name, or the number when it has none. */

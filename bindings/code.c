@@ -117,18 +117,29 @@ static void push_lines(lua_State *L, const struct ebpf_program_code *code)
 }
 
 /* prog:code() -> { instructions = list or nil when the kernel hides them, functions = { { name, prototype, insn, jited_size,
- * address, jited = its machine code } }, lines = { { text, file, number, column, insn, address } }, map_ids = { ... } } */
+ * address, jited = its machine code } }, lines = { { text, file, number, column, insn, address } }, map_ids = { ... },
+ * hidden = { instructions = true, jited = true: what there is, but the kernel does not show } } */
 int binding_program_code(lua_State *L)
 {
 	const struct ebpf_program_code *code = push_code(L);
 
 	if (!code)
 		return binding_fail(L);
-	lua_createtable(L, 0, 4);
+	lua_createtable(L, 0, 5);
 	if (code->insns) {
 		push_list(L, code);
 		lua_setfield(L, -2, "instructions");
 	}
+	lua_createtable(L, 0, 2);
+	if (code->insns_hidden) {
+		lua_pushboolean(L, true);
+		lua_setfield(L, -2, "instructions");
+	}
+	if (code->jited_hidden) {
+		lua_pushboolean(L, true);
+		lua_setfield(L, -2, "jited");
+	}
+	lua_setfield(L, -2, "hidden");
 	push_functions(L, code);
 	lua_setfield(L, -2, "functions");
 	push_lines(L, code);

@@ -81,20 +81,28 @@ static void set_variables(lua_State *L, int options)
 	lua_pop(L, 1);
 }
 
-static void get_load_options(lua_State *L, int options, struct ebpf_load_options *load)
+/* Leaves on the stack what its pointers need. Negative with binding_error() filled for a token that cannot be had. */
+static int get_load_options(lua_State *L, int options, struct ebpf_load_options *load)
 {
-	static const char *const names[] = { "pin_dir", "btf", "log_level", "programs", "maps", "variables", "kconfig", NULL };
+	static const char *const names[] = { "pin_dir", "btf", "log_level", "programs", "maps", "variables", "kconfig", "log",
+					     "log_size", "token", NULL };
 
 	*load = (struct ebpf_load_options){ .size = sizeof(*load) };
 	if (!binding_check_options(L, options, names))
-		return;
+		return 0;
 	load->pin_dir = binding_option_string(L, options, "pin_dir", NULL);
 	load->btf_path = binding_option_string(L, options, "btf", NULL);
 	load->kconfig = binding_option_string(L, options, "kconfig", NULL);
-	load->log_level = (uint32_t)binding_option_integer(L, options, "log_level", UINT32_MAX, 0);
+	lua_getfield(L, options, "log_level");
+	load->log_level = lua_isnil(L, -1) ? 0 : binding_to_flags(L, -1, ebpf_log_level, "log_level");
+	lua_pop(L, 1);
+	load->log_disabled = !binding_option_boolean(L, options, "log", true);
+	load->log_size = (uint32_t)binding_option_integer(L, options, "log_size", UINT32_MAX, 0);
 	set_variables(L, options);
 	get_programs(L, options, load);
 	get_replacements(L, options, load);
+	lua_getfield(L, options, "token");
+	return binding_to_token(L, -1, &load->token);
 }
 
 /* -- loading -- */
@@ -118,7 +126,8 @@ int binding_spec_load(lua_State *L)
 	lua_settop(L, 2);
 	struct ebpf_collection **handle = push_collection(L);
 
-	get_load_options(L, 2, &options);
+	if (get_load_options(L, 2, &options) < 0)
+		return binding_fail(L);
 	struct ebpf_kernel *kernel = binding_kernel(L);
 
 	if (!kernel)
@@ -542,7 +551,20 @@ static int l_collection_tostring(lua_State *L)
 	return binding_tostring(L, CLASS_COLLECTION, lua_tostring(L, -1));
 }
 
-static const luaL_Reg methods[] = { { "attach", l_collection_attach }, { "close", l_collection_close }, { NULL, NULL } };
+/* coll:take(name) -> the program by a handle of its own, which does not need the collection */
+static int l_collection_take(lua_State *L)
+{
+	struct ebpf_collection *collection = *(struct ebpf_collection **)binding_check(L, 1, CLASS_COLLECTION);
+	const char *name = binding_to_string(L, 2, "name");
+	struct ebpf_program *program = ebpf_collection_program(collection, name);
+
+	if (!program)
+		return luaL_error(L, "no program '%s' was loaded", name);
+	*binding_new_program(L, 0) = ebpf_program_ref(program);
+	return 1;
+}
+
+static const luaL_Reg methods[] = { { "attach", l_collection_attach }, { "take", l_collection_take }, { "close", l_collection_close }, { NULL, NULL } };
 static const luaL_Reg properties[] = {
 	{ "maps", l_collection_maps }, { "programs", l_collection_programs }, { "variables", l_collection_variables },
 	{ "links", l_collection_links }, { "btf", l_collection_btf }, { NULL, NULL }

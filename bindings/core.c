@@ -241,6 +241,7 @@ int luaopen_ebpf_core(lua_State *L)
 	binding_open_kernel(L);
 	binding_open_features(L);
 	binding_open_pin(L);
+	binding_open_token(L);
 	binding_open_spec(L);
 	binding_open_fields(L);
 	binding_open_collection(L);

@@ -113,6 +113,25 @@ static int l_kernel_ids(lua_State *L)
 	}
 }
 
+/* kernel:task_fd(pid, fd) -> { program_id =, kind = "tracepoint", name =, offset =, address = } */
+static int l_kernel_task_fd(lua_State *L)
+{
+	struct ebpf_kernel *kernel = check_kernel(L, 1);
+	int32_t pid = (int32_t)binding_to_integer(L, 2, INT32_MAX, "pid");
+	int fd = (int)binding_to_integer(L, 3, INT32_MAX, "fd");
+	struct ebpf_task_fd info;
+
+	if (ebpf_kernel_task_fd(kernel, pid, fd, &info, binding_error(L)) < 0)
+		return binding_fail(L);
+	lua_createtable(L, 0, 5);
+	binding_set_integer(L, "program_id", info.program_id);
+	binding_set_string(L, "kind", info.kind);
+	binding_set_string(L, "name", info.name);
+	binding_set_integer(L, "offset", info.offset);
+	binding_set_integer(L, "address", info.address);
+	return 1;
+}
+
 static int l_kernel_tostring(lua_State *L)
 {
 	struct ebpf_kernel **handle = luaL_checkudata(L, 1, CLASS_KERNEL);
@@ -126,7 +145,7 @@ static int l_kernel_tostring(lua_State *L)
 
 static const luaL_Reg methods[] = {
 	{ "has", l_kernel_has }, { "mask", l_kernel_mask }, { "unmask", l_kernel_unmask },
-	{ "features", l_kernel_features }, { "ids", l_kernel_ids }, { "close", l_kernel_close }, { NULL, NULL }
+	{ "features", l_kernel_features }, { "ids", l_kernel_ids }, { "task_fd", l_kernel_task_fd }, { "close", l_kernel_close }, { NULL, NULL }
 };
 static const luaL_Reg properties[] = { { "version", l_kernel_version }, { "release", l_kernel_release }, { NULL, NULL } };
 static const luaL_Reg metamethods[] = {

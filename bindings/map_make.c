@@ -48,7 +48,8 @@ static void fill_spec(lua_State *L, int options, struct ebpf_map_spec *spec, str
 }
 
 static const char *const map_options[] = {
-	"type", "name", "key", "value", "key_size", "value_size", "max_entries", "flags", "numa_node", "map_extra", "inner", "btf", NULL
+	"type", "name", "key", "value", "key_size", "value_size", "max_entries", "flags", "numa_node", "map_extra", "inner", "btf", "token",
+	NULL
 };
 
 static struct ebpf_map_spec *add_spec(lua_State *L, int options, struct ebpf_spec *owner, const char *name, struct ebpf_map_types *types)
@@ -79,6 +80,27 @@ static int set_types(lua_State *L, struct ebpf_map *map, int options)
 	return ebpf_map_set_layouts(map, key_layout, value_layout, err);
 }
 
+/* By the token of the options at stack index 1, if they have one. */
+static int create(lua_State *L, struct ebpf_kernel *kernel, const struct ebpf_map_spec *spec, const struct ebpf_map_types *types,
+		  struct ebpf_map **out)
+{
+	struct ebpf_token *token, *before = ebpf_kernel_token(kernel);
+	int result;
+
+	lua_getfield(L, 1, "token");
+	result = binding_to_token(L, -1, &token);
+	if (result < 0)
+		return result;
+	if (!token)
+		return ebpf_map_create_typed(kernel, spec, types, out, binding_error(L));
+	before = before ? ebpf_token_ref(before) : NULL;
+	ebpf_kernel_use_token(kernel, token);
+	result = ebpf_map_create_typed(kernel, spec, types, out, binding_error(L));
+	ebpf_kernel_use_token(kernel, before);
+	ebpf_token_close(before);
+	return result;
+}
+
 /* core.map(options) -> map */
 static int l_map_create(lua_State *L)
 {
@@ -105,7 +127,7 @@ static int l_map_create(lua_State *L)
 	struct ebpf_map_spec *spec = add_spec(L, 1, *owner, binding_option_string(L, 1, "name", "map"), &types);
 
 	spec->inner = inner; /* borrowed: the Spec owns it as a map of its own */
-	int result = ebpf_map_create_typed(kernel, spec, &types, map, binding_error(L));
+	int result = create(L, kernel, spec, &types, map);
 
 	spec->inner = NULL;
 	ebpf_spec_free(*owner);

@@ -73,30 +73,35 @@ const char *binding_to_string(lua_State *L, int index, const char *what)
 	return text;
 }
 
-static uint32_t one_map_flag(lua_State *L, int index)
+static uint32_t one_flag(lua_State *L, int index, int64_t (*bit_of)(const char *name), const char *what)
 {
-	int64_t flag = ebpf_map_flag(binding_to_string(L, index, "flags"));
+	int64_t flag = bit_of(binding_to_string(L, index, what));
 
 	if (flag < 0)
-		luaL_error(L, "flags: the kernel has no flag of maps of the name '%s'", lua_tostring(L, index));
+		luaL_error(L, "%s: there is none of the name '%s'", what, lua_tostring(L, index));
 	return (uint32_t)flag;
 }
 
-uint32_t binding_to_map_flags(lua_State *L, int index)
+uint32_t binding_to_flags(lua_State *L, int index, int64_t (*bit_of)(const char *name), const char *what)
 {
 	uint32_t flags = 0;
 
 	index = lua_absindex(L, index);
 	if (lua_type(L, index) == LUA_TSTRING)
-		return one_map_flag(L, index);
+		return one_flag(L, index, bit_of, what);
 	if (lua_type(L, index) != LUA_TTABLE)
-		return (uint32_t)binding_to_integer(L, index, UINT32_MAX, "flags");
+		return (uint32_t)binding_to_integer(L, index, UINT32_MAX, what);
 	for (lua_Integer i = 1; lua_geti(L, index, i) != LUA_TNIL; i++) {
-		flags |= one_map_flag(L, -1);
+		flags |= one_flag(L, -1, bit_of, what);
 		lua_pop(L, 1);
 	}
 	lua_pop(L, 1);
 	return flags;
+}
+
+uint32_t binding_to_map_flags(lua_State *L, int index)
+{
+	return binding_to_flags(L, index, ebpf_map_flag, "flags");
 }
 
 void binding_set_integer(lua_State *L, const char *name, uint64_t value)

@@ -26,7 +26,7 @@ struct part {
 	struct ebpf_spec **spec; /* in the Spec's userdata, user value 1 */
 	const struct field *fields;
 };
-enum type { U32, U64, BOOL, TEXT, SIZE, MAP_TYPE, PROGRAM_TYPE, CUSTOM };
+enum type { U32, U64, BOOL, TEXT, SIZE, MAP_TYPE, PROGRAM_TYPE, MAP_FLAGS, PROGRAM_FLAGS, LOG_LEVEL, CUSTOM };
 struct field {
 	const char *name;
 	enum type type;
@@ -58,7 +58,10 @@ static int get_field(lua_State *L, const struct part *part, const struct field *
 	const void *at = (const char *)part->object + field->offset;
 
 	switch (field->type) {
-	case U32: lua_pushinteger(L, *(const uint32_t *)at); break;
+	case U32:
+	case MAP_FLAGS:
+	case PROGRAM_FLAGS:
+	case LOG_LEVEL: lua_pushinteger(L, *(const uint32_t *)at); break;
 	case U64: lua_pushinteger(L, (lua_Integer)*(const uint64_t *)at); break;
 	case SIZE: lua_pushinteger(L, (lua_Integer)*(const size_t *)at); break;
 	case BOOL: lua_pushboolean(L, *(const bool *)at); break;
@@ -80,6 +83,9 @@ static void set_field(lua_State *L, const struct part *part, const struct field 
 	case U64: *(uint64_t *)at = binding_to_integer(L, 3, UINT64_MAX, field->name); break;
 	case MAP_TYPE: *(uint32_t *)at = binding_to_enum(L, 3, EBPF_MAP_TYPE, field->name); break;
 	case PROGRAM_TYPE: *(uint32_t *)at = binding_to_enum(L, 3, EBPF_PROGRAM_TYPE, field->name); break;
+	case MAP_FLAGS: *(uint32_t *)at = binding_to_map_flags(L, 3); break;
+	case PROGRAM_FLAGS: *(uint32_t *)at = binding_to_flags(L, 3, ebpf_program_flag, field->name); break;
+	case LOG_LEVEL: *(uint32_t *)at = binding_to_flags(L, 3, ebpf_log_level, field->name); break;
 	case CUSTOM: field->set(L, part); break;
 	case BOOL:
 		if (!lua_isboolean(L, 3))
@@ -307,7 +313,7 @@ static const struct field map_fields[] = {
 	{ "key_size", U32, AT(key_size), true, NULL, NULL },
 	{ "value_size", CUSTOM, 0, true, get_value_size, set_value_size },
 	{ "max_entries", U32, AT(max_entries), true, NULL, NULL },
-	{ "flags", U32, AT(flags), true, NULL, NULL },
+	{ "flags", MAP_FLAGS, AT(flags), true, NULL, NULL },
 	{ "numa_node", U32, AT(numa_node), true, NULL, NULL },
 	{ "map_extra", U64, AT(map_extra), true, NULL, NULL },
 	{ "pin_by_name", BOOL, AT(pin_by_name), true, NULL, NULL },
@@ -441,10 +447,11 @@ static const struct field program_fields[] = {
 	{ "attach_type", CUSTOM, 0, true, get_attach_type, set_attach_type },
 	{ "attach_to", CUSTOM, 0, true, get_attach_to, set_attach_to },
 	{ "attach_target", CUSTOM, 0, true, get_attach_target, set_attach_target },
-	{ "flags", U32, AT(flags), true, NULL, NULL },
+	{ "flags", PROGRAM_FLAGS, AT(flags), true, NULL, NULL },
+	{ "ifindex", U32, AT(ifindex), true, NULL, NULL },
 	{ "autoload", BOOL, AT(autoload), true, NULL, NULL },
 	{ "autoattach", BOOL, AT(autoattach), true, NULL, NULL },
-	{ "log_level", U32, AT(log_level), true, NULL, NULL },
+	{ "log_level", LOG_LEVEL, AT(log_level), true, NULL, NULL },
 	{ "instructions", SIZE, AT(insn_count), false, NULL, NULL },
 	{ "license", CUSTOM, 0, false, get_license, NULL },
 	{ "tags", CUSTOM, 0, false, get_program_tags, NULL },

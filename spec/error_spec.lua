@@ -109,3 +109,22 @@ describe("ebpf.kernel()", function()
     assert.equal(before, kernel:has "map_batch")
   end)
 end)
+
+describe("the kernel's own words", function()
+  it("are in the error of a map that it refuses", function()
+    need { kernel = "7.2", "common_attrs" }
+    local wrong = { type = "hash", key = "u32", value = "u32", max_entries = 1, map_extra = 7 }
+    local none, err = ebpf.map(wrong)
+    assert.is_nil(none)
+    assert.equal("Invalid map_extra.\n", err.log)
+    none, err = ebpf.map { type = 77, key = "u32", value = "u32", max_entries = 1 } -- no row of ours tells what is wrong
+    assert.is_nil(none)
+    assert.equal("map 'map': create unknown: Invalid map_type: invalid argument", err.message)
+    local _ <close> = setmetatable({}, { __close = function() ebpf.kernel():unmask "common_attrs" end })
+    ebpf.kernel():mask "common_attrs"
+    none, err = ebpf.map(wrong)
+    assert.is_nil(none)
+    assert.is_nil(err.log)
+    assert.matches("map_extra is 0x7", err.message)
+  end)
+end)

@@ -14,6 +14,7 @@ local function running() return ebpf.kernel().version & ~0xff end
 local configured = {
   ["program_type.lirc_mode2"] = "CONFIG_BPF_LIRC_MODE2", ["attach_type.lirc_mode2"] = "CONFIG_BPF_LIRC_MODE2",
   ["attach_type.netkit_primary"] = "CONFIG_NETKIT", ["attach_type.netkit_peer"] = "CONFIG_NETKIT",
+  kprobe_multi = "CONFIG_FPROBE", kprobe_session = "CONFIG_FPROBE", netkit = "CONFIG_NETKIT",
   ["attach_type.trace_kprobe_multi"] = "CONFIG_FPROBE", ["attach_type.trace_kprobe_session"] = "CONFIG_FPROBE",
 }
 
@@ -58,6 +59,9 @@ describe("ebpf.features", function()
       local value = ebpf.kernel():has(row.name)
       local young = need.version(backported[row.name] or row.since) > running()
       if value and young then wrong[#wrong + 1] = row.name .. " is here, not only since " .. row.since end
+      if complete and not value and need.version(row.since) <= running() and is_configured(row.name) then
+        wrong[#wrong + 1] = row.name .. " is said to be there since " .. row.since .. ", but is not"
+      end
     end
     assert.same({}, wrong)
   end)

@@ -32,6 +32,7 @@ describe("ebpf prog", function()
     assert.same(found, document("prog show " .. info.id).program)
     local line = ("%d: socket_filter  name show_me  tag %s  gpl\n"):format(info.id, info.tag)
     assert.matches(line, (process.run "build/ebpf prog list"))
+    if info.verified_insns > 0 then assert.matches("verified 2 insns", (process.run("build/ebpf prog show " .. info.id))) end
     assert.equal(2, #document("prog dump " .. info.id).functions[1].instructions)
     local ids = ebpf.kernel():ids "program"
     local seen = false

@@ -265,3 +265,28 @@ describe("ebpf.enable_stats", function()
     assert.is_true(tracepoint:info().run_count - after < 50)
   end)
 end)
+
+describe("a descriptor of a process", function()
+  it("tells what runs there, where there is no link", function()
+    need { kernel = "5.10" }
+    local kernel = ebpf.kernel()
+    local _ <close> = setmetatable({}, { __close = function() kernel:unmask "perf_link" end })
+    assert(kernel:mask "perf_link")
+    local program <close> = new_program "tracepoint"
+    local link <close> = assert(ebpf.link.tracepoint(program, "syscalls:sys_enter_getuid"))
+    assert.equal("perf", link.interface)
+    local pid = assert(io.open "/proc/self/stat"):read "n"
+    local found, others = nil, 0
+    for fd in process.run(("ls /proc/%d/fd"):format(pid)):gmatch "%d+" do
+      local info, err = kernel:task_fd(pid, tonumber(fd))
+      if info then found = info else others = others + ((err.code == "ENOENT" or err.code == "EBADF") and 1 or 0) end
+    end
+    assert.equal("tracepoint", found.kind)
+    assert.equal("sys_enter_getuid", found.name)
+    assert.equal(program:info().id, found.program_id)
+    assert.is_true(others > 0)
+    local none, err = kernel:task_fd(2147483647, 0)
+    assert.is_nil(none)
+    assert.equal("ENOENT", err.code)
+  end)
+end)

@@ -62,6 +62,10 @@ EBPF_API int ebpf_enum_value(enum ebpf_enum which, const char *name);
 EBPF_API const char *ebpf_version(void);
 /* The bit of a map's flag by its name in lower case ("no_prealloc" -> 1), or -ENOENT. */
 EBPF_API int64_t ebpf_map_flag(const char *name);
+/* The same of a program ("sleepable", 5.10; "xdp_has_frags", 5.18; "xdp_dev_bound_only", 6.3; "strict_alignment", ...), and of a verifier's log: "branch",
+ * "instruction", "stats" (5.2), "fixed" (6.4: its head is kept, not its tail). */
+EBPF_API int64_t ebpf_program_flag(const char *name);
+EBPF_API int64_t ebpf_log_level(const char *name);
 
 /* ---- what numbers in records mean ---------------------------------------------------------------- */
 
@@ -192,10 +196,34 @@ EBPF_API const char *ebpf_capability_name(unsigned number);
  * the limit stays. */
 EBPF_API int ebpf_kernel_remove_memlock(struct ebpf_kernel *kernel, struct ebpf_error *err);
 
+/* A BPF token (6.9): what who mounted a BPF file system delegated to the processes of a user namespace. */
+struct ebpf_token;
+struct ebpf_token_info {
+	uint64_t commands, map_types, program_types, attach_types; /* bit n: that of number n */
+};
+/* Reference-counted. `path` is the root of a BPF file system; NULL = the first of /proc/self/mountinfo that gives this process one. ENOENT when nothing
+ * is delegated there, EPERM outside of its user namespace or without CAP_BPF in it, ENOTSUP before 6.9. */
+EBPF_API int ebpf_token_open(struct ebpf_kernel *kernel, const char *path, struct ebpf_token **out, struct ebpf_error *err);
+EBPF_API struct ebpf_token *ebpf_token_ref(struct ebpf_token *token);
+EBPF_API void ebpf_token_close(struct ebpf_token *token);
+EBPF_API const char *ebpf_token_path(const struct ebpf_token *token);
+EBPF_API int ebpf_token_info(const struct ebpf_token *token, struct ebpf_token_info *info, struct ebpf_error *err); /* 6.17; EINVAL before */
+/* From now on the context makes maps, programs and types by it, those of probes included; NULL = by none. Keeps a reference. */
+EBPF_API void ebpf_kernel_use_token(struct ebpf_kernel *kernel, struct ebpf_token *token);
+EBPF_API struct ebpf_token *ebpf_kernel_token(const struct ebpf_kernel *kernel); /* borrowed; NULL = none */
+
 enum ebpf_object_kind { EBPF_OBJECT_PROGRAM, EBPF_OBJECT_MAP, EBPF_OBJECT_BTF, EBPF_OBJECT_LINK };
 /* Walks the objects of the whole kernel (programs, maps 4.13; BTF 5.1; links 5.8): the next id above `after` (0 = the first): 1 and *id, 0 after the
  * last; EPERM without CAP_SYS_ADMIN. */
 EBPF_API int ebpf_kernel_next_id(struct ebpf_kernel *kernel, enum ebpf_object_kind kind, uint32_t after, uint32_t *id, struct ebpf_error *err);
+/* What runs at a perf event or raw tracepoint that a process has open as `fd` (4.18; CAP_SYS_ADMIN). ENOENT when no program does. */
+struct ebpf_task_fd {
+	uint32_t program_id;
+	const char *kind;      /* "raw_tracepoint", "tracepoint", "kprobe", "kretprobe", "uprobe", "uretprobe"; static memory */
+	char name[256];        /* of the tracepoint, function or file */
+	uint64_t offset, address; /* of a probe: within that, or by address where it has no name */
+};
+EBPF_API int ebpf_kernel_task_fd(struct ebpf_kernel *kernel, int32_t pid, int fd, struct ebpf_task_fd *out, struct ebpf_error *err);
 /* What is pinned at a path of a BPF file system: a program, map or link. EACCES, EPERM or EINVAL for what is no pinned object. */
 EBPF_API int ebpf_pin_kind(struct ebpf_kernel *kernel, const char *path, enum ebpf_object_kind *kind, struct ebpf_error *err);
 /* Takes the name away; also an empty folder. EINVAL for a path that is on no BPF file system. The object goes when
@@ -341,6 +369,7 @@ struct ebpf_program_spec {
 	const char *license;   /* NULL = the Spec's */
 	struct ebpf_function *function; /* internal: src/spec/spec.h */
 	size_t insn_count;     /* of this function alone */
+	uint32_t ifindex;      /* of the device that it is bound to (xdp with "xdp_dev_bound_only", 6.3; offload); 0 = none */
 	int attach_target_fd;  /* program to replace or trace (freplace, fentry on BPF); 0 = none */
 	const char *const *tags;
 	size_t tag_count;
@@ -472,6 +501,9 @@ struct ebpf_load_options {
 	const struct ebpf_map_replacement *replacements; /* maps to use instead of creating them */
 	size_t replacement_count;
 	const char *kconfig;      /* text in the format of .config instead of the running kernel's; NULL = its own */
+	uint32_t log_size;        /* bytes that the log has room for at first: it grows as needed; 0 = 1 MiB */
+	bool log_disabled;        /* one try without a log: a refusal is not explained by the verifier's words */
+	struct ebpf_token *token; /* to make all of it by; NULL = that of the context, if it has one */
 };
 struct ebpf_map_replacement {
 	const char *name;
@@ -619,6 +651,7 @@ struct ebpf_program_info {
 	uint32_t attach_btf_obj_id, attach_btf_id;         /* what it was loaded to be attached to, 5.17 */
 	uint32_t function_count, line_count;
 	bool gpl;
+	char full_name[128];   /* more than the 15 characters of `name`, where its functions have types that this process may see (CAP_SYS_ADMIN) */
 };
 /* What the kernel made of a program: its translated instructions, and what is known of them. All memory belongs to the struct. */
 struct ebpf_program_function {
@@ -650,11 +683,14 @@ struct ebpf_program_code {
 	size_t jited_size;
 	const uint32_t *map_ids;
 	size_t map_count;
+	bool insns_hidden, jited_hidden;               /* there is some, but the kernel does not show it to this process */
 };
 EBPF_API struct ebpf_program *ebpf_program_ref(struct ebpf_program *program);
 EBPF_API void ebpf_program_close(struct ebpf_program *program);
 EBPF_API int ebpf_program_open_pinned(struct ebpf_kernel *kernel, const char *path, struct ebpf_program **out, struct ebpf_error *err);
 EBPF_API int ebpf_program_open_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_program **out, struct ebpf_error *err);
+/* Takes over a descriptor of a program, also when it fails (its number may change). EINVAL for one of something else. */
+EBPF_API int ebpf_program_open_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_program **out, struct ebpf_error *err);
 EBPF_API int ebpf_program_fd(const struct ebpf_program *program);
 EBPF_API const char *ebpf_program_name(const struct ebpf_program *program);
 EBPF_API uint32_t ebpf_program_type(const struct ebpf_program *program);
@@ -670,7 +706,18 @@ EBPF_API int ebpf_program_info(struct ebpf_program *program, struct ebpf_program
  * far as this process may look at them. */
 EBPF_API int ebpf_program_code_read(struct ebpf_program *program, struct ebpf_program_code **out, struct ebpf_error *err);
 EBPF_API void ebpf_program_code_free(struct ebpf_program_code *code);
+/* Keeps a map alive as long as the program (5.10), as loading does with the constants of its object. */
+EBPF_API int ebpf_program_bind_map(struct ebpf_program *program, int map_fd, struct ebpf_error *err);
+/* Says which struct_ops map a program of another type works for (7.0): kfuncs that it calls find the map's functions by it. Once; EBUSY. */
+EBPF_API int ebpf_program_associate(struct ebpf_program *program, int map_fd, struct ebpf_error *err);
+/* Takes what the program has written since (6.17): how many bytes, 0 = nothing is left. STDOUT is what it printed by bpf_stream_vprintk, STDERR what the
+ * kernel reports of its faults (an arena's page that is not there, a loop without end). */
+enum ebpf_stream { EBPF_STDOUT = 1, EBPF_STDERR };
+EBPF_API int64_t ebpf_program_stream_read(struct ebpf_program *program, enum ebpf_stream stream, void *data, size_t size,
+					  struct ebpf_error *err);
+/* Lets it outlive this process, under a name in a BPF file system; a pin that this handle has already is moved there. */
 EBPF_API int ebpf_program_pin(struct ebpf_program *program, const char *path, struct ebpf_error *err);
+EBPF_API const char *ebpf_program_pin_path(const struct ebpf_program *program); /* where this handle has pinned or opened it; NULL = nowhere */
 EBPF_API int ebpf_program_unpin(struct ebpf_program *program, struct ebpf_error *err);
 struct ebpf_run_options {
 	size_t size;
@@ -682,11 +729,22 @@ struct ebpf_run_options {
 	size_t context_size;
 	void *context_out;
 	size_t context_out_size;
-	uint32_t repeat, flags, cpu, batch_size;
-	uint32_t retval;       /* out */
+	uint32_t repeat;       /* how many runs; 0 = one */
+	uint32_t flags;        /* enum ebpf_run_flags */
+	uint32_t cpu;          /* with EBPF_RUN_ON_CPU */
+	uint32_t batch_size;   /* with EBPF_RUN_LIVE_FRAMES: frames that are processed at once; 0 = 64 */
+	uint32_t retval;       /* out: of the last run */
 	uint32_t duration_ns;  /* out: mean of one run */
 };
-/* BPF_PROG_RUN (4.12; raw tracepoints 5.10, syscall 5.14). EINTR is repeated. ENOTSUP names a type that cannot be run. */
+enum ebpf_run_flags {
+	EBPF_RUN_ON_CPU = 1,             /* raw tracepoints, 5.10: on `cpu` */
+	EBPF_RUN_LIVE_FRAMES = 2,        /* xdp, 5.18: what the program says is done with `repeat` frames; they leave by their device */
+	EBPF_RUN_CHECKSUM_COMPLETE = 4,  /* skb types: the packet comes with its checksum, and the result's is checked */
+};
+/* BPF_PROG_RUN: packets of socket filters, tc, xdp, cgroup_skb, lwt and sk_skb programs 4.12; flow dissectors 5.1, tracing programs (which run as often as
+ * the kernel's own test functions are called) 5.7, raw tracepoints 5.10, socket look-ups 5.13, syscall programs 5.14, netfilter 6.4, struct_ops of
+ * bpf_dummy_ops 5.16. A context comes out again but of raw tracepoints (context_out_size 0); of live frames nothing does. A run that a signal ended (EINTR) begins anew, all
+ * `repeat` of it: what the program did before has been done twice. ENOTSUP names a type that cannot be run. */
 EBPF_API int ebpf_program_run(struct ebpf_program *program, struct ebpf_run_options *options, struct ebpf_error *err);
 
 /* ---- links ------------------------------------------------------------------------------------------------ */

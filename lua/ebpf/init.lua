@@ -6,6 +6,8 @@ local core = require "ebpf.core"
 local ebpf = {
   version = core.version,
   kernel = core.kernel,   -- ebpf.kernel() -> what is known of the running kernel
+  token = core.token,     -- ebpf.token([path]) -> a BPF token; ebpf.use_token(token | path | true | nil): for all that is made
+  use_token = core.use_token,
   ringbuf = core.ringbuf, -- ebpf.ringbuf(map [, options]) -> a reader of records
   perf = core.perf,       -- ebpf.perf(map [, options]) -> the same of a perf event array
   events = core.events,   -- ebpf.events(map [, options]) -> the one of them that the map calls for
@@ -37,7 +39,7 @@ function ebpf.spec(source)
 end
 
 --- ebpf.load(path or spec or { bytes = s } [, options]) -> collection. Options: variables, maps (name -> map to use instead),
--- programs (names of those to load), pin_dir, btf (path of the target's types), log_level, kconfig (text).
+-- programs (names of those to load), pin_dir, btf (path of the target's types), log_level, log, log_size, kconfig (text), token.
 function ebpf.load(source, options)
   if type(source) == "userdata" then return source:load(options) end
   local spec <close>, err, errno = ebpf.spec(source)
@@ -56,6 +58,7 @@ end
 local program_options = {
   type = true, name = true, license = true, instructions = true, attach_type = true, section = true, attach_to = true,
   attach_target = true, flags = true, log_level = true, maps = true, btf = true, kconfig = true,
+  ifindex = true, log = true, log_size = true, token = true,
 }
 
 -- A Spec with one program, and with a map for each that the instructions name.
@@ -73,27 +76,30 @@ local function program_spec(options)
   local program
   program, err, errno = spec:add_program(options.name, options.type or "unspec", block)
   if not program then return nil, err, errno end
-  for _, field in ipairs { "section", "type", "attach_type", "attach_to", "attach_target", "flags", "log_level" } do
+  for _, field in ipairs { "section", "type", "attach_type", "attach_to", "attach_target", "flags", "ifindex", "log_level" } do
     if options[field] ~= nil then program[field] = options[field] end
   end
   return spec, program.name
 end
 
 --- ebpf.program { type = "xdp", license = "GPL", instructions = { ... }, maps = { name = map }, ... } -> a loaded program;
--- ebpf.program { pinned = path } or { id = n } -> one that exists.
+-- ebpf.program { pinned = path }, { id = n } or { fd = n } (which it takes over) -> one that exists.
 function ebpf.program(options)
   if type(options) ~= "table" then error("a table of options expected, got " .. type(options), 2) end
-  if options.pinned or options.id then return core.program_open(options) end
+  if options.pinned or options.id or options.fd then return core.program_open(options) end
   check_options(options, program_options)
   if not (options.type or options.section) then error("a program needs a type or a section", 2) end
   if options.instructions == nil then error("a program needs instructions", 2) end
   local spec, name, errno = program_spec(options)
   if not spec then return nil, name, errno end
   local coll, err
-  coll, err, errno = spec:load { maps = options.maps, btf = options.btf, kconfig = options.kconfig }
+  coll, err, errno = spec:load { maps = options.maps, btf = options.btf, kconfig = options.kconfig, log = options.log,
+    log_size = options.log_size, token = options.token }
   spec:close()
   if not coll then return nil, err, errno end
-  return coll.programs[name] -- which keeps the collection alive
+  local program = coll:take(name)
+  coll:close() -- the kernel keeps the maps that the program uses
+  return program
 end
 
 -- Iterates over all objects of a kind in the whole kernel, as of now; what is gone when its turn comes is left out. Each handle

@@ -60,6 +60,11 @@
 ---@field log? string # the verifier's, when it was loaded with a log level
 ---@field run fun(self: ebpf.Program, options?: ebpf.RunOptions): ebpf.RunResult?, ebpf.Error?, integer?
 ---@field info fun(self: ebpf.Program): table?, ebpf.Error?, integer?
+---@field code fun(self: ebpf.Program): table?, ebpf.Error?, integer?
+---@field instructions fun(self: ebpf.Program): table?, ebpf.Error?, integer?
+---@field stream fun(self: ebpf.Program, which?: "stdout"|"stderr"): string?, ebpf.Error?, integer?
+---@field bind fun(self: ebpf.Program, map: ebpf.Map): true?, ebpf.Error?, integer?
+---@field associate fun(self: ebpf.Program, map: ebpf.Map): true?, ebpf.Error?, integer?
 ---@field pin fun(self: ebpf.Program, path: string): true?, ebpf.Error?, integer?
 ---@field unpin fun(self: ebpf.Program): true?, ebpf.Error?, integer?
 ---@field fd fun(self: ebpf.Program): integer
@@ -68,6 +73,12 @@
 ---@field data? string
 ---@field context? string
 ---@field repeat? integer
+---@field cpu? integer # raw tracepoints: where to run
+---@field live_frames? boolean # xdp: the frames are handed on
+---@field batch_size? integer # of live frames
+---@field checksum_complete? boolean
+---@field flags? integer
+---@field data_out_size? integer # how much may come out
 
 ---@class ebpf.RunResult
 ---@field retval integer
@@ -104,6 +115,7 @@
 ---@field programs table<string, ebpf.Program>
 ---@field variables table<string, ebpf.Variable>
 ---@field links ebpf.Link[]
+---@field take fun(self: ebpf.Collection, name: string): ebpf.Program
 ---@field attach fun(self: ebpf.Collection, options?: table): ebpf.Link[]?, ebpf.Failure[]|ebpf.Error, integer?, ebpf.Failure[]?
 
 ---@class ebpf.MapSpec
@@ -131,7 +143,8 @@
 ---@field attach_type? string
 ---@field attach_to? string
 ---@field attach_target ebpf.Program|integer
----@field flags integer
+---@field flags integer # set: also names, "sleepable", { "xdp_has_frags" }
+---@field ifindex integer
 ---@field autoload boolean
 ---@field autoattach boolean
 ---@field log_level integer
@@ -154,7 +167,15 @@
 ---@field pin_dir? string
 ---@field btf? string # a file with the target's types
 ---@field kconfig? string # text of a .config
----@field log_level? integer
+---@field log_level? integer|string|string[] # "branch", "instruction", "stats", "fixed"
+---@field log? boolean # false: one try without a log
+---@field log_size? integer
+---@field token? ebpf.Token|string|true
+
+--- A BPF token.
+---@class ebpf.Token: ebpf.Handle
+---@field path string
+---@field info fun(self: ebpf.Token): table?, ebpf.Error?, integer?
 
 --- A reader of a ring buffer.
 ---@class ebpf.Ring: ebpf.Handle
@@ -189,6 +210,8 @@
 ---@field map fun(options: table): ebpf.Map?, ebpf.Error?, integer?
 ---@field program fun(options: table): ebpf.Program?, ebpf.Error?, integer?
 ---@field user_ringbuf fun(map: ebpf.Map, options?: table): ebpf.UserRing?, ebpf.Error?, integer?
+---@field token fun(path?: string): ebpf.Token?, ebpf.Error?, integer?
+---@field use_token fun(token?: ebpf.Token|string|true): true?, ebpf.Error?, integer?
 ---@field ringbuf fun(map: ebpf.Map, options?: table): ebpf.Ring?, ebpf.Error?, integer?
 ---@field loop fun(options?: table): ebpf.Loop
 ---@field link table<string, function> # ebpf.link.KIND(program, ..., options): ebpf.Link?, ebpf.Error?, integer?

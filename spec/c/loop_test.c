@@ -451,9 +451,9 @@ static int zombies_of(const struct ebpf_sys *sys, pid_t pid)
 	return sys->waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
 }
 
-static int no_pidfd(pid_t pid)
+static int no_pidfd(pid_t pid, unsigned int flags)
 {
-	(void)pid;
+	(void)pid, (void)flags;
 	return -ENOSYS;
 }
 
@@ -644,9 +644,9 @@ static ssize_t failing_read(int fd, void *data, size_t size)
 	return fails() ? -EIO : ebpf_sys_linux.read(fd, data, size);
 }
 
-static int failing_pidfd_open(pid_t pid)
+static int failing_pidfd_open(pid_t pid, unsigned int flags)
 {
-	return fails() ? -EMFILE : ebpf_sys_linux.pidfd_open(pid);
+	return fails() ? -EMFILE : ebpf_sys_linux.pidfd_open(pid, flags);
 }
 
 static int scenario(const struct ebpf_sys *sys)

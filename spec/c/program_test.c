@@ -442,7 +442,7 @@ static void test_pins(const char *folder)
 {
 	const struct ebpf_insn insns[] = { MOV(0, 3), LEAVE };
 	struct ebpf_program *program = load(BPF_PROG_TYPE_SOCKET_FILTER, insns, 2), *again = NULL;
-	char path[256], elsewhere[64] = "/tmp/ebpf_program_test_XXXXXX", plain[128];
+	char path[256], moved[256], elsewhere[64] = "/tmp/ebpf_program_test_XXXXXX", plain[128];
 	struct ebpf_error err = { 0 };
 	union bpf_attr attr;
 	int map;
@@ -452,13 +452,21 @@ static void test_pins(const char *folder)
 	snprintf(path, sizeof path, "%s/program", folder);
 	CHECK_INT(ebpf_program_unpin(program, &err), -ENOENT);
 	CHECK_INT(ebpf_program_pin(program, path, &err), 0);
-	CHECK_INT(ebpf_program_pin(program, path, &err), -EEXIST);
-	CHECK(strstr(err.message, "exists"));
+	CHECK_INT(ebpf_program_pin(program, path, &err), 0); /* it is there */
 	CHECK_INT(ebpf_program_open_pinned(kernel, path, &again, &err), 0);
 	CHECK_INT(ebpf_program_type(again), BPF_PROG_TYPE_SOCKET_FILTER);
+	snprintf(moved, sizeof moved, "%s/moved", folder);
+	CHECK_INT(ebpf_program_pin(program, moved, &err), 0);
+	CHECK(access(path, F_OK) && errno == ENOENT);
+	CHECK_INT(ebpf_program_pin(again, path, &err), 0); /* its own has gone: pinned anew */
+	CHECK_INT(ebpf_program_pin(program, path, &err), -EEXIST);
+	CHECK(strstr(err.message, "exists"));
+	CHECK_INT(ebpf_program_unpin(program, &err), 0);
 	CHECK_INT(ebpf_program_unpin(again, &err), 0);
 	ebpf_program_close(again);
 	CHECK(access(path, F_OK) && errno == ENOENT);
+	CHECK_INT(ebpf_program_pin(program, path, &err), 0);
+	CHECK_INT(unlink(path), 0);
 	CHECK_INT(ebpf_program_unpin(program, &err), 0); /* somebody else did it: fine */
 	CHECK_INT(ebpf_program_open_pinned(kernel, path, &again, &err), -ENOENT);
 

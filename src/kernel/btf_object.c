@@ -41,7 +41,7 @@ int ebpf_kernel_load_btf(struct ebpf_kernel *kernel, const void *data, size_t si
 		attr.btf_log_size = (uint32_t)log_size;
 		attr.btf_log_level = BPF_LOG_LEVEL1;
 	}
-	return kernel->sys->bpf(BPF_BTF_LOAD, &attr, EBPF_ATTR_SIZE(btf_log_level));
+	return ebpf_kernel_create(kernel, BPF_BTF_LOAD, &attr, EBPF_ATTR_SIZE(btf_log_level));
 }
 
 uint32_t ebpf_kernel_btf_lacks(struct ebpf_kernel *kernel, bool ask)

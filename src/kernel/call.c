@@ -237,6 +237,32 @@ static int batch(struct ebpf_kernel *kernel, struct kernel_calls *known, struct 
 	return result == 1 ? batch_halves(kernel, known, program, calls, count, answers) : result;
 }
 
+/* Of those that another form may not make already: each call is a line of the log, and the log is what takes the time. */
+static int batch_rest(struct ebpf_kernel *kernel, struct kernel_calls *known, struct probe_program *program,
+                      const struct ebpf_insn *calls, size_t count, uint8_t *answers)
+{
+	struct ebpf_insn *rest = malloc((count + 1) * sizeof *rest);
+	uint8_t *found = calloc(count + 1, 1);
+	size_t left = 0, next = 0;
+	int result = -ENOMEM;
+
+	for (size_t i = 0; rest && found && i < count; i++)
+		if (answers[i] != CALL_PRESENT)
+			rest[left++] = calls[i];
+	if (rest && found)
+		result = left ? batch(kernel, known, program, rest, left, found) : 1;
+	for (size_t i = 0; result == 1 && i < count; i++) {
+		if (answers[i] == CALL_PRESENT)
+			continue;
+		if (found[next] != CALL_UNKNOWN)
+			answers[i] = found[next];
+		next++;
+	}
+	free(rest);
+	free(found);
+	return result;
+}
+
 int ebpf_call_batch(struct ebpf_kernel *kernel, uint32_t program_type, const struct ebpf_insn *calls, size_t count,
                     uint8_t *answers)
 {
@@ -255,7 +281,7 @@ int ebpf_call_batch(struct ebpf_kernel *kernel, uint32_t program_type, const str
 
 		if (resolve(kernel, &form, &program))
 			continue;
-		result = batch(kernel, known, &program, calls, count, answers);
+		result = batch_rest(kernel, known, &program, calls, count, answers);
 		if (result == 1 || outcome != 1)
 			outcome = result == 0 ? -ENOTSUP : result;
 		if (result == 1 && one_is_enough(&form, calls))

@@ -47,6 +47,7 @@ void ebpf_kernel_free(struct ebpf_kernel *kernel)
 	ebpf_kernel_tracefs_free(kernel);
 	ebpf_kernel_groups_free(kernel);
 	ebpf_kernel_calls_free(kernel);
+	ebpf_token_close(kernel->token);
 	free(kernel->config);
 	free(kernel);
 }

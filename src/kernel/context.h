@@ -45,6 +45,7 @@ struct ebpf_kernel {
 	char **masks;                         /* what is masked by a dotted name */
 	size_t mask_count;
 	struct kernel_calls *calls;           /* feature_call.c */
+	struct ebpf_token *token;             /* token.c: what is given to each making of an object, or NULL */
 };
 
 /* The whole of a file (from `dir_fd`, or AT_FDCWD), NUL-terminated, at most `limit` bytes; malloc'ed. -errno, and err

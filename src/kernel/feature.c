@@ -40,7 +40,7 @@ static int load(struct ebpf_kernel *kernel, uint32_t type, const struct ebpf_ins
 	union bpf_attr attr;
 
 	program_attr(&attr, type, insns, count);
-	return kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr);
+	return ebpf_kernel_create(kernel, BPF_PROG_LOAD, &attr, sizeof attr);
 }
 
 static int create_map(struct ebpf_kernel *kernel, uint32_t type, uint32_t value_size, uint32_t flags, const char *name)
@@ -54,7 +54,7 @@ static int create_map(struct ebpf_kernel *kernel, uint32_t type, uint32_t value_
 	attr.max_entries = 1;
 	attr.map_flags = flags;
 	snprintf(attr.map_name, sizeof attr.map_name, "%s", name);
-	return kernel->sys->bpf(BPF_MAP_CREATE, &attr, sizeof attr);
+	return ebpf_kernel_create(kernel, BPF_MAP_CREATE, &attr, sizeof attr);
 }
 
 /* -- objects, programs and maps -- */
@@ -65,7 +65,7 @@ static int probe_prog_name(struct ebpf_kernel *kernel)
 
 	program_attr(&attr, BPF_PROG_TYPE_SOCKET_FILTER, return_zero, EBPF_COUNT(return_zero));
 	snprintf(attr.prog_name, sizeof attr.prog_name, "probe");
-	return verdict(kernel, kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr));
+	return verdict(kernel, ebpf_kernel_create(kernel, BPF_PROG_LOAD, &attr, sizeof attr));
 }
 
 static int probe_name_dots(struct ebpf_kernel *kernel)
@@ -144,7 +144,7 @@ static int probe_wide_offsets(struct ebpf_kernel *kernel)
 	attr.log_buf = ebpf_ptr(log);
 	attr.log_size = sizeof log;
 	attr.log_level = 1;
-	result = kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr);
+	result = ebpf_kernel_create(kernel, BPF_PROG_LOAD, &attr, sizeof attr);
 	kernel->sys->close(map);
 	if (strstr(log, "direct value offset of"))
 		return 0;
@@ -166,7 +166,7 @@ static int probe_struct_ops_link(struct ebpf_kernel *kernel)
 	attr.max_entries = 1;
 	attr.map_flags = BPF_F_LINK;
 	attr.btf_vmlinux_value_type_id = 1;
-	result = kernel->sys->bpf(BPF_MAP_CREATE, &attr, sizeof attr);
+	result = ebpf_kernel_create(kernel, BPF_MAP_CREATE, &attr, sizeof attr);
 	return result == -ENOTSUP || result == -524 ? 1 : verdict(kernel, result);
 }
 
@@ -178,11 +178,11 @@ static int probe_expected_attach_type(struct ebpf_kernel *kernel)
 
 	program_attr(&attr, BPF_PROG_TYPE_CGROUP_SOCK, return_zero, EBPF_COUNT(return_zero));
 	attr.expected_attach_type = BPF_CGROUP_INET_SOCK_CREATE;
-	result = verdict(kernel, kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr));
+	result = verdict(kernel, ebpf_kernel_create(kernel, BPF_PROG_LOAD, &attr, sizeof attr));
 	if (result)
 		return result;
 	attr.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
-	return verdict(kernel, kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr));
+	return verdict(kernel, ebpf_kernel_create(kernel, BPF_PROG_LOAD, &attr, sizeof attr));
 }
 
 static int probe_probe_read_kernel(struct ebpf_kernel *kernel)
@@ -231,7 +231,7 @@ static int probe_ringbuf(struct ebpf_kernel *kernel)
 	memset(&attr, 0, sizeof attr);
 	attr.map_type = BPF_MAP_TYPE_RINGBUF;
 	attr.max_entries = (uint32_t)sysconf(_SC_PAGESIZE);
-	return verdict(kernel, kernel->sys->bpf(BPF_MAP_CREATE, &attr, sizeof attr));
+	return verdict(kernel, ebpf_kernel_create(kernel, BPF_MAP_CREATE, &attr, sizeof attr));
 }
 
 /* -- BTF -- */
@@ -262,7 +262,7 @@ static int load_btf(struct ebpf_kernel *kernel, const uint32_t *types, size_t si
 	memset(&attr, 0, sizeof attr);
 	attr.btf = ebpf_ptr(&raw);
 	attr.btf_size = (uint32_t)(24 + size + sizeof strings);
-	return kernel->sys->bpf(BPF_BTF_LOAD, &attr, sizeof attr);
+	return ebpf_kernel_create(kernel, BPF_BTF_LOAD, &attr, sizeof attr);
 }
 
 static const uint32_t only_int[] = { TYPE_INT(1, BTF_INT_SIGNED) };
@@ -357,7 +357,7 @@ static int probe_arg_ctx_tag(struct ebpf_kernel *kernel)
 	attr.func_info = ebpf_ptr(functions);
 	attr.func_info_cnt = 2;
 	attr.func_info_rec_size = 8;
-	result = verdict(kernel, kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr));
+	result = verdict(kernel, ebpf_kernel_create(kernel, BPF_PROG_LOAD, &attr, sizeof attr));
 	kernel->sys->close(fd);
 	return result;
 }
@@ -428,7 +428,7 @@ static int try_link_with(struct ebpf_kernel *kernel, uint32_t program_type, uint
 
 	program_attr(&attr, program_type, return_zero, EBPF_COUNT(return_zero));
 	attr.expected_attach_type = expected;
-	program = kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr);
+	program = ebpf_kernel_create(kernel, BPF_PROG_LOAD, &attr, sizeof attr);
 	if (program < 0)
 		return verdict(kernel, program);
 	memset(&attr, 0, sizeof attr);
@@ -469,7 +469,7 @@ static int probe_netfilter_link(struct ebpf_kernel *kernel)
 
 	program_attr(&attr, BPF_PROG_TYPE_NETFILTER, return_zero, EBPF_COUNT(return_zero));
 	attr.expected_attach_type = BPF_NETFILTER;
-	program = kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr);
+	program = ebpf_kernel_create(kernel, BPF_PROG_LOAD, &attr, sizeof attr);
 	if (program < 0)
 		return verdict(kernel, program);
 	memset(&attr, 0, sizeof attr);
@@ -525,7 +525,7 @@ static int try_multi(struct ebpf_kernel *kernel, uint32_t attach_type, void (*fi
 
 	program_attr(&attr, BPF_PROG_TYPE_KPROBE, return_zero, EBPF_COUNT(return_zero));
 	attr.expected_attach_type = attach_type;
-	program = kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr);
+	program = ebpf_kernel_create(kernel, BPF_PROG_LOAD, &attr, sizeof attr);
 	if (program < 0)
 		return verdict(kernel, program);
 	memset(&attr, 0, sizeof attr);
@@ -659,7 +659,7 @@ static int load_tracing(struct ebpf_kernel *kernel, uint32_t attach_type, uint32
 	program_attr(&attr, BPF_PROG_TYPE_TRACING, return_zero, EBPF_COUNT(return_zero));
 	attr.expected_attach_type = attach_type;
 	attr.attach_btf_id = (uint32_t)id;
-	return kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr);
+	return ebpf_kernel_create(kernel, BPF_PROG_LOAD, &attr, sizeof attr);
 }
 
 /* Tracepoints that hardly ever fire. */
@@ -813,6 +813,10 @@ static const struct feature {
 	[EBPF_FEATURE_ARG_CTX_TAG] = { "arg_ctx_tag", "6.8", probe_arg_ctx_tag },
 	[EBPF_FEATURE_WIDE_OFFSETS] = { "wide_offsets", "7.0", probe_wide_offsets },
 	[EBPF_FEATURE_STRUCT_OPS_LINK] = { "struct_ops_link", "6.4", probe_struct_ops_link },
+	[EBPF_FEATURE_TOKEN] = { "token", "6.9", ebpf_probe_token },
+	[EBPF_FEATURE_PROG_STREAM] = { "prog_stream", "6.17", ebpf_probe_prog_stream },
+	[EBPF_FEATURE_PROG_ASSOC_STRUCT_OPS] = { "prog_assoc_struct_ops", "7.0", ebpf_probe_prog_assoc_struct_ops },
+	[EBPF_FEATURE_COMMON_ATTRS] = { "common_attrs", "7.2", ebpf_probe_common_attrs },
 	[EBPF_FEATURE_VERIFIER_REGISTERS] = { "verifier_registers", "6.15", ebpf_call_probe_registers },
 };
 _Static_assert(EBPF_COUNT(features) == EBPF_FEATURE_COUNT, "one row per feature");

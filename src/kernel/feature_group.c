@@ -38,7 +38,7 @@ int ebpf_probe_load(struct ebpf_kernel *kernel, const struct probe_program *prog
 		attr.log_size = program->log_size;
 		attr.log_level = program->log_level;
 	}
-	return kernel->sys->bpf(BPF_PROG_LOAD, &attr, sizeof attr);
+	return ebpf_kernel_create(kernel, BPF_PROG_LOAD, &attr, sizeof attr);
 }
 
 bool ebpf_probe_is_inconclusive(int code)

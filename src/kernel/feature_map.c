@@ -96,7 +96,7 @@ static int try_map(struct ebpf_kernel *kernel, uint32_t type, uint32_t flags, ui
 		attr.max_entries = (uint32_t)sysconf(_SC_PAGESIZE);
 		break;
 	}
-	result = kernel->sys->bpf(BPF_MAP_CREATE, &attr, sizeof attr);
+	result = ebpf_kernel_create(kernel, BPF_MAP_CREATE, &attr, sizeof attr);
 	return expected && result == expected ? 1 : ebpf_probe_verdict(kernel, result);
 }
 

@@ -21,6 +21,14 @@ static bool has_five_parameters(uint32_t helper)
 	return false;
 }
 
+/* Two types have the very table of operations of another, since there are (4.1, 5.2): what is known of that one is true of them. */
+static uint32_t asked_as(uint32_t type)
+{
+	if (type == BPF_PROG_TYPE_SCHED_ACT)
+		return BPF_PROG_TYPE_SCHED_CLS;
+	return type == BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE ? BPF_PROG_TYPE_RAW_TRACEPOINT : type;
+}
+
 /* All at once, but for those of five parameters. */
 static void batch(struct ebpf_kernel *kernel, struct kernel_calls *known, uint32_t type)
 {
@@ -106,7 +114,7 @@ int ebpf_kernel_helper(struct ebpf_kernel *kernel, uint32_t program_type, uint32
 		return ebpf_fail(err, EINVAL, "helper %u: there is no such helper", helper);
 	if (ebpf_mask_has(kernel, "helper", name))
 		return 0;
-	return conclude(kernel, program_type, helper, ask(kernel, known, program_type, helper), err);
+	return conclude(kernel, program_type, helper, ask(kernel, known, asked_as(program_type), helper), err);
 }
 
 int ebpf_kernel_helpers(struct ebpf_kernel *kernel, uint32_t program_type, bool all, uint32_t *helpers, size_t capacity,
@@ -117,11 +125,11 @@ int ebpf_kernel_helpers(struct ebpf_kernel *kernel, uint32_t program_type, bool 
 
 	if (result != 1)
 		return result;
-	batch(kernel, known, program_type);
+	batch(kernel, known, asked_as(program_type));
 	for (uint32_t helper = 1; helper < HELPER_COUNT; helper++) {
 		if ((has_side_effects(helper) && !all) || ebpf_mask_has(kernel, "helper", ebpf_enum_name(EBPF_HELPER, helper)))
 			continue;
-		result = ask(kernel, known, program_type, helper);
+		result = ask(kernel, known, asked_as(program_type), helper);
 		if (result < 0)
 			return conclude(kernel, program_type, helper, result, err);
 		if (result && (size_t)count < capacity)

@@ -63,6 +63,10 @@ enum ebpf_feature {
 	EBPF_FEATURE_ARG_CTX_TAG, /* 6.8: tags tell the context among the parameters of global functions */
 	EBPF_FEATURE_WIDE_OFFSETS, /* 7.0: addresses within a map's value from 512 MiB on, as at the end of a large arena */
 	EBPF_FEATURE_STRUCT_OPS_LINK, /* 6.4: struct_ops maps with BPF_F_LINK; else registered by their element */
+	EBPF_FEATURE_TOKEN, /* 6.9: BPF tokens */
+	EBPF_FEATURE_PROG_STREAM, /* 6.17: streams that programs write */
+	EBPF_FEATURE_PROG_ASSOC_STRUCT_OPS, /* 7.0: the struct_ops map that a program works for */
+	EBPF_FEATURE_COMMON_ATTRS, /* 7.2: every command takes a place for the kernel's words */
 	EBPF_FEATURE_VERIFIER_REGISTERS, /* 6.15: a log of level 2 tells which registers each instruction reads */
 	EBPF_FEATURE_COUNT
 };
@@ -86,6 +90,16 @@ enum { EBPF_OLD_INSTRUCTION_LIMIT = 4096, EBPF_INSTRUCTION_LIMIT = 1000000 };
 const struct ebpf_sys *ebpf_kernel_sys(const struct ebpf_kernel *kernel);
 /* A context on another table of system calls: tests. */
 struct ebpf_kernel *ebpf_kernel_new_with(const struct ebpf_sys *sys, struct ebpf_error *err);
+/* bpf(2) for BPF_MAP_CREATE, BPF_PROG_LOAD and BPF_BTF_LOAD, with the token of the context, if it has one; and what that does to
+ * the attributes. (token.c) */
+int ebpf_kernel_create(const struct ebpf_kernel *kernel, enum bpf_cmd cmd, union bpf_attr *attr, size_t size);
+void ebpf_kernel_add_token(const struct ebpf_kernel *kernel, enum bpf_cmd cmd, union bpf_attr *attr, size_t *size);
+/* After an EPERM: what the token does not allow; "" when the context uses none. */
+void ebpf_kernel_explain_token(const struct ebpf_kernel *kernel, enum bpf_cmd cmd, uint32_t type, uint32_t attach_type, char *text,
+			       size_t size);
+/* Pins a descriptor at a path; one that is pinned at *pinned (malloc'ed, or NULL) is moved there, without a moment in which it is
+ * nowhere. *pinned becomes the new path. -errno. (pin.c) */
+int ebpf_kernel_pin(const struct ebpf_kernel *kernel, int fd, char **pinned, const char *path);
 /* CPUs that may ever exist: the length of a per-CPU value. */
 int ebpf_kernel_cpu_count(struct ebpf_kernel *kernel, struct ebpf_error *err);
 /* Calls setrlimit(RLIMIT_MEMLOCK) once where memory is accounted so (before 5.11); a failure is not an error. */

@@ -19,6 +19,21 @@ struct kernel_kfunc {
 
 static const char kfunc_tag[] = "bpf_kfunc";
 
+/* The kernel passes some parameters by itself (7.0): the function as it is defined has "_impl" behind its name. */
+static uint32_t parameters_of(const struct ebpf_btf *btf, const char *name, uint32_t declared)
+{
+	struct ebpf_type func, prototype;
+	char whole[256];
+	int64_t id;
+
+	if ((size_t)snprintf(whole, sizeof whole, "%s_impl", name) >= sizeof whole)
+		return declared;
+	id = ebpf_btf_find_kind(btf, whole, BTF_KIND_FUNC);
+	if (id < 0 || !ebpf_btf_type(btf, (uint32_t)id, &func) || !ebpf_btf_type(btf, func.type, &prototype))
+		return declared;
+	return prototype.vlen > declared ? prototype.vlen : declared;
+}
+
 static int add(struct kernel_calls *known, const struct ebpf_btf *btf, uint32_t id, int btf_fd, struct kernel_kfunc **out)
 {
 	struct ebpf_type func, prototype;
@@ -33,8 +48,9 @@ static int add(struct kernel_calls *known, const struct ebpf_btf *btf, uint32_t 
 	name = ebpf_strdup(func.name);
 	if (!name)
 		return -ENOMEM;
-	kfuncs[known->kfunc_count] =
-	        (struct kernel_kfunc){ .name = name, .id = id, .btf_fd = btf_fd, .parameters = prototype.vlen };
+	kfuncs[known->kfunc_count] = (struct kernel_kfunc){
+		.name = name, .id = id, .btf_fd = btf_fd, .parameters = parameters_of(btf, name, prototype.vlen)
+	};
 	*out = &kfuncs[known->kfunc_count++];
 	return 0;
 }
@@ -118,7 +134,7 @@ static struct ebpf_insn call_of(const struct kernel_kfunc *kfunc)
 }
 
 /* A call of five parameters is not told from one that may not be made; and the kernel may add one that it passes by
- * itself (7.0). */
+ * itself and shows nowhere. */
 enum { MOST_PARAMETERS = 3 };
 /* The kernel takes at most 256 different kfuncs in a program, and sorts them anew for each: few at a time are faster. */
 enum { BATCH = 48 };

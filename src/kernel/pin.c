@@ -62,6 +62,41 @@ int ebpf_pin_kind(struct ebpf_kernel *kernel, const char *path, enum ebpf_object
 	return 0;
 }
 
+/* -- a name more, or another -- */
+
+static int pin(const struct ebpf_kernel *kernel, int fd, const char *path)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof attr);
+	attr.pathname = ebpf_ptr(path);
+	attr.bpf_fd = (uint32_t)fd;
+	return kernel->sys->bpf(BPF_OBJ_PIN, &attr, EBPF_ATTR_SIZE(file_flags));
+}
+
+/* A pin that somebody took away is made again. */
+int ebpf_kernel_pin(const struct ebpf_kernel *kernel, int fd, char **pinned, const char *path)
+{
+	char *copy = ebpf_strdup(path);
+	int result = -ENOENT;
+
+	if (!copy)
+		return -ENOMEM;
+	if (*pinned)
+		result = kernel->sys->rename_new(*pinned, path);
+	if (*pinned && result == -EEXIST && !strcmp(*pinned, path))
+		result = 0;
+	else if (result == -ENOENT)
+		result = pin(kernel, fd, path);
+	if (result < 0) {
+		free(copy);
+		return result;
+	}
+	free(*pinned);
+	*pinned = copy;
+	return 0;
+}
+
 /* -- a name less -- */
 
 static int check_bpffs(const char *path, const char *what, struct ebpf_error *err)

@@ -104,7 +104,7 @@ static void judge(const struct ebpf_privileges *have, const struct kind *kind, s
 	}
 	if (have->user_namespace && kind->capabilities != BIT(CAP_BIT_SYSLOG))
 		say(out, "this process is in a user namespace, whose capabilities do not count here",
-		    have->token[0] ? "a BPF file system gives it a token; a loader that takes one may be let in"
+		    have->token[0] ? "a BPF file system gives it a token: load by that (option token, or use_token), as far as it goes"
 		                   : "run it outside, or let who made the namespace mount a BPF file system with "
 		                     "delegate_cmds=any,... (6.9)");
 	if (kind->flags & READS_KERNEL && !strcmp(have->lockdown, "confidentiality"))

@@ -37,6 +37,12 @@ int ebpf_feature_fail(struct ebpf_kernel *kernel, const char *feature, int code,
 /* True for those errors: they say nothing of the feature. */
 bool ebpf_probe_is_inconclusive(int code);
 
+/* Commands (feature_command.c). */
+int ebpf_probe_token(struct ebpf_kernel *kernel);
+int ebpf_probe_prog_stream(struct ebpf_kernel *kernel);
+int ebpf_probe_prog_assoc_struct_ops(struct ebpf_kernel *kernel);
+int ebpf_probe_common_attrs(struct ebpf_kernel *kernel);
+
 /* -- groups of features (feature_group.c): one table of rows each, asked for as "group.name" -- */
 
 struct probe_group {

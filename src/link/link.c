@@ -288,7 +288,7 @@ uint32_t ebpf_link_program_id(struct ebpf_link *link, int fd)
 static int program_of(struct ebpf_link *link, uint32_t *id)
 {
 	struct bpf_prog_info info = { 0 };
-	union bpf_attr attr;
+	struct ebpf_task_fd event;
 	int result;
 
 	if (link->program_fd_kept >= 0) {
@@ -296,11 +296,9 @@ static int program_of(struct ebpf_link *link, uint32_t *id)
 		*id = info.id;
 		return result;
 	}
-	memset(&attr, 0, sizeof attr);
-	attr.task_fd_query.pid = (uint32_t)getpid();
-	attr.task_fd_query.fd = (uint32_t)link->perf_fd;
-	result = ebpf_kernel_sys(link->kernel)->bpf(BPF_TASK_FD_QUERY, &attr, EBPF_ATTR_SIZE(task_fd_query));
-	*id = attr.task_fd_query.prog_id;
+	result = ebpf_kernel_task_fd(link->kernel, getpid(), link->perf_fd, &event, NULL);
+	if (!result)
+		*id = event.program_id;
 	return result;
 }
 

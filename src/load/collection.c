@@ -219,20 +219,16 @@ static int survey(struct ebpf_load *load, struct ebpf_error *err)
 
 /* Keeps .rodata alive as long as the program, also where the verifier removed every use of it: bpftool reads metadata
  * from there (5.10). */
-static void bind_constants(struct ebpf_load *load, const struct ebpf_program *program)
+static void bind_constants(struct ebpf_load *load, struct ebpf_program *program)
 {
 	for (size_t i = 0; i < load->spec->map_count; i++) {
 		const struct ebpf_map_spec *spec = load->spec->maps[i];
-		union bpf_attr attr;
 
 		if (!load->maps[i].map || !spec->frozen || !ebpf_load_is_data(spec) ||
 		    spec == spec_impl(load->spec)->kconfig)
 			continue;
-		memset(&attr, 0, sizeof(attr));
-		attr.prog_bind_map.prog_fd = (uint32_t)ebpf_program_fd(program);
-		attr.prog_bind_map.map_fd = (uint32_t)ebpf_map_fd(load->maps[i].map);
 		/* a kernel that cannot do it takes nothing from the program */
-		ebpf_kernel_sys(load->kernel)->bpf(BPF_PROG_BIND_MAP, &attr, EBPF_ATTR_SIZE(prog_bind_map));
+		ebpf_program_bind_map(program, ebpf_map_fd(load->maps[i].map), NULL);
 	}
 }
 
@@ -275,6 +271,9 @@ static void describe(struct ebpf_load *load, const struct ebpf_program_spec *pro
 		.insns = code->insns,
 		.insn_count = code->insn_count,
 		.kernel_version = stated_version(load->spec),
+		.ifindex = program->ifindex,
+		.log_size = load->options.log_size,
+		.log_disabled = load->options.log_disabled,
 		.log_level = program->log_level ? program->log_level : load->options.log_level,
 		.fd_array = load->fd_array,
 		.fd_array_count = (uint32_t)load->fd_count,
@@ -474,6 +473,21 @@ static int run_stages(struct ebpf_load *load, struct ebpf_error *err)
 	return result;
 }
 
+static int run_with_token(struct ebpf_load *load, struct ebpf_error *err)
+{
+	struct ebpf_token *before = ebpf_kernel_token(load->kernel);
+	int result;
+
+	if (!load->options.token)
+		return run_stages(load, err);
+	before = before ? ebpf_token_ref(before) : NULL;
+	ebpf_kernel_use_token(load->kernel, load->options.token);
+	result = run_stages(load, err);
+	ebpf_kernel_use_token(load->kernel, before);
+	ebpf_token_close(before);
+	return result;
+}
+
 int ebpf_collection_load(struct ebpf_spec *spec, struct ebpf_kernel *kernel, const struct ebpf_load_options *options,
 			 struct ebpf_collection **out, struct ebpf_error *err)
 {
@@ -486,7 +500,7 @@ int ebpf_collection_load(struct ebpf_spec *spec, struct ebpf_kernel *kernel, con
 		result = ebpf_spec_resolve(spec, err);
 	if (result < 0)
 		return result;
-	result = run_stages(&load, err);
+	result = run_with_token(&load, err);
 	if (result == 0) {
 		*out = load.collection;
 		load.collection = NULL;

@@ -119,6 +119,8 @@ static int check_type(struct ebpf_load *load, const struct ebpf_extern *external
 
 	if (!kernel)
 		return -ENOENT;
+	if (!external->type_id || !load->spec->btf) /* assembly that declares nothing */
+		return 1;
 	if (!ebpf_btf_type(load->spec->btf, external->type_id, &local) ||
 	    !ebpf_btf_type(kernel, found->btf_id, &target))
 		return ebpf_fail(err, EINVAL, "extern '%s': has no type", external->name);

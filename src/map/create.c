@@ -131,13 +131,13 @@ static int try_create(struct ebpf_kernel *kernel, const union bpf_attr *attr)
 {
 	size_t size = attr->value_type_btf_obj_fd ? EBPF_ATTR_SIZE(value_type_btf_obj_fd) : EBPF_ATTR_SIZE(map_extra);
 	union bpf_attr copy = *attr;
-	int fd = ebpf_kernel_sys(kernel)->bpf(BPF_MAP_CREATE, &copy, size);
+	int fd = ebpf_kernel_create(kernel, BPF_MAP_CREATE, &copy, size);
 
 	/* Before Linux 5.11 memory counts against RLIMIT_MEMLOCK, and EPERM is how that ends. */
 	if (fd == -EPERM) {
 		ebpf_kernel_raise_memlock(kernel);
 		copy = *attr;
-		fd = ebpf_kernel_sys(kernel)->bpf(BPF_MAP_CREATE, &copy, size);
+		fd = ebpf_kernel_create(kernel, BPF_MAP_CREATE, &copy, size);
 	}
 	return fd;
 }

@@ -2,6 +2,7 @@
 #include "map/rules.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -236,14 +237,14 @@ static bool check_rule(struct complaint *out, const struct ebpf_map_rule *rule, 
 
 /* -- what the kernel says to smaller maps -- */
 
-static bool takes(const struct ebpf_sys *sys, const union bpf_attr *attr)
+static bool takes(struct ebpf_kernel *kernel, const union bpf_attr *attr)
 {
 	union bpf_attr copy = *attr;
-	int fd = sys->bpf(BPF_MAP_CREATE, &copy, EBPF_ATTR_SIZE(map_extra));
+	int fd = ebpf_kernel_create(kernel, BPF_MAP_CREATE, &copy, EBPF_ATTR_SIZE(map_extra));
 
 	if (fd < 0)
 		return false;
-	sys->close(fd);
+	ebpf_kernel_sys(kernel)->close(fd);
 	return true;
 }
 
@@ -254,7 +255,7 @@ static uint32_t fewest_entries(const struct ebpf_map_rule *rule)
 	return rule->entries != EBPF_ENTRIES_NONE;
 }
 
-static bool knows_type(const struct ebpf_sys *sys, const struct ebpf_map_rule *rule)
+static bool knows_type(struct ebpf_kernel *kernel, const struct ebpf_map_rule *rule)
 {
 	union bpf_attr attr, inner = { .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1 };
 	int fd, inner_fd = 0;
@@ -272,21 +273,21 @@ static bool knows_type(const struct ebpf_sys *sys, const struct ebpf_map_rule *r
 		attr.value_size = INT32_MAX;
 	}
 	if (rule->needs == INNER) {
-		inner_fd = sys->bpf(BPF_MAP_CREATE, &inner, EBPF_ATTR_SIZE(map_extra));
+		inner_fd = ebpf_kernel_create(kernel, BPF_MAP_CREATE, &inner, EBPF_ATTR_SIZE(map_extra));
 		if (inner_fd < 0)
 			return true;
 		attr.inner_map_fd = (uint32_t)inner_fd;
 	}
-	fd = sys->bpf(BPF_MAP_CREATE, &attr, EBPF_ATTR_SIZE(map_extra));
+	fd = ebpf_kernel_create(kernel, BPF_MAP_CREATE, &attr, EBPF_ATTR_SIZE(map_extra));
 	if (fd >= 0)
-		sys->close(fd);
+		ebpf_kernel_sys(kernel)->close(fd);
 	if (inner_fd > 0)
-		sys->close(inner_fd);
+		ebpf_kernel_sys(kernel)->close(inner_fd);
 	return fd != -EINVAL;
 }
 
 /* One flag after the other is left away, from a map that is as small as can be. */
-static bool blame_flag(struct complaint *out, const struct ebpf_sys *sys, const struct ebpf_map_rule *rule, const union bpf_attr *small)
+static bool blame_flag(struct complaint *out, struct ebpf_kernel *kernel, const struct ebpf_map_rule *rule, const union bpf_attr *small)
 {
 	for (unsigned bit = 0; bit < 32; bit++) {
 		uint32_t mask = small->map_flags & ~rule->flags & 1U << bit;
@@ -296,7 +297,7 @@ static bool blame_flag(struct complaint *out, const struct ebpf_sys *sys, const 
 		if (!mask)
 			continue;
 		attr.map_flags &= ~mask;
-		if (!takes(sys, &attr))
+		if (!takes(kernel, &attr))
 			continue;
 		if (flag) {
 			snprintf(out->why, sizeof(out->why), "this kernel does not take the flag %s (Linux %s) for this type", flag->name,
@@ -311,12 +312,12 @@ static bool blame_flag(struct complaint *out, const struct ebpf_sys *sys, const 
 }
 
 /* Numbers whose zero is always right. */
-static bool blame_number(struct complaint *out, const struct ebpf_sys *sys, const union bpf_attr *small)
+static bool blame_number(struct complaint *out, struct ebpf_kernel *kernel, const union bpf_attr *small)
 {
 	union bpf_attr attr = *small;
 
 	attr.map_extra = 0;
-	if (small->map_extra && takes(sys, &attr)) {
+	if (small->map_extra && takes(kernel, &attr)) {
 		snprintf(out->why, sizeof(out->why), "map_extra is 0x%llx", (unsigned long long)small->map_extra);
 		if (small->map_type == BPF_MAP_TYPE_BLOOM_FILTER)
 			snprintf(out->hint, sizeof(out->hint), "map_extra is the number of hash functions, at most 15");
@@ -324,19 +325,19 @@ static bool blame_number(struct complaint *out, const struct ebpf_sys *sys, cons
 	}
 	attr = *small;
 	attr.numa_node = 0;
-	if (small->numa_node && takes(sys, &attr)) {
+	if (small->numa_node && takes(kernel, &attr)) {
 		snprintf(out->why, sizeof(out->why), "there is no NUMA node %u, or it is offline", small->numa_node);
 		return true;
 	}
 	return false;
 }
 
-static bool blame_size(struct complaint *out, const struct ebpf_sys *sys, const struct ebpf_map_rule *rule, const union bpf_attr *small)
+static bool blame_size(struct complaint *out, struct ebpf_kernel *kernel, const struct ebpf_map_rule *rule, const union bpf_attr *small)
 {
 	union bpf_attr attr = *small;
 
 	attr.value_size = rule->value_min;
-	if (takes(sys, &attr)) {
+	if (takes(kernel, &attr)) {
 		snprintf(out->why, sizeof(out->why), "value_size %u is more than this kernel takes", small->value_size);
 		if (ebpf_map_is_percpu_type(small->map_type))
 			snprintf(out->hint, sizeof(out->hint), "a CPU's value has at most 32768 bytes");
@@ -346,7 +347,7 @@ static bool blame_size(struct complaint *out, const struct ebpf_sys *sys, const 
 	}
 	attr = *small;
 	attr.key_size = rule->key_max < ANY ? rule->key_max : 4;
-	if (takes(sys, &attr)) {
+	if (takes(kernel, &attr)) {
 		snprintf(out->why, sizeof(out->why), "key_size is %u", small->key_size);
 		return true;
 	}
@@ -354,21 +355,21 @@ static bool blame_size(struct complaint *out, const struct ebpf_sys *sys, const 
 }
 
 /* False when nothing that can be left away makes the kernel content. */
-static bool try_smaller(struct complaint *out, const struct ebpf_sys *sys, const struct ebpf_map_rule *rule, const union bpf_attr *asked)
+static bool try_smaller(struct complaint *out, struct ebpf_kernel *kernel, const struct ebpf_map_rule *rule, const union bpf_attr *asked)
 {
 	union bpf_attr small = *asked;
 
 	if (rule->needs != BTF) /* types of the size that was asked for stand in the way of another */
 		small.btf_fd = small.btf_key_type_id = small.btf_value_type_id = 0;
 	small.max_entries = fewest_entries(rule);
-	if (small.max_entries != asked->max_entries && takes(sys, &small)) {
+	if (small.max_entries != asked->max_entries && takes(kernel, &small)) {
 		snprintf(out->why, sizeof(out->why), "max_entries %u is more than this kernel takes", asked->max_entries);
 		return true;
 	}
-	return blame_number(out, sys, &small) || blame_flag(out, sys, rule, &small) || blame_size(out, sys, rule, &small);
+	return blame_number(out, kernel, &small) || blame_flag(out, kernel, rule, &small) || blame_size(out, kernel, rule, &small);
 }
 
-static bool find_cause(struct complaint *out, const struct ebpf_sys *sys, const union bpf_attr *attr, int code)
+static bool find_cause(struct complaint *out, struct ebpf_kernel *kernel, const union bpf_attr *attr, int code)
 {
 	const struct ebpf_map_rule *rule = ebpf_map_rule(attr->map_type);
 
@@ -387,29 +388,76 @@ static bool find_cause(struct complaint *out, const struct ebpf_sys *sys, const 
 		snprintf(out->hint, sizeof(out->hint), "a storage's value has a little less than 64 KiB at most");
 		return true;
 	}
-	if (code == -EINVAL && rule->type != BPF_MAP_TYPE_STRUCT_OPS && !knows_type(sys, rule)) {
+	if (code == -EINVAL && rule->type != BPF_MAP_TYPE_STRUCT_OPS && !knows_type(kernel, rule)) {
 		snprintf(out->why, sizeof(out->why), "this kernel has no maps of this type (Linux %s)", rule->since);
 		return true;
 	}
-	return try_smaller(out, sys, rule, attr);
+	return try_smaller(out, kernel, rule, attr);
+}
+
+/* What the kernel itself says (7.2), malloc'ed; NULL when it says nothing. */
+static char *kernel_words(struct ebpf_kernel *kernel, const union bpf_attr *attr)
+{
+	enum { SIZE = 4096 };
+	struct bpf_common_attr common = { .log_size = SIZE, .log_level = BPF_LOG_LEVEL1 };
+	union bpf_attr copy = *attr;
+	size_t size = EBPF_ATTR_SIZE(value_type_btf_obj_fd);
+	char *log;
+	int fd;
+
+	if (ebpf_kernel_masked(kernel, EBPF_FEATURE_COMMON_ATTRS))
+		return NULL;
+	log = calloc(1, SIZE);
+	if (!log)
+		return NULL;
+	common.log_buf = ebpf_ptr(log);
+	ebpf_kernel_add_token(kernel, BPF_MAP_CREATE, &copy, &size);
+	fd = ebpf_kernel_sys(kernel)->bpf_common(BPF_MAP_CREATE, &copy, size, &common);
+	if (fd >= 0)
+		ebpf_kernel_sys(kernel)->close(fd);
+	log[SIZE - 1] = '\0';
+	if (fd >= 0 || !log[0]) {
+		free(log);
+		return NULL;
+	}
+	return log;
+}
+
+/* Its first sentence. */
+static void quote(struct complaint *complaint, const char *log)
+{
+	snprintf(complaint->why, sizeof(complaint->why), "%.*s", (int)strcspn(log, ".\n"), log);
+}
+
+static void explain_permission(struct complaint *out, struct ebpf_kernel *kernel, const union bpf_attr *attr)
+{
+	ebpf_kernel_explain_token(kernel, BPF_MAP_CREATE, attr->map_type, 0, out->hint, sizeof(out->hint));
+	if (!out->hint[0])
+		ebpf_kernel_explain_eperm(kernel, out->hint, sizeof(out->hint));
 }
 
 int ebpf_map_explain(struct ebpf_kernel *kernel, const char *name, const union bpf_attr *attr, int code, struct ebpf_error *err)
 {
 	const char *type = ebpf_map_type_name(attr->map_type);
 	struct complaint complaint = { "", "" };
+	char *log;
 
 	if (!err)
 		return code;
+	log = kernel_words(kernel, attr);
 	if (code == -EPERM) {
 		ebpf_fail_errno(err, code, "map '%s': create %s", name, type);
-		ebpf_kernel_explain_eperm(kernel, complaint.hint, sizeof(complaint.hint));
-	} else if (code == -EMFILE || code == -ENFILE || !find_cause(&complaint, ebpf_kernel_sys(kernel), attr, code)) {
+		explain_permission(&complaint, kernel, attr);
+	} else if (code == -EMFILE || code == -ENFILE || !find_cause(&complaint, kernel, attr, code)) {
+		if (log)
+			quote(&complaint, log);
 		ebpf_fail_errno(err, code, "map '%s': create %s%s%s", name, type, complaint.why[0] ? ": " : "", complaint.why);
 	} else {
 		ebpf_fail_errno(err, code, "map '%s': create %s: %s", name, type, complaint.why);
 	}
 	if (complaint.hint[0])
 		ebpf_hint(err, "%s", complaint.hint);
+	if (log)
+		ebpf_error_set_log(err, log);
 	return code;
 }

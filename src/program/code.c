@@ -110,6 +110,9 @@ static int ask_code(struct ebpf_program *program, struct code *code, const struc
 			code->public.jited_size = info.jited_prog_len;
 		}
 	}
+	code->public.insns_hidden = !code->public.insns; /* none is empty */
+	/* without CAP_BPF the kernel does not even tell that there is machine code */
+	code->public.jited_hidden = !code->public.jited && (counts->jited_prog_len || !counts->xlated_prog_len);
 	return result;
 }
 

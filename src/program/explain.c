@@ -38,7 +38,9 @@ static void explain_permission(struct ebpf_kernel *kernel, const struct ebpf_pro
 		ebpf_hint(err, "a kprobe, a tracepoint or a raw tracepoint at the same place needs none");
 		return;
 	}
-	ebpf_kernel_explain_eperm(kernel, why, sizeof why);
+	ebpf_kernel_explain_token(kernel, BPF_PROG_LOAD, load->type, load->attach_type, why, sizeof why);
+	if (!why[0])
+		ebpf_kernel_explain_eperm(kernel, why, sizeof why);
 	ebpf_fail_errno(err, code, "program '%s': load", load->name ? load->name : "");
 	ebpf_hint(err, "%s", why);
 }

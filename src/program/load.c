@@ -6,7 +6,45 @@
 
 /* The buffer costs nothing but addresses where the kernel does not write. Kernels before 5.2 take at most 16 MiB - 1;
  * what no longer fits below the last size is nothing that anybody reads. */
-enum { LOG_START = 1 << 20, LOG_OLD_MAX = (1 << 24) - 1, LOG_MAX = 1 << 28 };
+enum { LOG_START = 1 << 20, LOG_LEAST = 128, LOG_OLD_MAX = (1 << 24) - 1, LOG_MAX = 1 << 28 };
+
+/* -- words for bits -- */
+
+struct word {
+	const char *name;
+	uint32_t bit;
+};
+
+static int64_t bit_of(const struct word *words, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(words[i].name, name))
+			return words[i].bit;
+	return -ENOENT;
+}
+
+int64_t ebpf_program_flag(const char *name)
+{
+	static const struct word words[] = {
+		{ "strict_alignment", BPF_F_STRICT_ALIGNMENT }, { "any_alignment", BPF_F_ANY_ALIGNMENT },
+		{ "test_rnd_hi32", BPF_F_TEST_RND_HI32 },       { "test_state_freq", BPF_F_TEST_STATE_FREQ },
+		{ "sleepable", BPF_F_SLEEPABLE },               { "xdp_has_frags", BPF_F_XDP_HAS_FRAGS },
+		{ "xdp_dev_bound_only", BPF_F_XDP_DEV_BOUND_ONLY }, { "test_reg_invariants", BPF_F_TEST_REG_INVARIANTS },
+	};
+
+	return bit_of(words, EBPF_COUNT(words), name);
+}
+
+int64_t ebpf_log_level(const char *name)
+{
+	static const struct word words[] = {
+		{ "branch", BPF_LOG_LEVEL1 }, { "instruction", BPF_LOG_LEVEL2 }, { "stats", BPF_LOG_STATS }, { "fixed", BPF_LOG_FIXED },
+	};
+
+	return bit_of(words, EBPF_COUNT(words), name);
+}
+
+/* -- loading -- */
 
 struct attempt {
 	struct ebpf_kernel *kernel;
@@ -50,6 +88,7 @@ static void fill(struct attempt *attempt)
 	attr->prog_flags = load->flags;
 	attr->insns = ebpf_ptr(load->insns);
 	attr->insn_cnt = (uint32_t)load->insn_count;
+	attr->prog_ifindex = load->ifindex;
 	attr->license = ebpf_ptr(load->license ? load->license : "");
 	ebpf_kernel_object_name(attempt->kernel, load->name, attr->prog_name);
 	attr->expected_attach_type = load->attach_type;
@@ -64,7 +103,7 @@ static void fill(struct attempt *attempt)
 /* The size ends with the last member that we know and the kernel may write; older kernels accept a tail of zeros. */
 static int call(struct attempt *attempt)
 {
-	return ebpf_kernel_sys(attempt->kernel)->bpf(BPF_PROG_LOAD, &attempt->attr, EBPF_ATTR_SIZE(fd_array_cnt));
+	return ebpf_kernel_create(attempt->kernel, BPF_PROG_LOAD, &attempt->attr, EBPF_ATTR_SIZE(fd_array_cnt));
 }
 
 static int try_without_log(struct attempt *attempt)
@@ -120,11 +159,21 @@ static uint32_t next_size(const struct attempt *attempt)
 	return size < LOG_MAX / 4 ? size * 4 : LOG_MAX;
 }
 
+/* No smaller than what the kernel takes at all. */
+static uint32_t first_size(const struct ebpf_program_load *load)
+{
+	if (!load->log_size)
+		return LOG_START;
+	if (load->log_size < LOG_LEAST)
+		return LOG_LEAST;
+	return load->log_size < LOG_MAX ? load->log_size : LOG_MAX;
+}
+
 /* Descriptor, or the error of a try whose log fits. ENOSPC alone means that it did not: then the verdict may be good or
  * bad. -ENOBUFS: the log never fit, and the verdict is not known. */
 static int try_with_log(struct attempt *attempt, uint32_t level)
 {
-	uint32_t size = LOG_START;
+	uint32_t size = first_size(attempt->load);
 
 	for (;;) {
 		int fd = try_with_size(attempt, level, size);
@@ -148,6 +197,8 @@ static int load_program(struct attempt *attempt)
 	uint32_t level = attempt->load->log_level;
 	int code, fd;
 
+	if (attempt->load->log_disabled)
+		return try_without_log(attempt);
 	code = level ? -ENOBUFS : try_without_log(attempt);
 	if (code >= 0)
 		return code;

@@ -98,6 +98,11 @@ const char *ebpf_program_attach_to(const struct ebpf_program *program)
 	return program->attach_to;
 }
 
+const char *ebpf_program_pin_path(const struct ebpf_program *program)
+{
+	return program->pin_path;
+}
+
 const char *ebpf_program_log(const struct ebpf_program *program)
 {
 	return program->log;
@@ -153,6 +158,35 @@ static uint64_t read_memlock(const struct ebpf_program *program)
 	return line ? strtoull(line + strlen("memlock:"), NULL, 10) : 0;
 }
 
+/* The kernel keeps 15 characters of a name; the types of a program's functions have all of the first one's. */
+static void full_name(const struct ebpf_program *program, const struct bpf_prog_info *raw, char *out, size_t size)
+{
+	struct bpf_prog_info info = { 0 };
+	struct bpf_func_info first;
+	struct ebpf_btf *btf = NULL;
+	struct ebpf_type type;
+
+	snprintf(out, size, "%s", raw->name);
+	if (strlen(raw->name) + 1 < sizeof raw->name)
+		return;
+	if (program->name && !strncmp(program->name, raw->name, strlen(raw->name))) { /* it was loaded here, or asked before */
+		snprintf(out, size, "%s", program->name);
+		if (strlen(out) > strlen(raw->name))
+			return;
+	}
+	if (!raw->btf_id || !raw->nr_func_info)
+		return;
+	info.nr_func_info = 1;
+	info.func_info_rec_size = sizeof first;
+	info.func_info = ebpf_ptr(&first);
+	if (ebpf_program_raw_info(program, &info, NULL) || !info.nr_func_info ||
+	    ebpf_kernel_btf_by_id(program->kernel, raw->btf_id, &btf, NULL))
+		return;
+	if (ebpf_btf_type(btf, first.type_id, &type) && type.kind == BTF_KIND_FUNC && !strncmp(type.name, raw->name, strlen(raw->name)))
+		snprintf(out, size, "%s", type.name);
+	ebpf_btf_free(btf);
+}
+
 int ebpf_program_info(struct ebpf_program *program, struct ebpf_program_info *out, struct ebpf_error *err)
 {
 	struct ebpf_program_info info;
@@ -175,6 +209,7 @@ int ebpf_program_info(struct ebpf_program *program, struct ebpf_program_info *ou
 	};
 	memcpy(info.name, raw.name, sizeof info.name);
 	memcpy(info.tag, raw.tag, sizeof info.tag);
+	full_name(program, &raw, info.full_name, sizeof info.full_name);
 	memcpy(out, &info, out->size < sizeof info ? out->size : sizeof info);
 	return 0;
 }
@@ -192,10 +227,11 @@ static bool is_program(const struct ebpf_kernel *kernel, int fd)
 }
 
 /* Takes the descriptor over. */
-static int open_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_program **out, struct ebpf_error *err)
+static int adopt(struct ebpf_kernel *kernel, int fd, struct ebpf_program **out, struct ebpf_error *err)
 {
 	struct ebpf_program *program;
 	struct bpf_prog_info info = { 0 };
+	char name[sizeof ((struct ebpf_program_info *)NULL)->full_name];
 	int code;
 
 	program = ebpf_program_new(kernel, fd, err);
@@ -206,7 +242,8 @@ static int open_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_program **out
 		goto fail;
 	program->type = info.type;
 	program->attach_btf_id = info.attach_btf_id;
-	program->name = ebpf_strdup(info.name);
+	full_name(program, &info, name, sizeof name);
+	program->name = ebpf_strdup(name);
 	if (!program->name) {
 		ebpf_fail_memory(err);
 		code = -ENOMEM;
@@ -252,7 +289,7 @@ int ebpf_program_open_pinned(struct ebpf_kernel *kernel, const char *path, struc
 			ebpf_hint(err, "'%s' is not a pinned object, or this process may not read it", path);
 		return code;
 	}
-	code = open_fd(kernel, code, &program, err);
+	code = adopt(kernel, code, &program, err);
 	if (code)
 		return ebpf_wrap(err, code, "program: open '%s'", path);
 	code = name_pinned(program, path, err);
@@ -276,8 +313,15 @@ int ebpf_program_open_id(struct ebpf_kernel *kernel, uint32_t id, struct ebpf_pr
 		return ebpf_fail(err, ENOENT, "program: there is none with id %u", id);
 	if (code < 0)
 		return ebpf_fail_errno(err, code, "program: open id %u", id);
-	code = open_fd(kernel, code, out, err);
+	code = adopt(kernel, code, out, err);
 	return code ? ebpf_wrap(err, code, "program: open id %u", id) : 0;
+}
+
+int ebpf_program_open_fd(struct ebpf_kernel *kernel, int fd, struct ebpf_program **out, struct ebpf_error *err)
+{
+	int code = fd < 0 ? ebpf_fail_errno(err, -EBADF, "no descriptor") : adopt(kernel, fd, out, err);
+
+	return code ? ebpf_wrap(err, code, "program: open descriptor %d", fd) : 0;
 }
 
 /* -- pinning -- */
@@ -317,23 +361,11 @@ static int explain_pin(const struct ebpf_program *program, const char *path, int
 
 int ebpf_program_pin(struct ebpf_program *program, const char *path, struct ebpf_error *err)
 {
-	char *copy = ebpf_strdup(path);
-	union bpf_attr attr;
-	int code;
+	int code = ebpf_kernel_pin(program->kernel, program->fd, &program->pin_path, path);
 
-	if (!copy)
+	if (code == -ENOMEM)
 		return ebpf_fail_memory(err);
-	memset(&attr, 0, sizeof attr);
-	attr.pathname = ebpf_ptr(path);
-	attr.bpf_fd = (uint32_t)program->fd;
-	code = call(program->kernel, BPF_OBJ_PIN, &attr, EBPF_ATTR_SIZE(file_flags));
-	if (code < 0) {
-		free(copy);
-		return explain_pin(program, path, code, err);
-	}
-	free(program->pin_path); /* the last pin is the one that unpin removes */
-	program->pin_path = copy;
-	return 0;
+	return code < 0 ? explain_pin(program, path, code, err) : 0;
 }
 
 int ebpf_program_unpin(struct ebpf_program *program, struct ebpf_error *err)

@@ -32,6 +32,9 @@ struct ebpf_program_load {
 	bool autoattach;
 	const struct ebpf_insn *insns; size_t insn_count;
 	uint32_t log_level;
+	uint32_t log_size;                 /* of the first buffer; 0 = 1 MiB */
+	bool log_disabled;                 /* one try without */
+	uint32_t ifindex;
 	uint32_t kernel_version; /* what a kprobe says that it is for; 0 = the running kernel. Looked at before 5.0 only */
 	int btf_fd;                        /* 0 = none */
 	const void *func_info; uint32_t func_info_count; /* struct bpf_func_info {u32 insn_off, type_id} */

@@ -20,6 +20,18 @@ static bool is_syscall(const struct ebpf_program *program)
 	return program->type == BPF_PROG_TYPE_SYSCALL;
 }
 
+/* Live frames are gone when it is done; the kernel minds a place for them. */
+static bool is_live(const struct ebpf_run_options *options)
+{
+	return options->flags & BPF_F_TEST_XDP_LIVE_FRAMES;
+}
+
+/* Nor does it want a place for the context of raw tracepoints, which does not change. */
+static bool gives_context(const struct ebpf_program *program, const struct ebpf_run_options *options)
+{
+	return !is_live(options) && program->type != BPF_PROG_TYPE_RAW_TRACEPOINT && program->type != BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE;
+}
+
 static int check(const struct ebpf_program *program, const struct ebpf_run_options *options, struct ebpf_error *err)
 {
 	if (options->size < sizeof *options)
@@ -41,7 +53,7 @@ static int prepare_data_out(struct run *run, const struct ebpf_run_options *opti
 {
 	size_t safe = options->data_size + HEADROOM;
 
-	if (!options->data_out)
+	if (!options->data_out || is_live(options))
 		return 0;
 	run->attr.test.data_size_out = (uint32_t)options->data_out_size;
 	run->attr.test.data_out = ebpf_ptr(options->data_out);
@@ -57,8 +69,10 @@ static int prepare_context(struct run *run, const struct ebpf_program *program, 
 	run->attr.test.ctx_in = ebpf_ptr(options->context);
 	run->attr.test.ctx_size_in = (uint32_t)options->context_size;
 	if (!is_syscall(program)) {
-		run->attr.test.ctx_out = ebpf_ptr(options->context_out);
-		run->attr.test.ctx_size_out = (uint32_t)options->context_out_size;
+		if (gives_context(program, options)) {
+			run->attr.test.ctx_out = ebpf_ptr(options->context_out);
+			run->attr.test.ctx_size_out = (uint32_t)options->context_out_size;
+		}
 		return 0;
 	}
 	if (!options->context_size)

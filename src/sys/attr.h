@@ -426,6 +426,14 @@ struct bpf_link_info {
 	};
 } __attribute__((aligned(8)));
 
+/* What goes beside the attributes of any command, 7.2. */
+struct bpf_common_attr {
+	ebpf_u64 log_buf;
+	uint32_t log_size, log_level;
+	uint32_t log_true_size;                    /* out */
+	uint32_t : 32;
+};
+
 /* Records of func_info, line_info and core_relos. */
 struct bpf_func_info {
 	uint32_t insn_off, type_id;

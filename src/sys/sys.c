@@ -64,6 +64,14 @@ static int sys_bpf(enum bpf_cmd cmd, union bpf_attr *attr, size_t size)
 	return (int)result(syscall(__NR_bpf, (long)cmd, attr, size));
 }
 
+#define COMMON_ATTRS (1L << 16) /* in the command */
+#define COMMON_SIZE (offsetof(struct bpf_common_attr, log_true_size) + sizeof(uint32_t))
+
+static int sys_bpf_common(enum bpf_cmd cmd, union bpf_attr *attr, size_t size, struct bpf_common_attr *common)
+{
+	return (int)result(syscall(__NR_bpf, (long)cmd | COMMON_ATTRS, attr, size, common, COMMON_SIZE));
+}
+
 static int sys_perf_event_open(struct perf_event_attr *attr, pid_t pid, int cpu, int group_fd, unsigned long flags)
 {
 	int refused = ebpf_policy_perf_event(attr);
@@ -139,6 +147,13 @@ static int sys_fcntl(int fd, int command, long argument)
 static int sys_poll(struct pollfd *fds, size_t count, int timeout_ms)
 {
 	return (int)result(poll(fds, count, timeout_ms));
+}
+
+#define NOREPLACE 1U /* RENAME_NOREPLACE, which the C library shows to GNU sources alone */
+
+static int sys_rename_new(const char *from, const char *to)
+{
+	return (int)result(syscall(__NR_renameat2, AT_FDCWD, from, AT_FDCWD, to, NOREPLACE));
 }
 
 static int sys_unlinkat(int dir_fd, const char *path, int flags)
@@ -282,6 +297,7 @@ static int sys_setrlimit(int resource, uint64_t soft, uint64_t hard)
 
 const struct ebpf_sys ebpf_sys_linux = {
 	.bpf = sys_bpf,
+	.bpf_common = sys_bpf_common,
 	.perf_event_open = sys_perf_event_open,
 	.mmap = sys_mmap,
 	.munmap = sys_munmap,
@@ -293,6 +309,7 @@ const struct ebpf_sys ebpf_sys_linux = {
 	.ioctl = sys_ioctl,
 	.fcntl = sys_fcntl,
 	.poll = sys_poll,
+	.rename_new = sys_rename_new,
 	.unlinkat = sys_unlinkat,
 	.epoll_create = sys_epoll_create,
 	.epoll_ctl = sys_epoll_ctl,

@@ -28,6 +28,8 @@ struct pollfd;
 
 struct ebpf_sys {
 	int (*bpf)(enum bpf_cmd cmd, union bpf_attr *attr, size_t size);
+	/* The same with a place for the kernel's words (7.2; before: EINVAL). */
+	int (*bpf_common)(enum bpf_cmd cmd, union bpf_attr *attr, size_t size, struct bpf_common_attr *common);
 	int (*perf_event_open)(struct perf_event_attr *attr, pid_t pid, int cpu, int group_fd, unsigned long flags);
 	/* *out is read for MAP_FIXED and MAP_FIXED_NOREPLACE alone: the address */
 	int (*mmap)(size_t size, int prot, int flags, int fd, off_t offset, void **out);
@@ -40,6 +42,7 @@ struct ebpf_sys {
 	int (*ioctl)(int fd, unsigned long request, unsigned long argument);
 	int (*fcntl)(int fd, int command, long argument);
 	int (*poll)(struct pollfd *fds, size_t count, int timeout_ms);
+	int (*rename_new)(const char *from, const char *to); /* never over something: renameat2, 3.15; in a BPF file system 4.9 */
 	int (*unlinkat)(int dir_fd, const char *path, int flags);
 	int (*epoll_create)(void);
 	int (*epoll_ctl)(int epoll_fd, int operation, int fd, struct epoll_event *event);

@@ -171,6 +171,7 @@ local function print_report(found)
 end
 
 function features.run(arguments)
+  collectgarbage "stop" -- a report is small, and ends the process
   local found = require "ebpf".features.report { full = arguments.full }
   if arguments.json then return document(found) end
   print_report(found)

@@ -14,8 +14,8 @@ function prog.describe(parser)
 end
 
 local info_keys = { "id", "type", "name", "tag", "gpl", "load_time_ns", "uid", "xlated_size", "jited_size", "memlock",
-  "map_ids", "btf_id", "verified_insns", "run_time_ns", "run_count", "recursion_misses", "ifindex", "attach_btf_obj_id",
-  "attach_btf_id" }
+  "map_ids", "btf_id", "function_count", "line_count", "verified_insns", "run_time_ns", "run_count", "recursion_misses",
+  "ifindex", "attach_btf_obj_id", "attach_btf_id" }
 
 local function open(name)
   local ebpf = require "ebpf"
@@ -32,7 +32,7 @@ local function info_row(program)
   code, err = program:code()
   if not code then return nil, err end
   info.map_ids = report.list(code.map_ids)
-  info.function_count, info.line_count, info.map_count = nil, nil, nil
+  info.map_count = nil
   return report.object(info_keys, info), code
 end
 
@@ -46,7 +46,11 @@ local function print_info(info)
     info.jited_size > 0 and ("jited %dB"):format(info.jited_size) or "not jited", ("memlock %dB"):format(info.memlock) }
   if #info.map_ids > 0 then parts[#parts + 1] = "maps " .. table.concat(info.map_ids, ",") end
   if info.btf_id > 0 then parts[#parts + 1] = ("btf %d"):format(info.btf_id) end
+  if info.line_count > 0 then parts[#parts + 1] = ("lines %d"):format(info.line_count) end
+  if info.verified_insns > 0 then parts[#parts + 1] = ("verified %d insns"):format(info.verified_insns) end
+  if info.ifindex > 0 then parts[#parts + 1] = ("device %d"):format(info.ifindex) end
   if info.run_count > 0 then parts[#parts + 1] = ("run %d times, %d ns"):format(info.run_count, info.run_time_ns) end
+  if info.recursion_misses > 0 then parts[#parts + 1] = ("missed %d runs"):format(info.recursion_misses) end
   print("\t" .. table.concat(parts, "  "))
 end
 
