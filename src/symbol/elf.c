@@ -156,7 +156,7 @@ static void search_table(const struct ebpf_elf_table *table, const struct wanted
 	}
 }
 
-bool ebpf_elf_offset(Elf *elf, uint64_t address, uint64_t *offset)
+bool ebpf_elf_offset(Elf *elf, uint32_t permission, uint64_t address, uint64_t *offset)
 {
 	size_t count;
 	GElf_Phdr header;
@@ -164,10 +164,31 @@ bool ebpf_elf_offset(Elf *elf, uint64_t address, uint64_t *offset)
 	if (elf_getphdrnum(elf, &count))
 		return false;
 	for (size_t i = 0; i < count; i++) {
-		if (!gelf_getphdr(elf, (int)i, &header) || header.p_type != PT_LOAD || !(header.p_flags & PF_X))
+		if (!gelf_getphdr(elf, (int)i, &header) || header.p_type != PT_LOAD || !(header.p_flags & permission))
 			continue;
 		if (address >= header.p_vaddr && address - header.p_vaddr < header.p_filesz) {
 			*offset = address - header.p_vaddr + header.p_offset;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool ebpf_elf_address(Elf *elf, const char *name, size_t size, uint64_t *address)
+{
+	static const uint32_t types[] = { SHT_DYNSYM, SHT_SYMTAB };
+	struct ebpf_elf_table table;
+	const char *found;
+	GElf_Sym symbol;
+
+	for (size_t i = 0; i < EBPF_COUNT(types); i++) {
+		if (!ebpf_elf_table(elf, types[i], &table))
+			continue;
+		for (size_t j = 0; j < table.count; j++) {
+			if (!gelf_getsym(table.symbols, (int)j, &symbol) || symbol.st_shndx == SHN_UNDEF || !symbol.st_value ||
+			    !(found = elf_strptr(elf, table.strings, symbol.st_name)) || strncmp(found, name, size) != 0 || found[size])
+				continue;
+			*address = symbol.st_value;
 			return true;
 		}
 	}
@@ -236,10 +257,10 @@ static int find_symbol(Elf *elf, const struct wanted *wanted, uint64_t *offset, 
 			search_table(&table, wanted, &match);
 	if (!match.rank)
 		return explain_missing(elf, wanted, &match, err);
-	if (!ebpf_elf_offset(elf, match.address, offset))
+	if (!ebpf_elf_offset(elf, PF_X, match.address, offset))
 		return ebpf_fail(err, EINVAL, "'%s': function '%s' at 0x%llx lies in no segment of code", wanted->path,
 				 wanted->symbol, (unsigned long long)match.address);
-	if (match.ambiguous && ebpf_elf_offset(elf, match.other, &other)) {
+	if (match.ambiguous && ebpf_elf_offset(elf, PF_X, match.other, &other)) {
 		ebpf_fail(err, EEXIST, "'%s': function '%s' is ambiguous: it is at offset 0x%llx and at 0x%llx",
 			  wanted->path, wanted->symbol, (unsigned long long)*offset, (unsigned long long)other);
 		ebpf_hint(err, "give the offset in the file instead, or a version: name@VERSION");

@@ -49,7 +49,7 @@ static int add_symbol(Elf *elf, const GElf_Sym *symbol, const char *name, const 
 	own = ebpf_strndup(name, strcspn(name, "@"));
 	if (!own)
 		return -ENOMEM;
-	if (fnmatch(pattern, own, 0) != 0 || !ebpf_elf_offset(elf, symbol->st_value, &offset)) {
+	if (fnmatch(pattern, own, 0) != 0 || !ebpf_elf_offset(elf, PF_X, symbol->st_value, &offset)) {
 		free(own);
 		return 0;
 	}

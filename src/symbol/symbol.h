@@ -27,4 +27,7 @@ struct ebpf_binary_functions {
 int ebpf_binary_functions(const char *path, const char *pattern, struct ebpf_binary_functions *out, struct ebpf_error *err);
 void ebpf_binary_functions_free(struct ebpf_binary_functions *list);
 
+/* Where a process (-1 = this one) has the code at an offset of a file in its memory. ENOENT when it has not mapped the file, ESRCH. */
+int ebpf_process_address(int32_t pid, const char *path, uint64_t offset, uint64_t *address, struct ebpf_error *err);
+
 #endif
