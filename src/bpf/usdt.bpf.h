@@ -138,7 +138,7 @@ EBPF_USDT_FUNCTION int bpf_usdt_arg_size(struct pt_regs *ctx, unsigned long long
 	int result;
 
 	arg = ebpf_usdt_find_arg(ctx, number, &result);
-	return arg ? (64 - arg->spare_bits) / 8 : result;
+	return arg ? (int)((64U - arg->spare_bits) / 8) : result;
 }
 
 EBPF_USDT_FUNCTION long bpf_usdt_cookie(struct pt_regs *ctx)
