@@ -24,13 +24,14 @@
 __attribute__((section(".probes"), used)) volatile unsigned short usdt_semaphore;
 __attribute__((used)) volatile int usdt_counter[2] = { 111, -222 };
 
-static const struct {
+/* Not constant: a page that was never touched is not in memory yet, and a program cannot wait for it. */
+static struct {
 	unsigned char byte;
 	short half;
 	int word;
 	long long whole;
 } memory = { 200, -300, -70000, 1LL << 40 };
-static const int numbers[4] = { 10, 20, -30, 40 };
+static int numbers[4] = { 10, 20, -30, 40 };
 
 /* Eight arguments, each kept elsewhere: 65, -66, 7, 200, -300, -70000, 1 << 40, -30. */
 __attribute__((noinline)) static void pass_operands(void)
@@ -89,6 +90,7 @@ __attribute__((noinline)) static void pass_guarded(void)
 
 static void pass_all(void)
 {
+	memory.byte = 200;
 	pass_operands();
 	pass_twice();
 	if (usdt_semaphore)
