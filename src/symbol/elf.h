@@ -20,5 +20,8 @@ bool ebpf_elf_address(Elf *elf, const char *name, size_t size, uint64_t *address
 /* A program or shared library: its descriptor, which ebpf_elf_close takes, or -errno. */
 int ebpf_elf_open(const char *path, Elf **elf, struct ebpf_error *err);
 void ebpf_elf_close(int fd, Elf *elf);
+/* The file that has the symbol table of a stripped one, which is open and lies at `path` (debug.c): as ebpf_elf_open; -ENOENT when there
+ * is none. Its addresses are those of the stripped file, its offsets are not. */
+int ebpf_elf_debug(const char *path, Elf *elf, Elf **debug);
 
 #endif

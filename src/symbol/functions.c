@@ -63,34 +63,49 @@ static int add_symbol(Elf *elf, const GElf_Sym *symbol, const char *name, const 
 	return 0;
 }
 
-static int add_table(Elf *elf, uint32_t type, const char *pattern, struct ebpf_binary_functions *list)
+/* Names from `from`, which is the file itself or that of its symbols; places in the file. */
+static int add_table(Elf *elf, Elf *from, uint32_t type, const char *pattern, struct ebpf_binary_functions *list)
 {
 	struct ebpf_elf_table table;
 	int result = 0;
 
-	if (!ebpf_elf_table(elf, type, &table))
+	if (!ebpf_elf_table(from, type, &table))
 		return 0;
 	for (size_t i = 0; result == 0 && i < table.count; i++) {
 		GElf_Sym symbol;
 
 		if (gelf_getsym(table.symbols, (int)i, &symbol))
-			result = add_symbol(elf, &symbol, elf_strptr(elf, table.strings, symbol.st_name), pattern, list);
+			result = add_symbol(elf, &symbol, elf_strptr(from, table.strings, symbol.st_name), pattern, list);
+	}
+	return result;
+}
+
+static int add_tables(const char *path, Elf *elf, const char *pattern, struct ebpf_binary_functions *list)
+{
+	struct ebpf_elf_table table;
+	Elf *debug = NULL;
+	int result = add_table(elf, elf, SHT_DYNSYM, pattern, list), fd;
+
+	if (result || ebpf_elf_table(elf, SHT_SYMTAB, &table))
+		return result ? result : add_table(elf, elf, SHT_SYMTAB, pattern, list);
+	fd = ebpf_elf_debug(path, elf, &debug);
+	if (fd >= 0) {
+		result = add_table(elf, debug, SHT_SYMTAB, pattern, list);
+		ebpf_elf_close(fd, debug);
 	}
 	return result;
 }
 
 int ebpf_binary_functions(const char *path, const char *pattern, struct ebpf_binary_functions *out, struct ebpf_error *err)
 {
-	static const uint32_t types[] = { SHT_DYNSYM, SHT_SYMTAB };
 	Elf *elf = NULL;
-	int result = 0, fd;
+	int result, fd;
 
 	memset(out, 0, sizeof *out);
 	fd = ebpf_elf_open(path, &elf, err);
 	if (fd < 0)
 		return fd;
-	for (size_t i = 0; result == 0 && i < EBPF_COUNT(types); i++)
-		result = add_table(elf, types[i], pattern, out);
+	result = add_tables(path, elf, pattern, out);
 	ebpf_elf_close(fd, elf);
 	if (result)
 		ebpf_fail_memory(err);
@@ -98,7 +113,7 @@ int ebpf_binary_functions(const char *path, const char *pattern, struct ebpf_bin
 		remove_duplicates(out);
 	if (!result && !out->count) {
 		result = ebpf_fail(err, ENOENT, "'%s': no function matches '%s'", path, pattern);
-		ebpf_hint(err, "of a file that was stripped only its dynamic symbols are known");
+		ebpf_hint(err, "of a file that was stripped only its dynamic symbols are known, unless its debug symbols are installed");
 	}
 	if (result)
 		ebpf_binary_functions_free(out);

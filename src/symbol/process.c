@@ -1,9 +1,12 @@
-/* process.c -- where a process has a file in its memory, from /proc/PID/maps. */
+/* process.c -- the files that a process has in its memory, from /proc/PID/maps: where, and by their bare names. */
+#include <ctype.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "symbol/symbol.h"
 
@@ -62,4 +65,86 @@ int ebpf_process_address(int32_t pid, const char *path, uint64_t offset, uint64_
 	}
 	ebpf_buffer_free(&text);
 	return result;
+}
+
+/* -- by name -- */
+
+size_t ebpf_process_root(const char *path)
+{
+	static const char proc[] = "/proc/";
+	const char *at = path + sizeof proc - 1;
+
+	if (!ebpf_starts_with(path, proc))
+		return 0;
+	if (ebpf_starts_with(at, "self/"))
+		at += strlen("self");
+	else
+		while (isdigit((unsigned char)*at))
+			at++;
+	return ebpf_starts_with(at, "/root/") ? (size_t)(at - path) + strlen("/root") : 0;
+}
+
+static bool is_same_file(const char *path, const char *other)
+{
+	struct stat one, two;
+
+	return !stat(path, &one) && !stat(other, &two) && one.st_dev == two.st_dev && one.st_ino == two.st_ino;
+}
+
+/* A path for us to a file that the process calls `own`; malloc'ed. By the range of addresses where it has no path any more. */
+static char *path_for_us(int32_t pid, const char *own, const char *range)
+{
+	char *through_root = ebpf_sprintf("/proc/%" PRId32 "/root%s", pid, own);
+
+	if (!through_root)
+		return NULL;
+	if (is_same_file(own, through_root)) {
+		free(through_root);
+		return ebpf_strdup(own);
+	}
+	if (access(through_root, R_OK) == 0)
+		return through_root;
+	free(through_root);
+	return ebpf_sprintf("/proc/%" PRId32 "/map_files/%s", pid, range);
+}
+
+/* The path in a line, without what the kernel says behind that of a deleted file; NULL for a line of another kind. */
+static char *path_in_line(char *line)
+{
+	static const char deleted[] = " (deleted)";
+	char *path = strchr(line, '/');
+	size_t size = path ? strlen(path) : 0;
+
+	if (size >= sizeof deleted && !strcmp(path + size - sizeof deleted + 1, deleted))
+		path[size - sizeof deleted + 1] = '\0';
+	return path;
+}
+
+int ebpf_process_find(int32_t pid, const char *name, char **path, struct ebpf_error *err)
+{
+	struct ebpf_buffer text = { 0 };
+	char *line, *next, *own, *found = NULL;
+	bool seen = false;
+	int result = read_maps(pid, &text, err);
+
+	for (line = text.data; !result && !seen && line && *line; line = next) {
+		next = line + strcspn(line, "\n");
+		if (*next)
+			*next++ = '\0';
+		own = path_in_line(line);
+		seen = own && ebpf_binary_matches(strrchr(own, '/') + 1, name);
+		if (seen) {
+			line[strcspn(line, " ")] = '\0';
+			found = path_for_us(pid, own, line);
+		}
+	}
+	ebpf_buffer_free(&text);
+	if (result)
+		return result;
+	if (!seen)
+		return ebpf_fail(err, ENOENT, "process %" PRId32 " has no file '%s' in its memory", pid, name);
+	if (!found)
+		return ebpf_fail_memory(err);
+	*path = found;
+	return 0;
 }
