@@ -154,5 +154,9 @@ int ebpf_elf_debug(const char *path, Elf *elf, Elf **debug)
 	fd = try_id(&wanted, wanted.root, debug);
 	if (fd < 0 && wanted.root)
 		fd = try_id(&wanted, 0, debug);
-	return fd < 0 ? try_link(&wanted, debug) : fd;
+	if (fd < 0)
+		fd = try_link(&wanted, debug);
+	if (fd < 0)
+		*debug = NULL;
+	return fd;
 }

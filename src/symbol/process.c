@@ -19,7 +19,7 @@ static int read_maps(int32_t pid, struct ebpf_buffer *text, struct ebpf_error *e
 	int fd;
 
 	snprintf(path, sizeof path, "/proc/%" PRId32 "/maps", pid);
-	fd = sys->openat(AT_FDCWD, pid == -1 ? "/proc/self/maps" : path, O_RDONLY | O_CLOEXEC, 0);
+	fd = sys->openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 	if (fd == -ENOENT)
 		return ebpf_fail(err, ESRCH, "there is no process %" PRId32, pid);
 	if (fd < 0)
@@ -32,15 +32,26 @@ static int read_maps(int32_t pid, struct ebpf_buffer *text, struct ebpf_error *e
 	return text->failed ? ebpf_fail_memory(err) : 0;
 }
 
-/* "7f00-7fff r-xp 00001000 fd:01 1234   /path": by device and inode, since the path is the process's own. */
-static bool find_in_line(const char *line, const struct stat *file, uint64_t offset, uint64_t *address)
+static bool is_same_file(const char *path, const char *other)
+{
+	struct stat one, two;
+
+	return !stat(path, &one) && !stat(other, &two) && one.st_dev == two.st_dev && one.st_ino == two.st_ino;
+}
+
+/* "7f00-7fff r-xp 00001000 fd:01 1234   /path": by device and inode, since the path is the process's own. Some file systems print another
+ * device than stat(2) gives: there the mapping itself is asked. */
+static bool find_in_line(int32_t pid, const char *line, const char *path, const struct stat *file, uint64_t offset, uint64_t *address)
 {
 	uint64_t start, end, from, inode;
 	unsigned major, minor;
-	char flags[8];
+	char flags[8], mapped[96];
 
 	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %x:%x %" SCNu64, &start, &end, flags, &from, &major, &minor, &inode) != 7 ||
-	    inode != file->st_ino || makedev(major, minor) != file->st_dev || flags[2] != 'x' || offset < from || offset - from >= end - start)
+	    inode != file->st_ino || flags[2] != 'x' || offset < from || offset - from >= end - start)
+		return false;
+	snprintf(mapped, sizeof mapped, "/proc/%" PRId32 "/map_files/%" PRIx64 "-%" PRIx64, pid, start, end);
+	if (makedev(major, minor) != file->st_dev && !is_same_file(mapped, path))
 		return false;
 	*address = start + (offset - from);
 	return true;
@@ -52,13 +63,15 @@ int ebpf_process_address(int32_t pid, const char *path, uint64_t offset, uint64_
 	struct stat file;
 	int result;
 
+	if (pid == -1)
+		pid = (int32_t)getpid();
 	if (stat(path, &file))
 		return ebpf_fail_errno(err, errno, "'%s'", path);
 	result = read_maps(pid, &text, err);
 	if (!result) {
 		result = -ENOENT;
 		for (const char *line = text.data; result && line && *line; line = strchr(line, '\n'), line += line != NULL)
-			if (find_in_line(line, &file, offset, address))
+			if (find_in_line(pid, line, path, &file, offset, address))
 				result = 0;
 		if (result)
 			ebpf_fail(err, ENOENT, "'%s' is not in the memory of process %" PRId32, path, pid);
@@ -84,28 +97,21 @@ size_t ebpf_process_root(const char *path)
 	return ebpf_starts_with(at, "/root/") ? (size_t)(at - path) + strlen("/root") : 0;
 }
 
-static bool is_same_file(const char *path, const char *other)
+/* A path for us to the file that is mapped at a range of addresses; malloc'ed. What the kernel prints is a path in our root where it
+ * can be reached from there, and else one in the root of the process; a file that was deleted has none. */
+static char *path_for_us(int32_t pid, const char *printed, const char *range)
 {
-	struct stat one, two;
+	char *mapped = ebpf_sprintf("/proc/%" PRId32 "/map_files/%s", pid, range), *path;
 
-	return !stat(path, &one) && !stat(other, &two) && one.st_dev == two.st_dev && one.st_ino == two.st_ino;
-}
-
-/* A path for us to a file that the process calls `own`; malloc'ed. By the range of addresses where it has no path any more. */
-static char *path_for_us(int32_t pid, const char *own, const char *range)
-{
-	char *through_root = ebpf_sprintf("/proc/%" PRId32 "/root%s", pid, own);
-
-	if (!through_root)
+	if (!mapped)
 		return NULL;
-	if (is_same_file(own, through_root)) {
-		free(through_root);
-		return ebpf_strdup(own);
+	path = is_same_file(printed, mapped) ? ebpf_strdup(printed) : ebpf_sprintf("/proc/%" PRId32 "/root%s", pid, printed);
+	if (!path || is_same_file(path, mapped) || (access(mapped, R_OK) && !access(path, R_OK))) {
+		free(mapped);
+		return path;
 	}
-	if (access(through_root, R_OK) == 0)
-		return through_root;
-	free(through_root);
-	return ebpf_sprintf("/proc/%" PRId32 "/map_files/%s", pid, range);
+	free(path);
+	return mapped;
 }
 
 /* The path in a line, without what the kernel says behind that of a deleted file; NULL for a line of another kind. */
