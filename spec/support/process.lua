@@ -37,7 +37,7 @@ function process.steps(command)
   local fifo = os.tmpname()
   os.remove(fifo)
   assert(os.execute("mkfifo " .. fifo))
-  local input = assert(io.popen(("exec %s >%s"):format(command, fifo), "w"))
+  local input = assert(io.popen(("unset LD_PRELOAD; exec %s >%s"):format(command, fifo), "w"))
   local output = assert(io.open(fifo))
   os.remove(fifo)
   local pid = output:read "n"

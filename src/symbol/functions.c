@@ -1,4 +1,8 @@
-/* functions.c -- all functions of an ELF file whose names match a pattern, each with where it is in the file. */
+/* functions.c -- all functions of an ELF file whose names match a pattern, each with where it is in the file.
+ *
+ * Of a stripped file the dynamic ones alone, though a debug file may be there: a C library's has functions that the library itself
+ * needs while a probe is handled in them, and a process with a probe on all of these does not get on any more.
+ */
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <gelf.h>
@@ -63,49 +67,34 @@ static int add_symbol(Elf *elf, const GElf_Sym *symbol, const char *name, const 
 	return 0;
 }
 
-/* Names from `from`, which is the file itself or that of its symbols; places in the file. */
-static int add_table(Elf *elf, Elf *from, uint32_t type, const char *pattern, struct ebpf_binary_functions *list)
+static int add_table(Elf *elf, uint32_t type, const char *pattern, struct ebpf_binary_functions *list)
 {
 	struct ebpf_elf_table table;
 	int result = 0;
 
-	if (!ebpf_elf_table(from, type, &table))
+	if (!ebpf_elf_table(elf, type, &table))
 		return 0;
 	for (size_t i = 0; result == 0 && i < table.count; i++) {
 		GElf_Sym symbol;
 
 		if (gelf_getsym(table.symbols, (int)i, &symbol))
-			result = add_symbol(elf, &symbol, elf_strptr(from, table.strings, symbol.st_name), pattern, list);
-	}
-	return result;
-}
-
-static int add_tables(const char *path, Elf *elf, const char *pattern, struct ebpf_binary_functions *list)
-{
-	struct ebpf_elf_table table;
-	Elf *debug = NULL;
-	int result = add_table(elf, elf, SHT_DYNSYM, pattern, list), fd;
-
-	if (result || ebpf_elf_table(elf, SHT_SYMTAB, &table))
-		return result ? result : add_table(elf, elf, SHT_SYMTAB, pattern, list);
-	fd = ebpf_elf_debug(path, elf, &debug);
-	if (fd >= 0) {
-		result = add_table(elf, debug, SHT_SYMTAB, pattern, list);
-		ebpf_elf_close(fd, debug);
+			result = add_symbol(elf, &symbol, elf_strptr(elf, table.strings, symbol.st_name), pattern, list);
 	}
 	return result;
 }
 
 int ebpf_binary_functions(const char *path, const char *pattern, struct ebpf_binary_functions *out, struct ebpf_error *err)
 {
+	static const uint32_t types[] = { SHT_DYNSYM, SHT_SYMTAB };
 	Elf *elf = NULL;
-	int result, fd;
+	int result = 0, fd;
 
 	memset(out, 0, sizeof *out);
 	fd = ebpf_elf_open(path, &elf, err);
 	if (fd < 0)
 		return fd;
-	result = add_tables(path, elf, pattern, out);
+	for (size_t i = 0; result == 0 && i < EBPF_COUNT(types); i++)
+		result = add_table(elf, types[i], pattern, out);
 	ebpf_elf_close(fd, elf);
 	if (result)
 		ebpf_fail_memory(err);
@@ -113,7 +102,7 @@ int ebpf_binary_functions(const char *path, const char *pattern, struct ebpf_bin
 		remove_duplicates(out);
 	if (!result && !out->count) {
 		result = ebpf_fail(err, ENOENT, "'%s': no function matches '%s'", path, pattern);
-		ebpf_hint(err, "of a file that was stripped only its dynamic symbols are known, unless its debug symbols are installed");
+		ebpf_hint(err, "of a file that was stripped only its dynamic symbols are known");
 	}
 	if (result)
 		ebpf_binary_functions_free(out);
