@@ -133,13 +133,20 @@ build/spec/support/sweep: spec/support/sweep.c
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) $(LUA_CFLAGS) -o $@ $< $(LUA_LIBS) -Wl,-E
+# The same probes at addresses that are fixed, and in a library.
+build/spec/support/usdt_fixed: spec/support/usdt.c
+	@echo "  CC    $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -fno-pie -no-pie -o $@ $<
+build/spec/support/libusdt.so: spec/support/usdt.c
+	@echo "  CC    $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -DLIBRARY -fPIC -shared -o $@ $<
 build/spec/support/%: spec/support/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -o $@ $<
 
 # Programs that specs run, or probe.
-SUPPORT := send sweep probed usdt
+SUPPORT := send sweep probed usdt usdt_fixed libusdt.so
 
 objects: $(EXAMPLE_OBJECTS) $(EXAMPLE_MODULES) $(SPEC_OBJECTS)
 tests: all objects $(SUPPORT:%=build/spec/support/%) $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so $(FUZZ_TARGETS:%=build/asan/spec/fuzz/%)

@@ -10,6 +10,7 @@ local ebpf = {
   perf = core.perf,       -- ebpf.perf(map [, options]) -> the same of a perf event array
   events = core.events,   -- ebpf.events(map [, options]) -> the one of them that the map calls for
   loop = core.loop,       -- ebpf.loop() -> waits and calls back
+  usdt = core.usdt,       -- ebpf.usdt(path [, { provider =, name = }]) -> a list of the probes that a program or library has
 }
 
 local function check_options(options, known)

@@ -2,7 +2,9 @@
  * <sys/sdt.h>, so that each argument is kept where the spec wants it.
  *
  * usdt            passes each probe once; prints the semaphore of demo:guarded at its end
- * usdt wait       prints its process first, and passes them each time that it reads a byte, until the end of its input
+ * usdt wait       prints its process first, and passes them each time that it reads a byte, until the end of its input;
+ *                 and prints the semaphore each time
+ * As a library (-DLIBRARY) it passes each once when it is loaded.
  */
 #include <stdio.h>
 #include <string.h>
@@ -66,8 +68,8 @@ __attribute__((noinline)) static void pass_twice(void)
 	__asm__ volatile(PROBE("twice", "0", "-4@$1 8@%%rdi") : : "D"(6L) : "memory");
 	__asm__ volatile(PROBE("bare", "0", ""));
 	/* by name, and a register that no program can read */
-	__asm__ volatile(PROBE("variable", "0", "-4@usdt_counter(%%rip) -4@usdt_counter+4(%%rip)"));
-	__asm__ volatile(PROBE("vector", "0", "8f@%%xmm0"));
+	__asm__ volatile(PROBE("variable", "0", "-4@usdt_counter(%%rip) -4@usdt_counter+4(%%rip)") : :);
+	__asm__ volatile(PROBE("vector", "0", "8f@%%xmm0") : :);
 #elif defined(__aarch64__)
 	register long five __asm__("x0") = 5, six __asm__("x1") = 6;
 
@@ -97,6 +99,12 @@ static void pass_all(void)
 		pass_guarded();
 }
 
+#ifdef LIBRARY
+__attribute__((constructor)) static void pass_at_start(void)
+{
+	pass_all();
+}
+#else
 int main(int argc, char **argv)
 {
 	char byte;
@@ -104,11 +112,15 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "wait")) {
 		printf("%d\n", (int)getpid());
 		fflush(stdout);
-		while (read(0, &byte, 1) == 1)
+		while (read(0, &byte, 1) == 1) {
 			pass_all();
+			printf("%u\n", usdt_semaphore);
+			fflush(stdout);
+		}
 	} else {
 		pass_all();
+		printf("%u\n", usdt_semaphore);
 	}
-	printf("%u\n", usdt_semaphore);
 	return 0;
 }
+#endif

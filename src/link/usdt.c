@@ -354,6 +354,7 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 {
 	struct ebpf_usdt *usdt = NULL;
 	struct places places = { 0 };
+	char *path = NULL;
 	int result;
 
 	(void)alias;
@@ -361,7 +362,10 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 		return ebpf_fail(err, EINVAL, "usdt: a path, a provider and a name are needed");
 	if (given->pid < -1)
 		return ebpf_fail(err, EINVAL, "usdt: %d is no process", given->pid);
-	result = ebpf_usdt_read(given->path, given->provider, given->name, &usdt, err);
+	result = ebpf_binary_find_for(given->path, given->pid, &path, err);
+	if (!result)
+		result = ebpf_usdt_read(path, given->provider, given->name, &usdt, err);
+	free(path);
 	if (result)
 		return ebpf_wrap(err, result, "usdt");
 	places.offsets = calloc(usdt->count * 3 + 1, sizeof *places.offsets);
