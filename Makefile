@@ -197,6 +197,7 @@ rock:
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR) $(DESTDIR)$(LUA_LIBDIR)/ebpf
 	install -m 644 src/ebpf.h src/ebpf_btf.h $(DESTDIR)$(INCDIR)
+	install -D -m 644 src/bpf/usdt.bpf.h $(DESTDIR)$(INCDIR)/ebpf/usdt.bpf.h
 	install -m 644 build/libebpf.a $(DESTDIR)$(LIBDIR)/libebpf.a
 	install -m 755 build/libebpf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libebpf.so.$(VERSION)
 	ln -sf libebpf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libebpf.so.0
@@ -215,6 +216,7 @@ install-lua: build/lua/ebpf/core.so
 
 uninstall:
 	rm -rf $(DESTDIR)$(LUA_SHAREDIR)/ebpf $(DESTDIR)$(LUA_LIBDIR)/ebpf
+	rm -rf $(DESTDIR)$(INCDIR)/ebpf
 	rm -f $(DESTDIR)$(BINDIR)/ebpf $(DESTDIR)$(INCDIR)/ebpf.h $(DESTDIR)$(INCDIR)/ebpf_btf.h $(DESTDIR)$(LIBDIR)/libebpf.a $(DESTDIR)$(LIBDIR)/libebpf.so* \
 		$(DESTDIR)$(LIBDIR)/pkgconfig/ebpf.pc
 

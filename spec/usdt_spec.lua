@@ -207,15 +207,35 @@ describe("ebpf.link.usdt", function()
     assert.equal("ENOSPC", err.code)
     assert.matches("has room for 1 different lists of arguments", err.message)
     link:detach()
+    for _ = 1, 3 do
+      assert.is_nil((ebpf.link.usdt(tiny.programs.anywhere, program, "demo", "twice", { pid = 4194303 })))
+    end
     for _ = 1, 3 do assert(ebpf.link.usdt(tiny.programs.anywhere, program, "demo", "bare")):close() end
+  end)
+
+  it("is a link like any other, where there are links for many places", function()
+    need { kernel = "6.10", "uprobe_multi_pid" }
+    local coll, seen = load { "anywhere" }
+    local link = assert(ebpf.link.usdt(coll.programs.anywhere, program, "demo", "twice"))
+    local info = assert(link:info())
+    assert.equal("uprobe_multi", info.type)
+    assert.equal(2, info.count)
+    assert.equal(info.id, assert(ebpf.link.info(info.id)).id)
+    link:close()
+    process.run(program)
+    assert.equal(0, seen[19])
   end)
 
   it("may sleep where the kernel can", function()
     need { kernel = "6.0" }
     local coll, seen = load { "sleepable" }
-    local link <close> = assert(ebpf.link.usdt(coll.programs.sleepable, program, "demo", "operands"))
+    local list = assert(coll:attach())
     process.run(program)
     assert.equal(65, seen[23])
+    list[1]:close()
+    local link <close> = assert(ebpf.link.usdt(coll.programs.sleepable, program, "demo", "twice"))
+    process.run(program)
+    assert.equal(67, seen[23])
     link:detach()
   end)
 

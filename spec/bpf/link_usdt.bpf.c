@@ -72,7 +72,7 @@ int BPF_USDT(anywhere, long first, long second)
 	return 0;
 }
 
-SEC("?usdt.s")
+SEC("?usdt.s/build/spec/support/usdt:demo:operands")
 int BPF_USDT(sleepable, long first)
 {
 	add(23, first);

@@ -98,7 +98,8 @@ static void put_wide(uint8_t *to, const struct ebpf_usdt_argument *argument)
 	to[17] = (uint8_t)(64 - 8 * argument->size);
 }
 
-static void make_element(struct element *element, size_t size, const struct ebpf_usdt_argument *arguments, int count, uint64_t cookie)
+static void make_element(struct element *element, size_t size, const struct ebpf_usdt_argument *arguments, int count,
+			 uint64_t cookie)
 {
 	size_t each = (size - 16) / EBPF_USDT_ARGUMENTS_MAX;
 	int16_t number = (int16_t)count;
@@ -149,7 +150,8 @@ static int take_slot(struct ebpf_map *specs, const struct element *element, uint
 	if (free_id == UINT32_MAX)
 		free_id = slots->used;
 	if (free_id >= specs->max_entries) {
-		ebpf_fail(err, ENOSPC, "map '%s' is full: it has room for %u different lists of arguments", specs->name, specs->max_entries);
+		ebpf_fail(err, ENOSPC, "map '%s' is full: it has room for %u different lists of arguments", specs->name,
+			  specs->max_entries);
 		ebpf_hint(err, "define BPF_USDT_MAX_SPEC_CNT before the header is included, or set its max_entries in the spec");
 		return -ENOSPC;
 	}
@@ -258,8 +260,10 @@ static int note_address(struct ebpf_link *link, struct ebpf_program *program, co
 		return ebpf_fail(err, EINVAL, "the program's object has no map '__bpf_usdt_ip_to_spec_id', which this kernel needs");
 	if (usdt->position_independent) {
 		if (!pid) {
-			ebpf_fail(err, ENOTSUP, "'%s': its place in memory differs from process to process, and this kernel has no cookies", usdt->path);
-			ebpf_hint(err, "give one process (pid); without, it needs Linux %s", ebpf_feature_since(EBPF_FEATURE_BPF_COOKIE));
+			ebpf_fail(err, ENOTSUP, "'%s': its place in memory differs from process to process, and this kernel has no "
+				  "cookies", usdt->path);
+			ebpf_hint(err, "give one process (pid); without, it needs Linux %s",
+				  ebpf_feature_since(EBPF_FEATURE_BPF_COOKIE));
 			return -ENOTSUP;
 		}
 		result = ebpf_process_address(pid, usdt->path, probe->offset, &address, err);

@@ -16,6 +16,7 @@
 #define DEBUG_FOLDER "/usr/lib/debug"
 #define LINK_SECTION ".gnu_debuglink"
 #define BUILD_ID_MAX 64
+#define OUR_ORDER (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB)
 
 struct wanted {
 	char folder[4096];    /* of the file, with a slash at its end */
@@ -67,7 +68,7 @@ static void read_link(Elf *elf, struct wanted *wanted)
 
 		if (!name || strcmp(name, LINK_SECTION) != 0 || !(data = elf_rawdata(section, NULL)) || !data->d_buf)
 			continue;
-		swapped = elf_getident(elf, NULL)[EI_DATA] != (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB);
+		swapped = elf_getident(elf, NULL)[EI_DATA] != OUR_ORDER;
 		span = (struct ebpf_span){ .data = data->d_buf, .size = data->d_size, .swapped = swapped };
 		name = ebpf_span_string(span, 0);
 		if (name && *name && !strchr(name, '/') && ebpf_span_u32(span, (strlen(name) + 4) & ~3UL, &wanted->checksum))

@@ -1,9 +1,9 @@
 /* elf.c -- functions of an ELF file: name -> file offset, which is where the kernel puts a uprobe.
  *
  * Dynamic symbols come first, since they have versions and are always there; then the full table, which for a file that was
- * stripped may lie in another (debug.c). Only functions count (STT_FUNC, and STT_GNU_IFUNC, whose code is the resolver). Of equal names a global one
- * is taken before a weak one before a local one, a default version before the others; what is still at two places is
- * ambiguous.
+ * stripped may lie in another (debug.c). Only functions count (STT_FUNC, and STT_GNU_IFUNC, whose code is the resolver). Of
+ * equal names a global one is taken before a weak one before a local one, a default version before the others; what is still
+ * at two places is ambiguous.
  */
 #include <fcntl.h>
 #include <gelf.h>

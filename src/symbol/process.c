@@ -39,16 +39,17 @@ static bool is_same_file(const char *path, const char *other)
 	return !stat(path, &one) && !stat(other, &two) && one.st_dev == two.st_dev && one.st_ino == two.st_ino;
 }
 
-/* "7f00-7fff r-xp 00001000 fd:01 1234   /path": by device and inode, since the path is the process's own. Some file systems print another
- * device than stat(2) gives: there the mapping itself is asked. */
-static bool find_in_line(int32_t pid, const char *line, const char *path, const struct stat *file, uint64_t offset, uint64_t *address)
+/* "7f00-7fff r-xp 00001000 fd:01 1234   /path": by device and inode, since the path is the process's own. Some file systems print
+ * another device than stat(2) gives: there the mapping itself is asked. */
+static bool find_in_line(int32_t pid, const char *line, const char *path, const struct stat *file, uint64_t offset,
+			 uint64_t *address)
 {
 	uint64_t start, end, from, inode;
 	unsigned major, minor;
 	char flags[8], mapped[96];
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %x:%x %" SCNu64, &start, &end, flags, &from, &major, &minor, &inode) != 7 ||
-	    inode != file->st_ino || flags[2] != 'x' || offset < from || offset - from >= end - start)
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %x:%x %" SCNu64, &start, &end, flags, &from, &major, &minor,
+		   &inode) != 7 || inode != file->st_ino || flags[2] != 'x' || offset < from || offset - from >= end - start)
 		return false;
 	snprintf(mapped, sizeof mapped, "/proc/%" PRId32 "/map_files/%" PRIx64 "-%" PRIx64, pid, start, end);
 	if (makedev(major, minor) != file->st_dev && !is_same_file(mapped, path))
@@ -97,8 +98,8 @@ size_t ebpf_process_root(const char *path)
 	return ebpf_starts_with(at, "/root/") ? (size_t)(at - path) + strlen("/root") : 0;
 }
 
-/* A path for us to the file that is mapped at a range of addresses; malloc'ed. What the kernel prints is a path in our root where it
- * can be reached from there, and else one in the root of the process; a file that was deleted has none. */
+/* A path for us to the file that is mapped at a range of addresses; malloc'ed. What the kernel prints is a path in our root where
+ * it can be reached from there, and else one in the root of the process; a file that was deleted has none. */
 static char *path_for_us(int32_t pid, const char *printed, const char *range)
 {
 	char *mapped = ebpf_sprintf("/proc/%" PRId32 "/map_files/%s", pid, range), *path;

@@ -1,5 +1,5 @@
-/* usdt.c -- the USDT probes of a program or library: the notes of type 3 by the name "stapsdt" that <sys/sdt.h> leaves in the section
- * .note.stapsdt.
+/* usdt.c -- the USDT probes of a program or library: the notes of type 3 by the name "stapsdt" that <sys/sdt.h> leaves in the
+ * section .note.stapsdt.
  *
  * A note has three addresses (the probe's, that of .stapsdt.base when the note was made, the semaphore's) and three strings
  * (provider, name, arguments). Where prelink has moved the file since, .stapsdt.base tells by how much. A semaphore is a
@@ -145,7 +145,8 @@ static bool matches(const char *wanted, const char *text)
 	return !wanted || !strcmp(wanted, text);
 }
 
-static int add_probe(const struct file *file, const struct note *note, struct ebpf_usdt *usdt, size_t *capacity, struct ebpf_error *err)
+static int add_probe(const struct file *file, const struct note *note, struct ebpf_usdt *usdt, size_t *capacity,
+		     struct ebpf_error *err)
 {
 	struct ebpf_usdt_probe *grown = ebpf_grow(usdt->probes, capacity, usdt->count, sizeof *grown);
 
@@ -156,7 +157,8 @@ static int add_probe(const struct file *file, const struct note *note, struct eb
 	return fill_probe(file, note, &usdt->probes[usdt->count++], err);
 }
 
-static int read_notes(const struct file *file, const char *provider, const char *name, struct ebpf_usdt *usdt, struct ebpf_error *err)
+static int read_notes(const struct file *file, const char *provider, const char *name, struct ebpf_usdt *usdt,
+		      struct ebpf_error *err)
 {
 	size_t capacity = 0;
 	int result = 0;
@@ -245,7 +247,8 @@ int ebpf_usdt_arguments(const struct ebpf_usdt *usdt, const struct ebpf_usdt_pro
 
 	for (; !result && (text = ebpf_usdt_first(text, &size)) != NULL; text += size, count++) {
 		if (count == EBPF_USDT_ARGUMENTS_MAX)
-			return ebpf_fail(err, E2BIG, "'%s': probe %s:%s: more than %d arguments", usdt->path, probe->provider, probe->name, count);
+			return ebpf_fail(err, E2BIG, "'%s': probe %s:%s: more than %d arguments", usdt->path, probe->provider,
+					 probe->name, count);
 		result = ebpf_usdt_argument(text, size, usdt->machine, &out[count], err);
 		if (!result && out[count].symbol)
 			result = resolve(usdt, probe, &out[count], err);

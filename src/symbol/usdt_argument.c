@@ -310,8 +310,9 @@ static bool read_s390(struct cursor *cursor, struct ebpf_usdt_argument *out)
 
 static bool take_riscv_register(struct cursor *cursor, uint16_t *place)
 {
-	static const char *const names[] = { "pc", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5",
-					     "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6" };
+	static const char *const names[] = { "pc", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4",
+					     "a5", "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5",
+					     "t6" };
 	const char *name;
 	size_t size = take_name(cursor, &name);
 
@@ -390,7 +391,8 @@ int ebpf_usdt_argument(const char *text, size_t size, unsigned machine, struct e
 
 	*out = (struct ebpf_usdt_argument){ 0 };
 	if (machine != EM_X86_64 && machine != EM_AARCH64 && machine != EM_S390 && machine != EM_RISCV)
-		return ebpf_fail(err, ENOTSUP, "'%.*s': the operands of this machine (%u in elf.h) are not known", (int)size, text, machine);
+		return ebpf_fail(err, ENOTSUP, "'%.*s': the operands of this machine (%u in elf.h) are not known", (int)size, text,
+				 machine);
 	if (!take_size(&cursor, out))
 		return ebpf_fail(err, EINVAL, "'%.*s' is no argument: a size of 1, 2, 4 or 8 and @ must come first", (int)size, text);
 	if (!read_operand(&cursor, machine, out) || !at_end(&cursor))
