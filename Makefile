@@ -175,13 +175,23 @@ build/spec/support/sweep: spec/support/sweep.c
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) $(LUA_CFLAGS) -o $@ $< $(LUA_LIBS) -Wl,-E
+# The same probes at addresses that are fixed, and in a library.
+build/spec/support/usdt_fixed: spec/support/usdt.c
+	@echo "  CC    $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -fno-pie -no-pie -o $@ $<
+build/spec/support/libusdt.so: spec/support/usdt.c
+	@echo "  CC    $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -DLIBRARY -fPIC -shared -o $@ $<
 build/spec/support/%: spec/support/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -o $@ $<
 
+# Programs that specs run, or probe.
+SUPPORT := send sweep userns probed usdt usdt_fixed libusdt.so
+
 objects: $(EXAMPLE_OBJECTS) $(EXAMPLE_MODULES) $(SPEC_OBJECTS)
-tests: all objects $(if $(wildcard /usr/include/microhttpd.h /usr/local/include/microhttpd.h),build/examples/tracerd) build/spec/support/send build/spec/support/sweep build/spec/support/userns $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so $(FUZZ_TARGETS:%=build/asan/spec/fuzz/%)
+tests: all objects $(if $(wildcard /usr/include/microhttpd.h /usr/local/include/microhttpd.h),build/examples/tracerd) $(SUPPORT:%=build/spec/support/%) $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so $(FUZZ_TARGETS:%=build/asan/spec/fuzz/%)
 
 # -- what people call --
 
@@ -230,6 +240,7 @@ install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR) $(DESTDIR)$(LUA_LIBDIR)/ebpf
 	install -m 644 src/ebpf.h src/ebpf_btf.h src/ebpf_sink.h src/ebpf_records.bpf.h bindings/ebpf_host.h $(DESTDIR)$(INCDIR)
 	install -m 644 build/libebpf.a build/libebpf_host.a $(DESTDIR)$(LIBDIR)
+	install -D -m 644 src/bpf/usdt.bpf.h $(DESTDIR)$(INCDIR)/ebpf/usdt.bpf.h
 	install -m 755 build/libebpf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libebpf.so.$(VERSION)
 	ln -sf libebpf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libebpf.so.0
 	ln -sf libebpf.so.0 $(DESTDIR)$(LIBDIR)/libebpf.so
@@ -249,6 +260,7 @@ install-lua: build/lua/ebpf/core.so
 
 uninstall:
 	rm -rf $(DESTDIR)$(LUA_SHAREDIR)/ebpf $(DESTDIR)$(LUA_LIBDIR)/ebpf
+	rm -rf $(DESTDIR)$(INCDIR)/ebpf
 	rm -f $(DESTDIR)$(BINDIR)/ebpf $(addprefix $(DESTDIR)$(INCDIR)/,ebpf.h ebpf_btf.h ebpf_sink.h ebpf_records.bpf.h ebpf_host.h) \
 		$(addprefix $(DESTDIR)$(LIBDIR)/,libebpf.a libebpf.so* libebpf_host.a libebpf_host.so* pkgconfig/ebpf.pc pkgconfig/ebpf-host.pc)
 

@@ -150,6 +150,7 @@ void binding_open_btf_text(lua_State *L);
 void binding_open_type(lua_State *L);
 void binding_open_btf_build(lua_State *L);
 void binding_open_btf_object(lua_State *L);
+void binding_open_usdt(lua_State *L);
 
 /* A handle of CLASS_BLOCK (asm.c) holds a finished block; who consumes the block stores NULL in the handle. Pushes a closed one. */
 struct ebpf_block **binding_new_block(lua_State *L);

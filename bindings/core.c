@@ -260,5 +260,6 @@ int luaopen_ebpf_core(lua_State *L)
 	binding_open_btf_text(L);
 	binding_open_btf_build(L);
 	binding_open_btf_object(L);
+	binding_open_usdt(L);
 	return 1;
 }

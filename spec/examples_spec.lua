@@ -80,6 +80,17 @@ describe("example", function()
     assert.is_true(count and count >= 50, output)
   end)
 
+  it("pycalls counts calls of Python functions, by the interpreter's own probes", function()
+    need { kernel = "5.15", "bpf_cookie" }
+    need.file "/usr/bin/python3"
+    local probes = assert(require "ebpf".usdt("/usr/bin/python3", { name = "function__return" }))
+    if #probes == 0 then pending "this python3 has no probes" end
+    local output = example("pycalls.lua 60 /usr/bin/python3",
+      [[/usr/bin/python3 -c 'def called_often(): pass
+for i in range(300): called_often()']])
+    assert.matches("\n +300 called_often %(<string>%)\n", output)
+  end)
+
   it("profile samples who is at work", function()
     need { kernel = "4.9" }
     local output = example("profile.lua 60 499", [[lua5.4 -e 'local start = os.clock() repeat until os.clock() - start > 0.5']])

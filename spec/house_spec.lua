@@ -5,6 +5,7 @@ local may_include = { -- a room -> the rooms that it may include directly; what 
   base = {}, sys = { "base" }, asm = { "base" }, btf = { "base" }, kernel = { "sys", "btf" }, spec = { "asm", "btf" },
   map = { "kernel" }, program = { "kernel" }, symbol = { "kernel" }, load = { "spec", "map", "program" },
   link = { "map", "program", "symbol" }, ring = { "map" }, sink = { "ring" }, loop = { "ring" },
+  bpf = {}, -- no part of the library: headers for programs in C
 }
 
 local function below(room, seen)

@@ -747,6 +747,27 @@ enum ebpf_run_flags {
  * `repeat` of it: what the program did before has been done twice. ENOTSUP names a type that cannot be run. */
 EBPF_API int ebpf_program_run(struct ebpf_program *program, struct ebpf_run_options *options, struct ebpf_error *err);
 
+/* ---- USDT: the probes that a program or library was built with -------------------------------------------- */
+
+struct ebpf_usdt_probe {
+	char *provider, *name;
+	char *arguments;    /* as the assembler left them: "-4@%eax 8@-16(%rbp)" */
+	uint64_t address;   /* in the file's own addresses */
+	uint64_t offset;    /* in the file */
+	uint64_t semaphore; /* offset in the file of the counter of those who trace; 0 = there is none */
+};
+struct ebpf_usdt {
+	char *path;         /* absolute */
+	struct ebpf_usdt_probe *probes; /* each place of each probe */
+	size_t count;       /* 0 = the file has none */
+	uint16_t machine;   /* EM_... of elf.h */
+	bool position_independent;
+};
+/* Reads the section .note.stapsdt of a program or library, given by path or bare name; provider and name limit what is read, NULL = all.
+ * Files of any machine and byte order. EBADMSG for damaged notes. Freed by ebpf_usdt_free, which takes NULL. */
+EBPF_API int ebpf_usdt_read(const char *path, const char *provider, const char *name, struct ebpf_usdt **out, struct ebpf_error *err);
+EBPF_API void ebpf_usdt_free(struct ebpf_usdt *usdt);
+
 /* ---- links ------------------------------------------------------------------------------------------------ */
 
 /* Lists in options: the items stay the caller's. */
@@ -764,7 +785,8 @@ struct ebpf_link_options {
 	size_t size;
 	const char *symbol;    /* kprobe, uprobe: function; freplace: of the target program (others are chosen at load); breakpoint: kernel symbol */
 	const char *category;  /* tracepoint: "syscalls" */
-	const char *name;      /* tracepoint, raw tracepoint: event */
+	const char *name;      /* tracepoint, raw tracepoint: event; usdt: probe */
+	const char *provider;  /* usdt */
 	const char *path;      /* uprobe: ELF file, or a library's bare name; cgroup, iter: directory; netns, lirc: file */
 	const char *interface; /* xdp, tc, netkit: "lo" */
 	const char *mode;      /* xdp: "generic", "driver", "offload"; NULL = the kernel chooses; a breakpoint: "r", "w", "rw", "x" */
@@ -823,8 +845,9 @@ struct ebpf_option {
 	uint16_t offset;       /* in struct ebpf_link_options */
 	uint8_t position;      /* 1, 2, ... = may be given by position after the program; 0 = by name alone */
 };
-/* Kinds: "tracepoint", "raw_tracepoint", "tracing", "tracing_multi", "iter", "kprobe", "kprobe_multi", "uprobe", "uprobe_multi", "perf_event", "xdp", "tc", "netkit",
- * "cgroup", "netns", "netfilter", "sockmap", "socket_filter", "reuseport", "lirc", "lwt", "struct_ops". Row `index`; -ENOENT past the end. */
+/* Kinds: "tracepoint", "raw_tracepoint", "tracing", "tracing_multi", "iter", "kprobe", "kprobe_multi", "uprobe", "uprobe_multi", "usdt",
+ * "perf_event", "xdp", "tc", "netkit", "cgroup", "netns", "netfilter", "sockmap", "socket_filter", "reuseport", "lirc", "lwt", "struct_ops".
+ * Row `index`; -ENOENT past the end. */
 EBPF_API int ebpf_link_kind(size_t index, const char **name, const char **since);
 /* The options that a kind takes, a list that ends with a NULL name; NULL for an unknown kind. Aliases ("kretprobe",
  * "uretprobe", "fentry", "tcx", "sk_lookup", "kprobe_session", ...) resolve to their kind. */

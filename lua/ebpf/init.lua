@@ -13,6 +13,7 @@ local ebpf = {
   events = core.events,   -- ebpf.events(map [, options]) -> the one of them that the map calls for
   user_ringbuf = core.user_ringbuf, -- ebpf.user_ringbuf(map [, options]) -> a writer of records for a program
   loop = core.loop,       -- ebpf.loop() -> waits and calls back
+  usdt = core.usdt,       -- ebpf.usdt(path [, { provider =, name = }]) -> a list of the probes that a program or library has
 }
 
 local function check_options(options, known)

@@ -202,6 +202,15 @@
 ---@field step fun(self: ebpf.Loop, timeout?: number): integer?, ebpf.Error?, integer?
 ---@field stop fun(self: ebpf.Loop)
 
+--- One place of a probe that a program or library was built with.
+---@class ebpf.UsdtProbe
+---@field provider string
+---@field name string
+---@field arguments string # as the assembler left them: "-4@%eax 8@-16(%rbp)"
+---@field address integer # in the file's own addresses
+---@field offset integer # in the file
+---@field semaphore integer? # offset in the file of the counter of those who trace
+
 --- `require "ebpf"`.
 ---@class ebpf
 ---@field version string
@@ -214,4 +223,5 @@
 ---@field use_token fun(token?: ebpf.Token|string|true): true?, ebpf.Error?, integer?
 ---@field ringbuf fun(map: ebpf.Map, options?: table): ebpf.Ring?, ebpf.Error?, integer?
 ---@field loop fun(options?: table): ebpf.Loop
+---@field usdt fun(path: string, options?: { provider?: string, name?: string }): ebpf.UsdtProbe[]?, ebpf.Error?, integer?
 ---@field link table<string, function> # ebpf.link.KIND(program, ..., options): ebpf.Link?, ebpf.Error?, integer?

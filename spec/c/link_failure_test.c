@@ -84,6 +84,32 @@ static void sweep(const struct attempt *attempt, int (*once)(struct ebpf_kernel 
 	CHECK_INT(result, attempt->expected);
 }
 
+/* A program with the maps of usdt.bpf.h, as the loader gives it. */
+static void sweep_usdt(struct ebpf_program *program)
+{
+	char specs_name[] = "__bpf_usdt_specs", ids_name[] = "__bpf_usdt_ip_to_spec_id";
+	struct ebpf_map_spec specs = { .name = specs_name, .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 208, .max_entries = 8 };
+	struct ebpf_map_spec ids = { .name = ids_name, .type = BPF_MAP_TYPE_HASH, .key_size = 8, .value_size = 4, .max_entries = 32 };
+	const char *path = "build/spec/support/usdt_fixed";
+	const struct attempt attempts[] = {
+		{ "usdt", program, OPTIONS(.path = path, .provider = "demo", .name = "operands"), NULL, 0 },
+		{ "usdt", program, OPTIONS(.path = path, .provider = "demo", .name = "twice"), "bpf_cookie", 0 },
+		{ "usdt", program, OPTIONS(.path = path, .provider = "demo", .name = "twise"), NULL, -ENOENT },
+	};
+
+	if (access(path, R_OK) || !has("perf_uprobe"))
+		return;
+	CHECK_INT(ebpf_map_create(kernel, &specs, &program->usdt_specs, &error), 0);
+	CHECK_INT(ebpf_map_create(kernel, &ids, &program->usdt_ids, &error), 0);
+	program->close_map = ebpf_map_close;
+	/* what the map keeps from the first link on is its own */
+	for (size_t i = 0; i < EBPF_COUNT(attempts); i++)
+		attach_once(kernel, &(struct attempt){ "usdt", program, attempts[i].options, NULL, 0 });
+	ebpf_error_clear(&error);
+	for (size_t i = 0; i < EBPF_COUNT(attempts); i++)
+		sweep(&attempts[i], attach_once);
+}
+
 int main(void)
 {
 	struct ebpf_program *tracepoint, *probe, *raw, *xdp, *egress, *tc, *sampler, *lookup;
@@ -131,6 +157,7 @@ int main(void)
 		    (has_filters || strcmp(attempts[i].kind, "tc") != 0) &&
 		    (cgroup_mount[0] || strcmp(attempts[i].kind, "cgroup") != 0))
 			sweep(&attempts[i], attach_once);
+	sweep_usdt(probe);
 	sweep(&(struct attempt){ .kind = "kernel" }, ask_once);
 	CHECK_INT(left_events("uprobe_events"), 0);
 	ebpf_program_close(tracepoint);

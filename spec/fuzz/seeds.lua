@@ -79,6 +79,23 @@ local makers = {
     local records = ("\39\0\0\1abc\255\200\0\0\0\0\0\240\63"):rep(20)
     return { string.pack("<s2", records) .. parts[".BTF"].bytes }
   end,
+  usdt = function()
+    local inputs = {
+      "\0-4@%eax 1@$65 8@-16(%rbp) 2@4(%rax,%rbx,8) 4@counter+4(%rip) 8f@%xmm0", "\4-4@w1 8@[sp, 12] 8@[x1, x2, lsl 3] 4@-7 8@xzr",
+      "\8-4@%r2 8@160(%r15) 8@8(%r1,%r2) 4@-7", "\12-4@a0 8@-20(s0) 4@-7 8@(sp)",
+    }
+    local function note(order, word, address, semaphore)
+      local text = string.pack(order .. word:rep(3), address, 0x401800, semaphore) .. "demo\0name\0-4@%eax 8@$1\0"
+      return string.pack(order .. "I4I4I4", 8, #text, 3) .. "stapsdt\0" .. text .. ("\0"):rep(-#text % 4)
+    end
+    for kind = 0, 3 do
+      local order, word = kind & 2 ~= 0 and ">" or "<", kind & 1 ~= 0 and "I8" or "I4"
+      local both = note(order, word, 0x401010, 0) .. note(order, word, 0x401020, 0x602030)
+      inputs[#inputs + 1] = string.char(0x20 + kind) .. both
+      inputs[#inputs + 1] = string.char(0x30 + kind) .. both
+    end
+    return inputs
+  end,
   kconfig = function()
     return {
       'CONFIG_A=y\nCONFIG_B=n\nCONFIG_C=-5\nCONFIG_D=0x7fffffff\nCONFIG_E=017\nCONFIG_F=18446744073709551615\nCONFIG_G=m\n'

@@ -33,6 +33,30 @@ function process.start(command)
   }
 end
 
+--- Starts a program that prints its process, and answers each byte that it reads with a line: `step()` is one such turn.
+function process.steps(command)
+  local fifo = os.tmpname()
+  os.remove(fifo)
+  assert(os.execute("mkfifo " .. fifo))
+  local input = assert(io.popen(("unset LD_PRELOAD; exec %s >%s"):format(command, fifo), "w"))
+  local output = assert(io.open(fifo))
+  os.remove(fifo)
+  local pid = output:read "n"
+  output:read "L"
+  return {
+    pid = pid,
+    step = function()
+      input:write "x"
+      input:flush()
+      return output:read "l"
+    end,
+    close = function()
+      input:close()
+      output:close()
+    end,
+  }
+end
+
 --- A directory of a fresh cgroup (version 2), and a function that removes it; nil where no cgroup2 is mounted.
 function process.cgroup(name)
   for _, root in ipairs { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" } do

@@ -10,7 +10,7 @@
 #include "sys/policy.h"
 
 extern const struct ebpf_link_kind ebpf_kind_tracepoint, ebpf_kind_raw_tracepoint, ebpf_kind_tracing, ebpf_kind_tracing_multi, ebpf_kind_iter,
-	ebpf_kind_kprobe, ebpf_kind_kprobe_multi, ebpf_kind_uprobe, ebpf_kind_uprobe_multi, ebpf_kind_perf_event, ebpf_kind_xdp,
+	ebpf_kind_kprobe, ebpf_kind_kprobe_multi, ebpf_kind_uprobe, ebpf_kind_uprobe_multi, ebpf_kind_usdt, ebpf_kind_perf_event, ebpf_kind_xdp,
 	ebpf_kind_tc, ebpf_kind_netkit, ebpf_kind_cgroup, ebpf_kind_netns, ebpf_kind_netfilter, ebpf_kind_sockmap,
 	ebpf_kind_socket_filter, ebpf_kind_reuseport, ebpf_kind_lirc, ebpf_kind_lwt, ebpf_kind_struct_ops;
 
@@ -24,6 +24,7 @@ const struct ebpf_link_kind *const ebpf_link_kinds[] = {
 	&ebpf_kind_kprobe_multi,
 	&ebpf_kind_uprobe,
 	&ebpf_kind_uprobe_multi,
+	&ebpf_kind_usdt,
 	&ebpf_kind_perf_event,
 	&ebpf_kind_xdp,
 	&ebpf_kind_tc,
@@ -85,6 +86,7 @@ static const struct ebpf_option every[] = {
 	EBPF_LINK_OPTION(symbol, EBPF_OPTION_STRING, 0),
 	EBPF_LINK_OPTION(category, EBPF_OPTION_STRING, 0),
 	EBPF_LINK_OPTION(name, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(provider, EBPF_OPTION_STRING, 0),
 	EBPF_LINK_OPTION(path, EBPF_OPTION_STRING, 0),
 	EBPF_LINK_OPTION(interface, EBPF_OPTION_STRING, 0),
 	EBPF_LINK_OPTION(mode, EBPF_OPTION_STRING, 0),
@@ -339,6 +341,7 @@ static const struct ebpf_link_kind *kind_of_probe(uint32_t attach_type, const ch
 		{ "kprobe", &ebpf_kind_kprobe },   { "kretprobe", &ebpf_kind_kprobe },
 		{ "ksyscall", &ebpf_kind_kprobe }, { "kretsyscall", &ebpf_kind_kprobe },
 		{ "uprobe", &ebpf_kind_uprobe },   { "uretprobe", &ebpf_kind_uprobe },
+		{ "usdt", &ebpf_kind_usdt },
 		/* loaded without their attach type, where the kernel has no such links */
 		{ "kprobe.multi", &ebpf_kind_kprobe_multi }, { "kretprobe.multi", &ebpf_kind_kprobe_multi },
 		{ "uprobe.multi", &ebpf_kind_uprobe_multi }, { "uretprobe.multi", &ebpf_kind_uprobe_multi },
@@ -348,7 +351,7 @@ static const struct ebpf_link_kind *kind_of_probe(uint32_t attach_type, const ch
 	case BPF_TRACE_KPROBE_MULTI: case BPF_TRACE_KPROBE_SESSION:
 		return &ebpf_kind_kprobe_multi;
 	case BPF_TRACE_UPROBE_MULTI: case BPF_TRACE_UPROBE_SESSION:
-		return ebpf_starts_with(word, "usdt") ? NULL : &ebpf_kind_uprobe_multi;
+		return !strcmp(word, "usdt") ? &ebpf_kind_usdt : &ebpf_kind_uprobe_multi;
 	}
 	for (size_t i = 0; i < EBPF_COUNT(words); i++)
 		if (!strcmp(words[i].word, word))

@@ -199,6 +199,7 @@ void ebpf_link_close(struct ebpf_link *link)
 		link->undo = NULL; /* it goes on without us */
 	release(link, NULL);
 	ebpf_map_close(link->map);
+	ebpf_map_close(link->specs);
 	ebpf_kernel_free(link->kernel);
 	free(link->legacy_event);
 	free(link->detail);

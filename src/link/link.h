@@ -33,6 +33,7 @@ struct ebpf_link {
 	char *legacy_event;           /* "kprobes/name": to be removed from tracefs */
 	int target_fd, ifindex;       /* what it is attached to, where that is needed later: cgroup, map, device, interface */
 	struct ebpf_map *map;         /* struct_ops: what is attached, referenced; else NULL */
+	struct ebpf_map *specs;       /* usdt: where its arguments are described, referenced; else NULL */
 	uint32_t attach_type, attach_flags;
 	bool detached;
 	void *detail;                 /* of the kind, freed with the link */

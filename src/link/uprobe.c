@@ -153,7 +153,7 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 		return ebpf_fail(err, EINVAL, "uretprobe %s: a return probe takes no offset", given->symbol);
 	result = ebpf_attach_mode(given->attach_mode, &mode, err);
 	if (!result)
-		result = ebpf_binary_find(given->path, &path, err);
+		result = ebpf_binary_find_for(given->path, given->pid, &path, err);
 	if (!result)
 		result = locate(path, given, &probe.offset, err);
 	if (!result) {

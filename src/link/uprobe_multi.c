@@ -289,7 +289,7 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	if (!result)
 		result = ebpf_attach_mode(given->attach_mode, &choice.mode, err);
 	if (!result)
-		result = ebpf_binary_find(given->path, &path, err);
+		result = ebpf_binary_find_for(given->path, given->pid, &path, err);
 	choice.path = path;
 	if (!result)
 		result = find_places(link, given, path, word, &places, &multi, err);

@@ -240,12 +240,22 @@ static uint32_t stated_version(struct ebpf_spec *spec)
 	return version == 0xfffffffe ? 0 : version;
 }
 
+/* One link on all places of a USDT probe; before 6.10 such a link takes the process that it is for for a thread. */
+static bool has_usdt_links(struct ebpf_load *load)
+{
+	return ebpf_kernel_supports(load->kernel, EBPF_FEATURE_UPROBE_MULTI) &&
+	       ebpf_kernel_supports(load->kernel, EBPF_FEATURE_UPROBE_MULTI_PID) &&
+	       ebpf_kernel_supports(load->kernel, EBPF_FEATURE_BPF_COOKIE);
+}
+
 /* A program for many places by one link is loaded as a plain probe where there are no such links: only so can it be
  * attached to each by itself. */
-static uint32_t attach_type_of(struct ebpf_load *load, const struct ebpf_program_spec *program)
+static uint32_t attach_type_of(struct ebpf_load *load, const struct ebpf_program_spec *program, const struct ebpf_section *section)
 {
 	if (program->type != BPF_PROG_TYPE_KPROBE)
 		return program->attach_type;
+	if (!program->attach_type && section && section->flags & EBPF_SECTION_USDT)
+		return has_usdt_links(load) ? BPF_TRACE_UPROBE_MULTI : 0;
 	if (program->attach_type == BPF_TRACE_KPROBE_MULTI && !ebpf_kernel_supports(load->kernel, EBPF_FEATURE_KPROBE_MULTI))
 		return 0;
 	if (program->attach_type == BPF_TRACE_UPROBE_MULTI && !ebpf_kernel_supports(load->kernel, EBPF_FEATURE_UPROBE_MULTI))
@@ -264,7 +274,7 @@ static void describe(struct ebpf_load *load, const struct ebpf_program_spec *pro
 		.attach_to = program->attach_to,
 		.license = program->license ? program->license : load->spec->license,
 		.type = program->type,
-		.attach_type = attach_type_of(load, program),
+		.attach_type = attach_type_of(load, program, section),
 		.attach_type_optional = section && (section->flags & EBPF_SECTION_ATTACH_OPT),
 		.flags = program->flags,
 		.autoattach = program->autoattach,
@@ -314,6 +324,24 @@ static int load_code(struct ebpf_load *load, const struct ebpf_program_spec *pro
 	return result;
 }
 
+static struct ebpf_map *find_map(const struct ebpf_load *load, const char *name)
+{
+	for (size_t i = 0; i < load->spec->map_count; i++)
+		if (load->maps[i].map && !strcmp(load->spec->maps[i]->name, name))
+			return ebpf_map_ref(load->maps[i].map);
+	return NULL;
+}
+
+/* The maps of the header usdt.bpf.h, and of libbpf's of that name: for the kind of link "usdt". */
+static void give_usdt_maps(const struct ebpf_load *load, struct ebpf_program *program)
+{
+	if (program->type != BPF_PROG_TYPE_KPROBE)
+		return;
+	program->usdt_specs = find_map(load, "__bpf_usdt_specs");
+	program->usdt_ids = find_map(load, "__bpf_usdt_ip_to_spec_id");
+	program->close_map = ebpf_map_close;
+}
+
 static int load_program(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_program **out,
 			struct ebpf_error *err)
 {
@@ -328,9 +356,11 @@ static int load_program(struct ebpf_load *load, const struct ebpf_program_spec *
 	}
 	if (result < 0)
 		ebpf_load_explain(load, program, err);
-	else
-		bind_constants(load, *out);
-	return result;
+	if (result < 0)
+		return result;
+	bind_constants(load, *out);
+	give_usdt_maps(load, *out);
+	return 0;
 }
 
 static int load_programs(struct ebpf_load *load, struct ebpf_error *err)

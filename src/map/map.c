@@ -260,6 +260,7 @@ void ebpf_map_close(struct ebpf_map *map)
 	ebpf_btf_free(map->btf);
 	ebpf_kernel_free(map->kernel);
 	free(map->struct_ops_value);
+	free(map->detail);
 	free(map->pin_path);
 	free(map->name);
 	free(map);

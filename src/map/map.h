@@ -29,6 +29,7 @@ struct ebpf_map {
 	bool autoattach;              /* struct_ops: attached with its collection */
 	uint8_t *struct_ops_value;    /* struct_ops: what registers it when it is written into it; malloc'ed, or NULL */
 	char *pin_path;               /* where it is pinned, as far as we know: by us, or opened from there; else NULL */
+	void *detail;                 /* what a kind of link keeps with the map, freed with it */
 	bool frozen, reused;          /* reused: an existing pinned or given map; contents are left alone */
 };
 /* What only the loader knows at creation. */

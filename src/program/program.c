@@ -60,6 +60,10 @@ void ebpf_program_close(struct ebpf_program *program)
 	free(program->attach_to);
 	free(program->log);
 	free(program->pin_path);
+	if (program->close_map) {
+		program->close_map(program->usdt_specs);
+		program->close_map(program->usdt_ids);
+	}
 	free(program);
 }
 

@@ -24,6 +24,10 @@ struct ebpf_program {
 	bool autoattach;
 	char *log;
 	char *pin_path;
+	/* Maps of its collection by which a USDT probe tells it of arguments; NULL = it has none. References, which close_map lets go of:
+	 * this room knows nothing of maps. */
+	struct ebpf_map *usdt_specs, *usdt_ids;
+	void (*close_map)(struct ebpf_map *map);
 };
 struct ebpf_program_load {
 	const char *name, *section, *attach_to, *license;

@@ -2,7 +2,7 @@
  *
  * Libraries ("libc.so.6", or "libc" for any version) as the dynamic linker finds them: $LD_LIBRARY_PATH,
  * /etc/ld.so.cache, the usual folders; those of another machine are stepped over. Anything else as the shell finds it,
- * by $PATH.
+ * by $PATH. For one process first of all among the files that it has in its memory.
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -50,8 +50,7 @@ static bool is_program(const char *path)
 	return access(path, X_OK) == 0 && machine_of(path) != 0;
 }
 
-/* "libc" is taken for libc.so.6: a bare stem matches any version. */
-static bool library_matches(const char *file, const char *name)
+bool ebpf_binary_matches(const char *file, const char *name)
 {
 	size_t length = strlen(name);
 
@@ -111,7 +110,7 @@ static char *search_cache(struct ebpf_span cache, const char *name)
 			return NULL;
 		file = ebpf_span_string(cache, key);
 		path = ebpf_span_string(cache, value);
-		if (file && path && library_matches(file, name) && is_our_library(path))
+		if (file && path && ebpf_binary_matches(file, name) && is_our_library(path))
 			return ebpf_strdup(path);
 	}
 	return NULL;
@@ -224,4 +223,11 @@ int ebpf_binary_find(const char *name, char **path, struct ebpf_error *err)
 	}
 	*path = found;
 	return 0;
+}
+
+int ebpf_binary_find_for(const char *name, int32_t pid, char **path, struct ebpf_error *err)
+{
+	if (pid > 0 && name[0] && !strchr(name, '/') && !ebpf_process_find(pid, name, path, NULL))
+		return 0;
+	return ebpf_binary_find(name, path, err);
 }

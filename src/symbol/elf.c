@@ -1,9 +1,9 @@
 /* elf.c -- functions of an ELF file: name -> file offset, which is where the kernel puts a uprobe.
  *
- * Dynamic symbols come first, since they have versions and are always there; then the full table of a file that was not
- * stripped. Only functions count (STT_FUNC, and STT_GNU_IFUNC, whose code is the resolver). Of equal names a global one
- * is taken before a weak one before a local one, a default version before the others; what is still at two places is
- * ambiguous.
+ * Dynamic symbols come first, since they have versions and are always there; then the full table, which for a file that was
+ * stripped may lie in another (debug.c). Only functions count (STT_FUNC, and STT_GNU_IFUNC, whose code is the resolver). Of
+ * equal names a global one is taken before a weak one before a local one, a default version before the others; what is still
+ * at two places is ambiguous.
  */
 #include <fcntl.h>
 #include <gelf.h>
@@ -156,7 +156,7 @@ static void search_table(const struct ebpf_elf_table *table, const struct wanted
 	}
 }
 
-bool ebpf_elf_offset(Elf *elf, uint64_t address, uint64_t *offset)
+bool ebpf_elf_offset(Elf *elf, uint32_t permission, uint64_t address, uint64_t *offset)
 {
 	size_t count;
 	GElf_Phdr header;
@@ -164,10 +164,31 @@ bool ebpf_elf_offset(Elf *elf, uint64_t address, uint64_t *offset)
 	if (elf_getphdrnum(elf, &count))
 		return false;
 	for (size_t i = 0; i < count; i++) {
-		if (!gelf_getphdr(elf, (int)i, &header) || header.p_type != PT_LOAD || !(header.p_flags & PF_X))
+		if (!gelf_getphdr(elf, (int)i, &header) || header.p_type != PT_LOAD || !(header.p_flags & permission))
 			continue;
 		if (address >= header.p_vaddr && address - header.p_vaddr < header.p_filesz) {
 			*offset = address - header.p_vaddr + header.p_offset;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool ebpf_elf_address(Elf *elf, const char *name, size_t size, uint64_t *address)
+{
+	static const uint32_t types[] = { SHT_DYNSYM, SHT_SYMTAB };
+	struct ebpf_elf_table table;
+	const char *found;
+	GElf_Sym symbol;
+
+	for (size_t i = 0; i < EBPF_COUNT(types); i++) {
+		if (!ebpf_elf_table(elf, types[i], &table))
+			continue;
+		for (size_t j = 0; j < table.count; j++) {
+			if (!gelf_getsym(table.symbols, (int)j, &symbol) || symbol.st_shndx == SHN_UNDEF || !symbol.st_value ||
+			    !(found = elf_strptr(elf, table.strings, symbol.st_name)) || strncmp(found, name, size) != 0 || found[size])
+				continue;
+			*address = symbol.st_value;
 			return true;
 		}
 	}
@@ -189,13 +210,28 @@ static size_t collect_names(const struct ebpf_elf_table *table, const char **nam
 	return count;
 }
 
-static int explain_missing(Elf *elf, const struct wanted *wanted, const struct match *match, struct ebpf_error *err)
+static const char *nearest_name(Elf *const elves[2], const char *wanted)
 {
-	static const uint32_t types[] = { SHT_DYNSYM, SHT_SYMTAB };
-	const char **names, *nearest = NULL;
+	const char **names = malloc(NEAREST_MAX * sizeof *names), *nearest = NULL;
 	struct ebpf_elf_table table;
-	GElf_Shdr header;
 	size_t count = 0;
+
+	for (int i = 0; names && i < 2; i++) {
+		if (elves[i] && ebpf_elf_table(elves[i], SHT_DYNSYM, &table))
+			count = collect_names(&table, names, count);
+		if (elves[i] && ebpf_elf_table(elves[i], SHT_SYMTAB, &table))
+			count = collect_names(&table, names, count);
+	}
+	if (names)
+		nearest = ebpf_nearest(wanted, names, count);
+	free(names);
+	return nearest;
+}
+
+static int explain_missing(Elf *const elves[2], const struct wanted *wanted, const struct match *match, struct ebpf_error *err)
+{
+	const char *nearest;
+	GElf_Shdr header;
 
 	if (match->other_version)
 		return ebpf_fail(err, ENOENT, "'%s': function '%.*s' has no version '%s' here", wanted->path,
@@ -207,47 +243,54 @@ static int explain_missing(Elf *elf, const struct wanted *wanted, const struct m
 		return -ENOENT;
 	}
 	ebpf_fail(err, ENOENT, "'%s': no function '%s'", wanted->path, wanted->symbol);
-	if (!err)
-		return -ENOENT;
-	names = malloc(NEAREST_MAX * sizeof *names);
-	for (size_t i = 0; names && i < EBPF_COUNT(types); i++)
-		if (ebpf_elf_table(elf, types[i], &table))
-			count = collect_names(&table, names, count);
-	if (names)
-		nearest = ebpf_nearest(wanted->symbol, names, count);
+	nearest = err ? nearest_name(elves, wanted->symbol) : NULL;
 	if (nearest)
 		ebpf_hint(err, "the nearest is '%s'", nearest);
-	else if (!find_section(elf, SHT_SYMTAB, &header))
+	else if (!elves[1] && !find_section(elves[0], SHT_SYMTAB, &header))
 		ebpf_hint(err, "the file was stripped: only its dynamic symbols are known; give an offset instead, or "
 			  "install its symbols");
-	free(names);
 	return -ENOENT;
 }
 
-static int find_symbol(Elf *elf, const struct wanted *wanted, uint64_t *offset, uint64_t *size, struct ebpf_error *err)
+static int place(Elf *elf, const struct wanted *wanted, const struct match *match, uint64_t *offset, struct ebpf_error *err)
 {
-	static const uint32_t types[] = { SHT_DYNSYM, SHT_SYMTAB };
-	struct match match = { 0 };
-	struct ebpf_elf_table table;
 	uint64_t other;
 
-	for (size_t i = 0; i < EBPF_COUNT(types) && !match.rank; i++)
-		if (ebpf_elf_table(elf, types[i], &table))
-			search_table(&table, wanted, &match);
-	if (!match.rank)
-		return explain_missing(elf, wanted, &match, err);
-	if (!ebpf_elf_offset(elf, match.address, offset))
+	if (!ebpf_elf_offset(elf, PF_X, match->address, offset))
 		return ebpf_fail(err, EINVAL, "'%s': function '%s' at 0x%llx lies in no segment of code", wanted->path,
-				 wanted->symbol, (unsigned long long)match.address);
-	if (match.ambiguous && ebpf_elf_offset(elf, match.other, &other)) {
+				 wanted->symbol, (unsigned long long)match->address);
+	if (match->ambiguous && ebpf_elf_offset(elf, PF_X, match->other, &other)) {
 		ebpf_fail(err, EEXIST, "'%s': function '%s' is ambiguous: it is at offset 0x%llx and at 0x%llx",
 			  wanted->path, wanted->symbol, (unsigned long long)*offset, (unsigned long long)other);
 		ebpf_hint(err, "give the offset in the file instead, or a version: name@VERSION");
 		return -EEXIST;
 	}
-	if (size)
-		*size = match.size;
 	return 0;
+}
+
+static int find_symbol(Elf *elf, const struct wanted *wanted, uint64_t *offset, uint64_t *size, struct ebpf_error *err)
+{
+	Elf *elves[2] = { elf, NULL };
+	struct match match = { 0 };
+	struct ebpf_elf_table table;
+	int result, debug = -1;
+	bool full;
+
+	if (ebpf_elf_table(elf, SHT_DYNSYM, &table))
+		search_table(&table, wanted, &match);
+	full = !match.rank && ebpf_elf_table(elf, SHT_SYMTAB, &table);
+	if (!match.rank && !full) {
+		debug = ebpf_elf_debug(wanted->path, elf, &elves[1]);
+		full = debug >= 0 && ebpf_elf_table(elves[1], SHT_SYMTAB, &table);
+	}
+	if (full)
+		search_table(&table, wanted, &match);
+	result = match.rank ? place(elf, wanted, &match, offset, err) : explain_missing(elves, wanted, &match, err);
+	if (debug >= 0)
+		ebpf_elf_close(debug, elves[1]);
+	if (!result && size)
+		*size = match.size;
+	return result;
 }
 
 int ebpf_elf_open(const char *path, Elf **elf, struct ebpf_error *err)

@@ -1,4 +1,8 @@
-/* functions.c -- all functions of an ELF file whose names match a pattern, each with where it is in the file. */
+/* functions.c -- all functions of an ELF file whose names match a pattern, each with where it is in the file.
+ *
+ * Of a stripped file the dynamic ones alone, though a debug file may be there: a C library's has functions that the library itself
+ * needs while a probe is handled in them, and a process with a probe on all of these does not get on any more.
+ */
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <gelf.h>
@@ -49,7 +53,7 @@ static int add_symbol(Elf *elf, const GElf_Sym *symbol, const char *name, const 
 	own = ebpf_strndup(name, strcspn(name, "@"));
 	if (!own)
 		return -ENOMEM;
-	if (fnmatch(pattern, own, 0) != 0 || !ebpf_elf_offset(elf, symbol->st_value, &offset)) {
+	if (fnmatch(pattern, own, 0) != 0 || !ebpf_elf_offset(elf, PF_X, symbol->st_value, &offset)) {
 		free(own);
 		return 0;
 	}
