@@ -37,9 +37,19 @@ SOURCES := $(wildcard src/*/*.c)
 BINDINGS := $(wildcard bindings/*.c)
 FUZZ_TARGETS := $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 C_TESTS := $(patsubst spec/c/%.c,%,$(wildcard spec/c/*.c))
+# For another machine: CROSS=s390x (what uname -m says there) SYSROOT=the folder with its headers and libraries. spec/kernels/cross calls it so.
+MACHINE := $(or $(CROSS),$(shell uname -m))
+ifdef CROSS
+CC := $(CROSS)-linux-gnu-gcc --sysroot=$(SYSROOT) $(foreach folder,$(CROSS)-linux-gnu .,-isystem $(SYSROOT)/usr/include/$(folder)) \
+	$(foreach folder,usr/lib/$(CROSS)-linux-gnu lib/$(CROSS)-linux-gnu,-B$(SYSROOT)/$(folder) -L$(SYSROOT)/$(folder))
+LUA_CFLAGS := -I$(SYSROOT)/usr/include/lua5.4
+LUA_LIBS := -llua5.4
+BPF_TARGET := $(if $(shell $(CC) -dM -E -x c /dev/null | grep 'BYTE_ORDER__ __ORDER_BIG'),bpfeb,bpfel)
+else
 BPF_TARGET := $(shell printf '\1\0' | od -An -td2 | grep -qw 1 && echo bpfel || echo bpfeb)
-BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(patsubst riscv64,riscv,$(patsubst ppc64le,powerpc,$(patsubst s390x,s390,$(shell uname -m))))))
-BPF_CFLAGS := -O2 -g -Wall -D__TARGET_ARCH_$(BPF_ARCH) -Wno-compare-distinct-pointer-types -Ispec/bpf $(addprefix -idirafter ,$(wildcard /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)))
+endif
+BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(patsubst riscv64,riscv,$(patsubst ppc64le,powerpc,$(patsubst s390x,s390,$(MACHINE))))))
+BPF_CFLAGS := -O2 -g -Wall -D__TARGET_ARCH_$(BPF_ARCH) -Wno-compare-distinct-pointer-types -Ispec/bpf $(addprefix -idirafter ,$(wildcard $(SYSROOT)/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)))
 # What only newer compilers can (arenas, jump tables) is in spec/bpf/new, and left out, its specs skipped, where there is none.
 NEW_CLANG ?= $(firstword $(foreach version,25 24 23 22 21 20 19,$(shell command -v clang-$(version))))
 EXAMPLE_OBJECTS := $(patsubst %.bpf.c,build/%.bpf.o,$(wildcard examples/*.bpf.c))
@@ -48,7 +58,7 @@ SPEC_OBJECTS := $(patsubst %.bpf.c,build/%.bpf.o,$(wildcard spec/bpf/*.bpf.c)) \
 	$(patsubst spec/bpf/%.bpf.c,build/spec/bpf/big/%.bpf.o,$(wildcard spec/bpf/*.bpf.c)) \
 	$(if $(NEW_CLANG),$(patsubst %.bpf.c,build/%.bpf.o,$(wildcard spec/bpf/new/*.bpf.c)))
 
-.PHONY: all demo test test-kernels bench lint format install install-lua uninstall clean rock test-corpus fuzz objects tests
+.PHONY: all demo test test-kernels bench lint format install install-lua uninstall clean rock test-corpus fuzz objects guest tests
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -106,7 +116,7 @@ build/ebpf: lua/ebpf/cli/ebpf.sh
 	@mkdir -p build
 	$(Q)install -m 755 $< $@
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build -path build/cross -prune -o -name '*.d' -print 2>/dev/null)
 
 # -- BPF objects of the examples and specs: clang needs no LLVM library at run time of anything here --
 
@@ -123,11 +133,12 @@ build/spec/bpf/big/%.bpf.o: spec/bpf/%.bpf.c $(wildcard spec/bpf/*.h)
 	@echo "  CLANG $@"
 	$(Q)$(CLANG) $(BPF_CFLAGS) -target $(if $(filter bpfel,$(BPF_TARGET)),bpfeb,bpfel) -c -o $@ $<
 
-# A Lua module that carries the object: what ships with a script instead of the .bpf.o.
-build/examples/%.lua: examples/%.bpf.c build/lua/ebpf/core.so build/ebpf $(wildcard lua/ebpf/gen.lua lua/ebpf/gen/*.lua)
+# A Lua module that carries the object: what ships with a script instead of the .bpf.o. EBPF is a command that runs here.
+EBPF ?= build/ebpf
+build/examples/%.lua: examples/%.bpf.c build/lua/ebpf/core.so $(EBPF) $(wildcard lua/ebpf/gen.lua lua/ebpf/gen/*.lua)
 	@mkdir -p $(@D)
 	@echo "  GEN   $@"
-	$(Q)build/ebpf gen $< -o $@ --cc "$(CLANG)" --deps $(@:.lua=.d)
+	$(Q)$(EBPF) gen $< -o $@ $(if $(CROSS),--target $(BPF_ARCH)) --cc "$(CLANG)" --deps $(@:.lua=.d)
 
 build/spec/support/sweep: spec/support/sweep.c
 	@mkdir -p $(@D)
@@ -139,7 +150,9 @@ build/spec/support/%: spec/support/%.c
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -o $@ $<
 
 objects: $(EXAMPLE_OBJECTS) $(EXAMPLE_MODULES) $(SPEC_OBJECTS)
-tests: all objects build/spec/support/send build/spec/support/sweep $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so $(FUZZ_TARGETS:%=build/asan/spec/fuzz/%)
+# What specs need on another machine; here the same under sanitizers, too.
+guest: all objects build/spec/support/send build/spec/support/sweep $(C_TESTS:%=build/spec/c/%)
+tests: guest $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so $(FUZZ_TARGETS:%=build/asan/spec/fuzz/%)
 
 # -- what people call --
 
