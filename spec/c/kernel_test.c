@@ -158,6 +158,7 @@ static bool is_configured_away(struct ebpf_kernel *kernel, const char *name)
 {
 	static const char *const needs[][2] = {
 		{ "kprobe_multi", "CONFIG_FPROBE" },   { "kprobe_session", "CONFIG_FPROBE" },
+		{ "trampoline", "CONFIG_BPF_JIT" },    { "struct_ops_link", "CONFIG_BPF_JIT" },
 		{ "netkit", "CONFIG_NETKIT" },         { "netfilter_link", "CONFIG_NETFILTER_BPF_LINK" },
 	};
 	char value[16];
