@@ -3,7 +3,7 @@
 #   make            the core library, the Lua module and the command
 #   make demo       installs what is missing, builds, and traces processes as they start (needs root)
 #   make test       installs what is missing, builds, runs all specs on the running kernel
-#   make test-kernels KERNELS="5.10 6.1"   the same specs on other kernels, in QEMU
+#   make test-kernels KERNELS="5.10 s390x"   the same specs on other kernels and machines, in QEMU
 #   make test-corpus   the objects that Debian has, compared with libbpf object by object
 #   make fuzz FUZZ="btf spec" FUZZ_SECONDS=60   any bytes are safe: libFuzzer on what reads bytes
 #   make bench lint format install uninstall clean rock      V=1 shows the commands
@@ -24,7 +24,7 @@ LUA_LIBS ?= $(shell $(PKG_CONFIG) --libs lua5.4 2>/dev/null || echo -llua5.4)
 LIBS := -lelf -lmnl -lz
 DEMO_SECONDS ?= 10
 Q := $(if $(V),,@)
-KERNELS ?= 5.10 6.1 6.12 newest
+KERNELS ?= arm64 s390x newest 6.12 6.1 5.10 full
 FUZZ_SECONDS ?= 60
 FUZZ ?= $(FUZZ_TARGETS)
 

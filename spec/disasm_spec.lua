@@ -123,7 +123,8 @@ describe("ebpf disasm FILE", function()
     for _, folder in ipairs { "", "big/" } do -- of either order
       local path = "build/spec/bpf/" .. folder .. "load_code.bpf.o"
       local bytes = assert(ebpf.spec(path)).byteorder == "big" and "00 00 00 2a" or "2a 00 00 00"
-      assert.matches("%(b7%) r0 = 42\n       # b7 00 00 00 " .. bytes .. "\n", (process.run("build/ebpf disasm --opcodes " .. path)))
+      text = process.run("build/ebpf disasm --opcodes " .. path)
+      assert.matches("%(b7%) r0 = 42\n       # b7 00 00 00 " .. bytes .. "\n", text)
     end
   end)
 

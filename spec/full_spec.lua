@@ -1,5 +1,5 @@
--- What only a whole kernel has, with its modules: devices of the netkit kind, schedulers, HID devices, modules with their own types and functions.
--- The row "full" of the kernel matrix has all of it; elsewhere a test is skipped for what is not there.
+-- What only a whole kernel has, with its modules: devices of the netkit kind, schedulers, HID devices, modules with their own types
+-- and functions. The row "full" of the kernel matrix has all of it; elsewhere a test is skipped for what is not there.
 local bpftool = require "spec.support.bpftool"
 local ebpf = require "ebpf"
 local links = require "spec.support.links"
@@ -114,7 +114,8 @@ describe("a HID device", function()
       end
     end)
     local id = tonumber(name:match "%.(%x+)$", 16)
-    local node = wait("hidraw", function() return process.run("ls /sys/bus/hid/devices/" .. name .. "/hidraw"):match "^hidraw%d+" end)
+    local folder = "/sys/bus/hid/devices/" .. name .. "/hidraw"
+    local node = wait("hidraw", function() return process.run("ls " .. folder):match "^hidraw%d+" end)
     local hidraw <close> = assert(io.open("/dev/" .. node, "rb"))
     hidraw:setvbuf "no"
     local function report(bytes)
