@@ -23,7 +23,7 @@ row() {
 		specs='arena btf_kernel c collection decode examples features link_args link_iter link_multi link_net link_perf link loader map pin ring struct_ops
 			usdt' ;;
 	s390x)
-		machine=s390x kernel=6.12 flavour= c_tests='asm_test base_* btf_*test code_* core_* load_test map_* minimize_* program_* ring_* spec_*test'
+		machine=s390x kernel=6.12 flavour= c_tests='asm_test base_* btf_*test code_* core_* kernel_test load_test map_* minimize_* program_* ring_* spec_*test'
 		specs='asm btf_build btf_kernel btf_print btf c collection decode disasm examples features gen link_args link loader loop map_many map objects
 			pin ring spec' ;;
 	esac
