@@ -122,9 +122,12 @@ int ebpf_program_explain(struct ebpf_kernel *kernel, const struct ebpf_program_l
 		code = -ENOTSUP;
 	if (log && log[0] && load->annotate)
 		load->annotate(load->annotate_context, &log);
+	if (code == -ENOMEM && explain_trampoline(kernel, load, code, err)) {
+		free(log); /* it has nothing but the count of instructions */
+		return code;
+	}
 	if (log && log[0]) {
-		if (code != -ENOMEM || !explain_trampoline(kernel, load, code, err))
-			explain_log(load, code, log, err);
+		explain_log(load, code, log, err);
 		ebpf_error_set_log(err, log);
 		return code;
 	}
