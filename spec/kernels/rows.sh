@@ -20,12 +20,13 @@ row() {
 		tools=bpftool specs=full ;;
 	arm64)
 		machine=aarch64 kernel=6.12 c_tests='link_* ring_* struct_ops_* symbol_*'
-		specs='arena btf_kernel c collection decode examples features link_args link_iter link_multi link_net link_perf link loader map pin ring struct_ops
-			usdt' ;;
+		specs='arena btf_kernel c collection decode examples features link_args link_iter link_multi link_net link_perf link
+			loader loop map pin ring since struct_ops usdt' ;;
 	s390x)
-		machine=s390x kernel=6.12 flavour= c_tests='asm_test base_* btf_*test code_* core_* kernel_test load_test map_* minimize_* program_* ring_* spec_*test'
-		specs='asm btf_build btf_kernel btf_print btf c collection decode disasm examples features gen link_args link loader loop map_many map objects
-			pin ring spec' ;;
+		machine=s390x kernel=6.12 flavour=
+		c_tests='asm_test base_* btf_*test code_* core_* kernel_test load_test map_* minimize_* program_* ring_* spec_*test'
+		specs='asm btf_build btf_kernel btf_print btf c collection decode disasm examples features gen link_args link loader
+			loop map_many map objects pin ring since spec' ;;
 	esac
 	specs=$(for name in $specs; do [ ! -e "spec/${name}_spec.lua" ] || echo "spec/${name}_spec.lua"; done)
 	case $machine in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; *) arch=$machine ;; esac
