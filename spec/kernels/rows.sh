@@ -17,7 +17,7 @@ row() {
 	full)
 		kernel=newest flavour=
 		modules='sch_ingress cls_bpf nf_conntrack uhid hid-generic'
-		tools=bpftool specs=full ;;
+		tools=bpftool specs='features full since' ;;
 	arm64)
 		machine=aarch64 kernel=6.12 c_tests='link_* ring_* struct_ops_* symbol_*'
 		specs='arena btf_kernel c collection decode examples features link_args link_iter link_multi link_net link_perf link
