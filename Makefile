@@ -3,7 +3,7 @@
 #   make            the core library, the Lua module and the command
 #   make demo       installs what is missing, builds, and traces processes as they start (needs root)
 #   make test       installs what is missing, builds, runs all specs on the running kernel
-#   make test-kernels KERNELS="5.10 6.1"   the same specs on other kernels, in QEMU
+#   make test-kernels KERNELS="5.10 s390x"   the same specs on other kernels and machines, in QEMU
 #   make test-corpus   the objects that Debian has, compared with libbpf object by object
 #   make fuzz FUZZ="btf spec" FUZZ_SECONDS=60   any bytes are safe: libFuzzer on what reads bytes
 #   make bench lint format install uninstall clean rock      V=1 shows the commands
@@ -24,7 +24,7 @@ LUA_LIBS ?= $(shell $(PKG_CONFIG) --libs lua5.4 2>/dev/null || echo -llua5.4)
 LIBS := -lelf -lmnl -lz
 DEMO_SECONDS ?= 10
 Q := $(if $(V),,@)
-KERNELS ?= 5.10 6.1 6.12 newest
+KERNELS ?= arm64 s390x newest 6.12 6.1 5.10 full
 FUZZ_SECONDS ?= 60
 FUZZ ?= $(FUZZ_TARGETS)
 
@@ -42,9 +42,19 @@ LUA_STATIC ?= $(firstword $(wildcard $(shell $(PKG_CONFIG) --variable=libdir lua
 	/usr/lib/$(shell $(CC) -print-multiarch 2>/dev/null)/liblua5.4.a))
 FUZZ_TARGETS := $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 C_TESTS := $(patsubst spec/c/%.c,%,$(wildcard spec/c/*.c))
+# For another machine: CROSS=s390x (what uname -m says there) SYSROOT=the folder with its headers and libraries. spec/kernels/cross calls it so.
+MACHINE := $(or $(CROSS),$(shell uname -m))
+ifdef CROSS
+CC := $(CROSS)-linux-gnu-gcc --sysroot=$(SYSROOT) $(foreach folder,$(CROSS)-linux-gnu .,-isystem $(SYSROOT)/usr/include/$(folder)) \
+	$(foreach folder,usr/lib/$(CROSS)-linux-gnu lib/$(CROSS)-linux-gnu,-B$(SYSROOT)/$(folder) -L$(SYSROOT)/$(folder))
+LUA_CFLAGS := -I$(SYSROOT)/usr/include/lua5.4
+LUA_LIBS := -llua5.4
+BPF_TARGET := $(if $(shell $(CC) -dM -E -x c /dev/null | grep 'BYTE_ORDER__ __ORDER_BIG'),bpfeb,bpfel)
+else
 BPF_TARGET := $(shell printf '\1\0' | od -An -td2 | grep -qw 1 && echo bpfel || echo bpfeb)
-BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(patsubst riscv64,riscv,$(patsubst ppc64le,powerpc,$(patsubst s390x,s390,$(shell uname -m))))))
-BPF_CFLAGS := -O2 -g -Wall -D__TARGET_ARCH_$(BPF_ARCH) -Wno-compare-distinct-pointer-types -Ispec/bpf -iquote src $(addprefix -idirafter ,$(wildcard /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)))
+endif
+BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(patsubst riscv64,riscv,$(patsubst ppc64le,powerpc,$(patsubst s390x,s390,$(MACHINE))))))
+BPF_CFLAGS := -O2 -g -Wall -D__TARGET_ARCH_$(BPF_ARCH) -Wno-compare-distinct-pointer-types -Ispec/bpf -iquote src $(addprefix -idirafter ,$(wildcard $(SYSROOT)/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)))
 # What only newer compilers can (arenas, jump tables) is in spec/bpf/new, and left out, its specs skipped, where there is none.
 NEW_CLANG ?= $(firstword $(foreach version,25 24 23 22 21 20 19,$(shell command -v clang-$(version))))
 EXAMPLE_OBJECTS := $(patsubst %.bpf.c,build/%.bpf.o,$(wildcard examples/*.bpf.c))
@@ -53,7 +63,7 @@ SPEC_OBJECTS := $(patsubst %.bpf.c,build/%.bpf.o,$(wildcard spec/bpf/*.bpf.c)) \
 	$(patsubst spec/bpf/%.bpf.c,build/spec/bpf/big/%.bpf.o,$(wildcard spec/bpf/*.bpf.c)) \
 	$(if $(NEW_CLANG),$(patsubst %.bpf.c,build/%.bpf.o,$(wildcard spec/bpf/new/*.bpf.c)))
 
-.PHONY: all demo test test-kernels bench lint format install install-lua uninstall clean rock test-corpus fuzz objects tests
+.PHONY: all demo test test-kernels bench lint format install install-lua uninstall clean rock test-corpus fuzz objects guest tests
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -141,7 +151,7 @@ build/ebpf: build/obj/bindings/command.o build/libebpf_host.a build/libebpf.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -Wl,-E -o $@ $^ $(if $(LUA_STATIC),-Wl$(comma)--whole-archive $(LUA_STATIC) -Wl$(comma)--no-whole-archive,$(LUA_LIBS)) $(LIBS) -lm -ldl
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build -path build/cross -prune -o -name '*.d' -print 2>/dev/null)
 
 # -- BPF objects of the examples and specs: clang needs no LLVM library at run time of anything here --
 
@@ -158,11 +168,12 @@ build/spec/bpf/big/%.bpf.o: spec/bpf/%.bpf.c $(wildcard spec/bpf/*.h)
 	@echo "  CLANG $@"
 	$(Q)$(CLANG) $(BPF_CFLAGS) -target $(if $(filter bpfel,$(BPF_TARGET)),bpfeb,bpfel) -c -o $@ $<
 
-# A Lua module that carries the object: what ships with a script instead of the .bpf.o.
-build/examples/%.lua: examples/%.bpf.c build/lua/ebpf/core.so build/ebpf $(wildcard lua/ebpf/gen.lua lua/ebpf/gen/*.lua)
+# A Lua module that carries the object: what ships with a script instead of the .bpf.o. EBPF is a command that runs here.
+EBPF ?= build/ebpf
+build/examples/%.lua: examples/%.bpf.c build/lua/ebpf/core.so $(EBPF) $(wildcard lua/ebpf/gen.lua lua/ebpf/gen/*.lua)
 	@mkdir -p $(@D)
 	@echo "  GEN   $@"
-	$(Q)build/ebpf gen $< -o $@ --cc "$(CLANG)" --deps $(@:.lua=.d)
+	$(Q)$(EBPF) gen $< -o $@ $(if $(CROSS),--target $(BPF_ARCH)) --cc "$(CLANG)" --deps $(@:.lua=.d)
 
 # The example of a program with scripts in it; with libmicrohttpd-dev.
 build/examples/tracerd: examples/tracerd/tracerd.c build/libebpf_host.a build/libebpf.a bindings/ebpf_host.h src/ebpf.h
@@ -191,7 +202,10 @@ build/spec/support/%: spec/support/%.c
 SUPPORT := send sweep userns probed usdt usdt_fixed libusdt.so
 
 objects: $(EXAMPLE_OBJECTS) $(EXAMPLE_MODULES) $(SPEC_OBJECTS)
-tests: all objects $(if $(wildcard /usr/include/microhttpd.h /usr/local/include/microhttpd.h),build/examples/tracerd) $(SUPPORT:%=build/spec/support/%) $(C_TESTS:%=build/spec/c/%) $(C_TESTS:%=build/asan/spec/c/%) build/asan/lua/ebpf/core.so $(FUZZ_TARGETS:%=build/asan/spec/fuzz/%)
+# What specs need on another machine; here the same under sanitizers, too.
+guest: all objects $(SUPPORT:%=build/spec/support/%) $(C_TESTS:%=build/spec/c/%)
+tests: guest $(if $(wildcard /usr/include/microhttpd.h /usr/local/include/microhttpd.h),build/examples/tracerd) $(C_TESTS:%=build/asan/spec/c/%) \
+	build/asan/lua/ebpf/core.so $(FUZZ_TARGETS:%=build/asan/spec/fuzz/%)
 
 # -- what people call --
 

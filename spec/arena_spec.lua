@@ -51,6 +51,7 @@ describe("an arena", function()
 
   it("is shared with the running program", function()
     need { kernel = "6.9" }
+    need.jit()
     check()
     ebpf.kernel():mask "wide_offsets"
     local ok, why = pcall(check)
@@ -60,6 +61,7 @@ describe("an arena", function()
 
   it("lies where map_extra says", function()
     need { kernel = "6.9" }
+    need.jit()
     local spec = assert(ebpf.spec(object))
     spec.maps.arena.map_extra = 1 << 45
     local coll <close> = assert(spec:load())

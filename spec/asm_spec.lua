@@ -352,7 +352,8 @@ describe("asm", function()
     assert.is_nil(unsafe)
     assert.matches("mem_or_null", err.log)
     local safe <close> = assert(ebpf.program { type = "socket_filter", license = "GPL", instructions = {
-      asm.store("u64", r10, 5, -8), asm.mov(r1, r10), asm.add(r1, -8), asm.call_func "read", asm.exit(),
+      asm.store("u32", r10, 5, -8), asm.store("u32", r10, 6, -4),
+      asm.mov(r1, r10), asm.add(r1, -8), asm.call_func "read", asm.exit(),
       asm.func "int read(struct pair { int a; int b; } *p)",
       asm.mov(r0, 0), asm.jeq(r1, 0, "out"), asm.ldxw(r0, r1, 0), asm.label "out", asm.exit(),
     } })
@@ -361,6 +362,7 @@ describe("asm", function()
 
   it("makes callbacks", function()
     need { kernel = "5.17", "btf_func" }
+    need.jit()
     local prog <close> = assert(ebpf.program { type = "socket_filter", license = "GPL", instructions = {
       asm.store("u64", r10, 0, -8),
       asm.mov(r1, 5), asm.ld_func(r2, "step"), asm.mov(asm.r3, r10), asm.add(asm.r3, -8), asm.mov(asm.r4, 0), asm.call "loop",

@@ -98,14 +98,15 @@ describe("ebpf.btf.new", function()
 
   it("writes either byte order, and for who lacks kinds", function()
     local btf = assert(every_kind():finish())
-    local big = assert(ebpf.btf.read { bytes = btf:bytes { byteorder = "big" } })
-    assert.equal("big", big.byteorder)
+    local other = btf.byteorder == "little" and "big" or "little"
+    local big = assert(ebpf.btf.read { bytes = btf:bytes { byteorder = other } })
+    assert.equal(other, big.byteorder)
     assert.equal(#btf, #big)
     for id, type in pairs(btf) do
       assert.equal(tostring(type), tostring(big:type(id)))
       assert.equal(type.size, big:type(id).size)
     end
-    assert.equal(btf:bytes(), big:bytes { byteorder = "little" })
+    assert.equal(btf:bytes(), big:bytes { byteorder = btf.byteorder })
     local lacking = { "func", "datasec", "float", "decl_tag", "type_tag", "enum64" }
     local old = assert(ebpf.btf.read { bytes = assert(btf:bytes { without = lacking }) })
     local lacks = { func = 1, func_proto = 1, var = 1, datasec = 1, float = 1, decl_tag = 1, type_tag = 1, enum64 = 1 }

@@ -108,6 +108,7 @@ for i in range(300): called_often()']])
 
   it("read_bytes sums what a process reads, by fexit", function()
     need { kernel = "5.5", "trampoline" }
+    need.jit()
     local output = example("read_bytes.lua 60", "dd if=/dev/zero of=/dev/null bs=1000 count=500 2>/dev/null")
     local calls, bytes = output:match "\n%d+ +dd +(%d+) +(%d+)\n"
     assert.is_true(calls and tonumber(calls) >= 500 and tonumber(bytes) >= 500000, output)

@@ -15,6 +15,12 @@ local configured = {
   ["program_type.lirc_mode2"] = "CONFIG_BPF_LIRC_MODE2", ["attach_type.lirc_mode2"] = "CONFIG_BPF_LIRC_MODE2",
   ["attach_type.netkit_primary"] = "CONFIG_NETKIT", ["attach_type.netkit_peer"] = "CONFIG_NETKIT",
   kprobe_multi = "CONFIG_FPROBE", kprobe_session = "CONFIG_FPROBE", netkit = "CONFIG_NETKIT",
+  ["program_type.ext"] = "CONFIG_BPF_JIT", ["program_type.struct_ops"] = "CONFIG_BPF_JIT", ["program_type.lsm"] = "CONFIG_BPF_LSM",
+  ["map_type.struct_ops"] = "CONFIG_BPF_JIT", ["map_type.inode_storage"] = "CONFIG_BPF_LSM",
+  ["map_flag.link"] = "CONFIG_BPF_JIT", ["map_flag.vtype_btf_obj_fd"] = "CONFIG_BPF_JIT",
+  ["attach_type.trace_fentry"] = "CONFIG_BPF_JIT", ["attach_type.trace_fexit"] = "CONFIG_BPF_JIT",
+  ["attach_type.modify_return"] = "CONFIG_BPF_JIT", ["attach_type.struct_ops"] = "CONFIG_BPF_JIT",
+  ["attach_type.lsm_mac"] = "CONFIG_BPF_LSM", ["attach_type.lsm_cgroup"] = "CONFIG_BPF_LSM",
   ["attach_type.trace_kprobe_multi"] = "CONFIG_FPROBE", ["attach_type.trace_kprobe_session"] = "CONFIG_FPROBE",
 }
 
@@ -184,6 +190,7 @@ end)
 describe("kfuncs", function()
   it("are known by name and by who may call them", function()
     need { kernel = "6.1", "vmlinux_btf" }
+    need.jit()
     assert.is_false(features.kfunc "no_such_function_at_all")
     assert.is_false(features.kfunc "do_exit") -- a function, but no kfunc
     assert.is_true(features.kfunc "tcp_slow_start") -- 5.13
@@ -192,6 +199,7 @@ describe("kfuncs", function()
 
   it("are listed where the kernel marks them", function()
     need { kernel = "6.12", "vmlinux_btf" }
+    need.jit()
     local names, err = features.kfuncs()
     if not names then
       assert.equal("EOPNOTSUPP", err.code)

@@ -92,7 +92,7 @@ describe("a generated module", function()
     assert.equal("run", records[1].name)
     assert.is_true(records[1]["end"])
     assert.equal(5, records[1].few)
-    assert.same({ 1, 2, 3, 4 }, records[1].bytes)
+    assert.same({ string.pack("=I4", 0x04030201):byte(1, 4) }, records[1].bytes)
   end)
 
   it("knows the records of a ring whose definition says nothing of them", function()

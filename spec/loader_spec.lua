@@ -17,6 +17,7 @@ describe("declaration tags", function()
 
   it("say where an exception goes on", function()
     need { kernel = "6.7" }
+    need.jit()
     local spec = assert(ebpf.spec(object "load_throw"))
     local coll <close> = assert(spec:load())
     assert.equal(1007, run(coll, "throw"))

@@ -96,7 +96,7 @@ describe("many elements", function()
         local key = type == "lpm_trie" and "u64" or "u32"
         local m <close> = new { type = type, key = key }
         if type == "lpm_trie" then
-          for i = 1, 100 do m[i << 32 | 32] = i end
+          for i = 1, 100 do m[string.unpack("=I8", string.pack("=I4 I4", 32, i))] = i end
         else
           for i = 1, 100 do m[i] = i end
         end

@@ -76,7 +76,8 @@ describe("ebpf map", function()
     local id = map:info().id
     assert.same({}, document("map dump " .. id).entries)
     map[258] = -1
-    assert.same({ { key = "02010000", value = ("ff"):rep(8) } }, document("map dump " .. id).entries)
+    local key = string.pack("=I4", 258):gsub(".", function(c) return ("%02x"):format(c:byte()) end)
+    assert.same({ { key = key, value = ("ff"):rep(8) } }, document("map dump " .. id).entries)
     map[258] = 5
     assert.same({ { key = 258, value = 5 } }, document("map dump --key u32 --value u64 " .. id).entries)
     local _, status = document("map dump --key nonsense " .. id)

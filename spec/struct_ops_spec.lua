@@ -59,7 +59,10 @@ describe("the fields of a struct_ops map", function()
 end)
 
 describe("a struct_ops map", function()
-  before_each(function() need { kernel = "5.6", "vmlinux_btf" } end)
+  before_each(function()
+    need { kernel = "5.6", "vmlinux_btf" }
+    need.jit()
+  end)
 
   it("is attached with its collection", function()
     local spec = assert(ebpf.spec(object))

@@ -251,11 +251,7 @@ EBPF_API void ebpf_stats_close(struct ebpf_stats *stats);
 /* One slot of RFC 9669 in host byte order; the wide load takes two. */
 struct ebpf_insn {
 	uint8_t code;
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	uint8_t dst : 4, src : 4;
-#else
-	uint8_t src : 4, dst : 4;
-#endif
+	uint8_t dst : 4, src : 4; /* a compiler fills the byte from the end that its machine's order of bytes begins with, as the format does */
 	int16_t off;
 	int32_t imm;
 };

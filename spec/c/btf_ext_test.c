@@ -151,13 +151,14 @@ static void test_made_up(void)
 	static struct writer w;
 	struct ebpf_error err = {0};
 	struct ebpf_btf_ext ext = {0};
-	uint8_t bytes[256] = {0x9f, 0xeb, 1, 0};
+	uint8_t bytes[256] = {0, 0, 1, 0};
 	w_start(&w, false, NULL, 0);
 	w_int(&w, "a", 4, 0, 0, 32);
 	w_int(&w, "b", 4, 0, 0, 32);
 	struct ebpf_btf *btf = w_read(&w, NULL, &err);
 	/* A header of 24 bytes, without relocations; functions of three words each, unsorted, of section "b" in two
 	 * runs, and an empty run. */
+	memcpy(bytes, &(uint16_t){0xeb9f}, 2);
 	size_t end = put(bytes, 4, (uint32_t[]){24, 0, 68, 68, 0}, 5);
 	end = put(bytes, end, (uint32_t[]){12, 3, 2, 16, 1, 99, 8, 2, 99, 1, 0, 3, 1, 0, 2, 99}, 16);
 	CHECK_INT(end, 24 + 64);

@@ -332,6 +332,23 @@ static void test_bits(void)
 	}
 }
 
+/* s390x's clock, as its kernel has it: what 128-bit integers are divided into is left out, the rest is there. */
+static void test_wide_bit_fields(void)
+{
+	w_start(&w, false, NULL, 0);
+	uint32_t u64 = w_int(&w, "unsigned long", 8, 0, 0, 64), u128 = w_int(&w, "unsigned __int128", 16, 0, 0, 128);
+	uint32_t clock = w_type(&w, "clock", BTF_KIND_UNION, true, 3, 16);
+	w_member(&w, "eitod", u128, 72u << 24);
+	w_member(&w, "us", u128, 60u << 24);
+	w_member(&w, "tod", u64, 0);
+	struct ebpf_btf *btf = read_types();
+	struct ebpf_layout *layout = ebpf_layout_from_btf(btf, clock, &err);
+	CHECK_STR(err.message, "");
+	CHECK(layout && layout->size == 16 && layout->count == 1 && !strcmp(layout->fields[0].name, "tod"));
+	ebpf_layout_free(layout);
+	ebpf_btf_free(btf);
+}
+
 /* Linux before 5.0: the bit field is in the INT, not in the member. */
 static void test_old_bit_fields(void)
 {
@@ -568,6 +585,7 @@ int main(void)
 	test_values();
 	test_limits();
 	test_bits();
+	test_wide_bit_fields();
 	test_old_bit_fields();
 	test_names();
 	test_hostile_members();

@@ -88,11 +88,17 @@ struct value {
 	void *pointer;
 };
 
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define WORD "16777216"
+#else
+#define WORD "1"
+#endif
+
 static void prints_initializers(const struct ebpf_btf *btf)
 {
 	int64_t id = find(btf, "struct value");
 	struct value value = {.big = UINT64_MAX, .small = -1, .color = 2, .mac = {1, 0, 3}, .flag = true, .name = "a\"b\\\n",
-			      .pair = {.high = -7}, .pairs = {{0, 0}, {5, 6}}, .three = 5, .five = -3, .word = 0x01000000,
+			      .pair = {.high = -7}, .pairs = {{0, 0}, {5, 6}}, .three = 5, .five = -3, .bytes = {0, 0, 0, 1},
 			      .grid = {{1, 2, 3}, {0, 0, 0}}, .tiny = -128, .pointer = (void *)0x1234};
 	const struct ebpf_value_options compact = {.compact = true, .emit_strings = true};
 
@@ -100,7 +106,7 @@ static void prints_initializers(const struct ebpf_btf *btf)
 	CHECK_STR(print(btf, id, &value, sizeof(value), compact),
 		  "{ .big = 18446744073709551615, .small = -1, .color = GREEN, .mac = { 1, 0, 3 }, .flag = true, "
 		  ".name = \"a\\\"b\\\\\\012\", .pair = { .high = -7 }, .pairs = { { }, { .low = 5, .high = 6 } }, .three = 5, "
-		  ".five = -3, .word = 16777216, .bytes = { 0, 0, 0, 1 }, .grid = { { 1, 2, 3 } }, .tiny = -128, .pointer = 0x1234 }");
+		  ".five = -3, .word = " WORD ", .bytes = { 0, 0, 0, 1 }, .grid = { { 1, 2, 3 } }, .tiny = -128, .pointer = 0x1234 }");
 	memset(&value, 0, sizeof(value));
 	CHECK_STR(print(btf, id, &value, sizeof(value), compact), "{ }");
 	value.color = 9;

@@ -318,7 +318,9 @@ static void test_short_pointers(void)
 	pair_free(pair);
 }
 
-/* -- bit fields -- */
+/* -- bit fields: counted from the end that the machine's order of bytes begins with -- */
+
+#define ORDER(little, big) (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? (big) : (little))
 
 static void w_bits(struct writer *w, const char *name, uint32_t type, uint32_t offset, uint32_t size)
 {
@@ -346,25 +348,23 @@ static void test_bitfields(void)
 	w_bits(&pair->target, "plain", u32, 0, 4); /* has become one */
 	w_bits(&pair->target, "split", u32, 60, 9);
 	pair_ready(pair);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 	CHECK_INT(mov(pair, BYTE_OFF, id, "0:0", 0), 4);
 	CHECK_INT(mov(pair, BYTE_SIZE, id, "0:0", 4), 4);
-	CHECK_INT(mov(pair, LSHIFT, id, "0:0", 61), 64 - (40 + 5 - 32));
+	CHECK_INT(mov(pair, LSHIFT, id, "0:0", ORDER(61, 32)), ORDER(64 - (40 + 5 - 32), 32 + 40 - 32));
 	CHECK_INT(mov(pair, RSHIFT, id, "0:0", 61), 59);
 	CHECK_INT(mov(pair, SIGNED, id, "0:0", 0), 0);
 	CHECK_INT(mov(pair, SIGNED, id, "0:1", 1), 1);
 	CHECK_INT(mov(pair, BYTE_OFF, id, "0:1", 0), 0);
 	CHECK_INT(mov(pair, BYTE_SIZE, id, "0:1", 4), 8);
-	CHECK_INT(mov(pair, LSHIFT, id, "0:1", 54), 64 - (26 + 9));
+	CHECK_INT(mov(pair, LSHIFT, id, "0:1", ORDER(54, 35)), ORDER(64 - (26 + 9), 26));
 	CHECK_INT(mov(pair, BYTE_OFF, id, "0:4", 0), -E2BIG); /* 60..69 lies in no aligned 8 bytes */
 	CHECK_INT(mov(pair, BYTE_OFF, id, "0:2", 1234), 12);  /* the compiler's choice of load is not checked */
-	CHECK_INT(mov(pair, LSHIFT, id, "0:2", 52), 56);
+	CHECK_INT(mov(pair, LSHIFT, id, "0:2", ORDER(52, 42)), 56);
 	CHECK_INT(mov(pair, RSHIFT, id, "0:2", 62), 56);
 	CHECK_INT(mov(pair, RSHIFT, id, "0:2", 61), -EINVAL); /* the right shift is */
 	CHECK_INT(mov(pair, BYTE_OFF, id, "0:3", 4), 0);
-	CHECK_INT(mov(pair, LSHIFT, id, "0:3", 32), 60);
+	CHECK_INT(mov(pair, LSHIFT, id, "0:3", 32), ORDER(60, 32));
 	CHECK_INT(mov(pair, EXISTS, id, "0:1", 1), 1);
-#endif
 	pair_free(pair);
 }
 
@@ -379,11 +379,9 @@ static void test_old_bitfields(void)
 	w_struct(&pair->target, "bits", 8, 1);
 	w_member(&pair->target, "a", u3, 37);
 	pair_ready(pair);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 	CHECK_INT(mov(pair, BYTE_OFF, id, "0:0", 0), 4);
-	CHECK_INT(mov(pair, LSHIFT, id, "0:0", 0), 64 - (5 + 3));
+	CHECK_INT(mov(pair, LSHIFT, id, "0:0", 0), ORDER(64 - (5 + 3), 32 + 5));
 	CHECK_INT(mov(pair, RSHIFT, id, "0:0", 61), 61);
-#endif
 	pair_free(pair);
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "kernel/kernel.h"
+#include "program/program.h"
 #include "test.h"
 
 static struct ebpf_error error;
@@ -158,6 +159,7 @@ static bool is_configured_away(struct ebpf_kernel *kernel, const char *name)
 {
 	static const char *const needs[][2] = {
 		{ "kprobe_multi", "CONFIG_FPROBE" },   { "kprobe_session", "CONFIG_FPROBE" },
+		{ "trampoline", "CONFIG_BPF_JIT" },    { "struct_ops_link", "CONFIG_BPF_JIT" },
 		{ "netkit", "CONFIG_NETKIT" },         { "netfilter_link", "CONFIG_NETFILTER_BPF_LINK" },
 	};
 	char value[16];
@@ -234,6 +236,39 @@ static void test_inconclusive(void)
 	refusing = true;
 	ebpf_kernel_free(kernel);
 	ebpf_error_clear(&error);
+}
+
+/* What has no JIT has no trampolines, and says ENOMEM; where memory is short, nothing is known. */
+static int interpreting_bpf(enum bpf_cmd command, union bpf_attr *attr, size_t size)
+{
+	if (command == BPF_PROG_LOAD && attr->expected_attach_type == BPF_TRACE_FENTRY)
+		return -ENOMEM;
+	return ebpf_sys_linux.bpf(command, attr, size);
+}
+
+static void test_without_jit(void)
+{
+	const struct ebpf_insn insns[] = { { .code = 0xb7 }, { .code = 0x95 } };
+	struct ebpf_program_load request = {
+		.type = BPF_PROG_TYPE_TRACING, .attach_type = BPF_TRACE_FENTRY, .attach_btf_id = 1, .name = "f", .license = "GPL",
+		.insns = insns, .insn_count = 2,
+	};
+	struct ebpf_program *program;
+
+	for (int jit = 0; jit < 2; jit++) {
+		struct ebpf_kernel *kernel = fake_kernel(jit ? NULL : "/proc/sys/net/core/bpf_jit_enable", NULL);
+
+		fake_sys.bpf = interpreting_bpf;
+		if (!ebpf_kernel_btf(kernel, NULL) || access("/proc/sys/net/core/bpf_jit_enable", F_OK) != 0) {
+			ebpf_kernel_free(kernel);
+			continue;
+		}
+		CHECK_INT(ebpf_kernel_has(kernel, "trampoline", NULL), jit ? -ENOMEM : 0);
+		CHECK_INT(ebpf_program_load(kernel, &request, &program, &error), -ENOMEM);
+		CHECK_INT(strstr(error.message, "trampoline") != NULL, 1);
+		ebpf_error_clear(&error);
+		ebpf_kernel_free(kernel);
+	}
 }
 
 /* Each system call fails once: an answer or an error, never a descriptor left open. */
@@ -564,6 +599,7 @@ int main(void)
 	test_cpus(kernel);
 	test_features(kernel);
 	test_inconclusive();
+	test_without_jit();
 	test_broken_calls();
 	test_types(kernel);
 	test_no_types();

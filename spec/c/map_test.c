@@ -152,7 +152,8 @@ static void test_types(void)
 		{ BPF_MAP_TYPE_INSN_ARRAY, 0, 0, 10, 0, true },
 	};
 	int btf_fd = load_btf();
-	bool complete = getenv("EBPF_COMPLETE_KERNEL") != NULL;
+	/* s390x as Debian makes it has neither the JIT nor, for want of it, the LSM that this storage comes with. */
+	bool complete = getenv("EBPF_COMPLETE_KERNEL") != NULL && access("/proc/sys/net/core/bpf_jit_enable", F_OK) == 0;
 
 	CHECK(btf_fd > 0);
 	for (size_t i = 0; i < EBPF_COUNT(rows); i++) {
@@ -534,7 +535,7 @@ static void test_walk_trie(void)
 		OK(ebpf_kernel_mask(kernel, "map_batch", masked, &err));
 		walk = ebpf_map_walk_new(map, &err);
 		for (total = 0; ebpf_map_walk_next(walk, &key, &value, &err) == 1; total++)
-			CHECK(!memcmp((const uint32_t *)key + 1, value, 4));
+			CHECK_INT(((const uint32_t *)key)[1], *(const uint64_t *)value);
 		CHECK_INT(total, 500);
 		ebpf_map_walk_free(walk);
 	}

@@ -285,7 +285,7 @@ static void test_wrong(void)
 		struct ebpf_error err = {0};
 		struct ebpf_spec *spec = NULL;
 		size_t size;
-		uint8_t *bytes = read_bytes(cases[i].object, __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__, &size);
+		uint8_t *bytes = read_bytes(cases[i].object, false, &size);
 
 		make_wrong(bytes, cases[i].wrong);
 		CHECK_INT(ebpf_spec_read(bytes, size, "dir/o", &spec, &err), -err.code);
@@ -326,7 +326,7 @@ static void test_renamed(void)
 		struct ebpf_error err = {0};
 		struct ebpf_spec *spec = NULL;
 		size_t size, length = strlen(cases[i].from) + 2;
-		uint8_t *bytes = read_bytes(cases[i].object, __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__, &size);
+		uint8_t *bytes = read_bytes(cases[i].object, false, &size);
 		const Elf64_Shdr *section = find_section(bytes, ".BTF");
 		uint8_t *types = bytes + section->sh_offset;
 		char word[64] = "";
@@ -355,7 +355,7 @@ static void test_without_types(void)
 	struct ebpf_spec *spec = NULL;
 	struct ebpf_variable_spec *variable;
 	size_t size;
-	uint8_t *bytes = read_bytes("spec_data", __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__, &size);
+	uint8_t *bytes = read_bytes("spec_data", false, &size);
 
 	make_wrong(bytes, NO_BTF);
 	CHECK_INT(ebpf_spec_read(bytes, size, "x", &spec, &err), 0);
@@ -379,7 +379,7 @@ static void test_repeated(void)
 	struct ebpf_error err = {0};
 	struct ebpf_spec *spec = NULL;
 	size_t size;
-	uint8_t *bytes = read_bytes("spec_data", __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__, &size);
+	uint8_t *bytes = read_bytes("spec_data", false, &size);
 	uint8_t *larger = calloc(1, size * 2 + more * sizeof(Elf64_Shdr));
 	Elf64_Ehdr *header = (void *)larger;
 	Elf64_Shdr *sections = (void *)(larger + (size + 63) / 64 * 64);

@@ -264,7 +264,7 @@ static void test_data(struct ebpf_spec *spec, bool other_order)
 	CHECK_INT(ebpf_spec_find_map(spec, ".bss.custom")->value_size, 4);
 
 	check_variable(spec, "data_u8", ".data", "u8", "\1", 1);
-	check_variable(spec, "data_s16", ".data", "s16", other_order ? "\xff\xfe" : "\xfe\xff", 2);
+	check_variable(spec, "data_s16", ".data", "s16", &(int16_t[]){ other_order ? (int16_t)0xfeff : -2 }, 2);
 	check_variable(spec, "data_u32", ".data", "u32", &n, 4);
 	check_variable(spec, "data_bool", ".data", "bool", "\1", 1);
 	check_variable(spec, "data_string", ".data", "char[16]", "hello\0\0\0\0\0\0\0\0\0\0", 16);

@@ -214,6 +214,11 @@ int main(void)
 		ebpf_kernel_free(kernel);
 		return 77;
 	}
+	if (access("/proc/sys/net/core/bpf_jit_enable", F_OK)) {
+		printf("skip: struct_ops need CONFIG_BPF_JIT\n");
+		ebpf_kernel_free(kernel);
+		return 77;
+	}
 	CHECK_INT(unshare(CLONE_NEWNET), 0);
 	bring_up_lo();
 	snprintf(name, sizeof(name), "ebpf%d", (int)getpid());

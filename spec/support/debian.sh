@@ -1,7 +1,7 @@
 # debian.sh -- sourced by what fetches from other suites than the system's: packages and sources of any Debian suite, from this system's own
 # mirror, by a private apt configuration below a cache; nothing of the system's is touched.
 #   cache          the cache (EBPF_CACHE, default ~/.cache/ebpf)
-#   debian_use FOLDER SUITE...    sets it up in FOLDER; with debian_sources=1, for sources as well
+#   debian_use FOLDER SUITE...    sets it up in FOLDER; with debian_sources=1, for sources as well; with debian_arch=arm64, for that machine
 #   debian_update                 brings the lists up to date, when this was not done yet; not in a subshell
 #   debian apt-get|apt-cache ...  runs a program of apt so
 # DEBIAN_MIRROR names a mirror where the system has none (Ubuntu).
@@ -16,6 +16,7 @@ debian_use() {
 debian() {
 	program=$1; shift
 	"$program" -q -o Dir::Etc::sourcelist="$private/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$private/lists" \
+		${debian_arch:+-o APT::Architecture="$debian_arch" -o APT::Architectures="$debian_arch"} \
 		-o Dir::Cache="$private" -o Dir::State::status=/dev/null -o Acquire::Languages=none -o APT::Sandbox::User=root "$@"
 }
 

@@ -28,6 +28,13 @@ function need.command(name)
   if not os.execute("command -v " .. name .. " >/dev/null 2>&1") then skip("needs the command " .. name) end
 end
 
+--- Skips where the kernel interprets all programs: it has no callbacks, arenas, kernel functions, trampolines and struct_ops then.
+function need.jit()
+  local file = io.open "/proc/sys/net/core/bpf_jit_enable"
+  if not file then skip "needs CONFIG_BPF_JIT" end
+  file:close()
+end
+
 function need.file(path)
   local file = io.open(path)
   if not file then skip("needs the file " .. path) end

@@ -346,6 +346,8 @@ static int place_member(struct gather *gather, const struct ebpf_type *type, con
 	}
 	if (!*member->name)
 		return 0; /* padding */
+	if (member->bit_size && target.kind == BTF_KIND_INT && target.size > 8)
+		return 0; /* of 128 bits, as hardware's clocks have: no value holds it */
 	if (!has_layout(&target))
 		return fail_member(gather, type, member, "has no size");
 	result = claim_name(gather, member->name);

@@ -696,6 +696,9 @@ static int probe_trampoline(struct ebpf_kernel *kernel)
 		program = load_tracing(kernel, BPF_TRACE_RAW_TP, BTF_KIND_TYPEDEF, quiet_tracepoints);
 		return verdict(kernel, program) == 1 ? 0 : -EPERM;
 	}
+	/* A kernel that only interprets programs (s390x as Debian makes it) has none, and says that memory is short. */
+	if (program == -ENOMEM && exists_below(kernel, "/proc/sys/net/core", "/proc/sys/net/core/bpf_jit_enable") == 0)
+		return 0;
 	if (program < 0)
 		return verdict(kernel, program);
 	memset(&attr, 0, sizeof attr);

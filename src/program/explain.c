@@ -28,16 +28,23 @@ static bool needs_trampoline(const struct ebpf_program_load *load)
 	return load->type == BPF_PROG_TYPE_TRACING && load->attach_type != BPF_TRACE_RAW_TP && load->attach_type != BPF_TRACE_ITER;
 }
 
+/* Refused with EPERM, or, where programs are only interpreted, with ENOMEM. */
+static bool explain_trampoline(struct ebpf_kernel *kernel, const struct ebpf_program_load *load, int code, struct ebpf_error *err)
+{
+	if (!needs_trampoline(load) || ebpf_kernel_supports(kernel, EBPF_FEATURE_TRAMPOLINE))
+		return false;
+	ebpf_fail(err, code, "program '%s': load: this kernel refuses programs that need a trampoline "
+		  "(fentry, fexit, fmod_ret, lsm)", load->name ? load->name : "");
+	ebpf_hint(err, "a kprobe, a tracepoint or a raw tracepoint at the same place needs none");
+	return true;
+}
+
 static void explain_permission(struct ebpf_kernel *kernel, const struct ebpf_program_load *load, int code, struct ebpf_error *err)
 {
 	char why[256];
 
-	if (needs_trampoline(load) && !ebpf_kernel_supports(kernel, EBPF_FEATURE_TRAMPOLINE)) {
-		ebpf_fail(err, code, "program '%s': load: this kernel refuses programs that need a trampoline "
-			  "(fentry, fexit, fmod_ret, lsm)", load->name ? load->name : "");
-		ebpf_hint(err, "a kprobe, a tracepoint or a raw tracepoint at the same place needs none");
+	if (explain_trampoline(kernel, load, code, err))
 		return;
-	}
 	ebpf_kernel_explain_token(kernel, BPF_PROG_LOAD, load->type, load->attach_type, why, sizeof why);
 	if (!why[0])
 		ebpf_kernel_explain_eperm(kernel, why, sizeof why);
@@ -117,6 +124,10 @@ int ebpf_program_explain(struct ebpf_kernel *kernel, const struct ebpf_program_l
 		code = -ENOTSUP;
 	if (log && log[0] && load->annotate)
 		load->annotate(load->annotate_context, &log);
+	if (code == -ENOMEM && explain_trampoline(kernel, load, code, err)) {
+		free(log); /* it has nothing but the count of instructions */
+		return code;
+	}
 	if (log && log[0]) {
 		explain_log(load, code, log, err);
 		ebpf_error_set_log(err, log);
