@@ -155,15 +155,15 @@ build/ebpf: build/obj/bindings/command.o build/libebpf_host.a build/libebpf.a
 
 # -- BPF objects of the examples and specs: clang needs no LLVM library at run time of anything here --
 
-build/%.bpf.o: %.bpf.c $(wildcard spec/bpf/*.h src/*.bpf.h)
+build/%.bpf.o: %.bpf.c $(wildcard spec/bpf/*.h src/*.bpf.h src/bpf/*.h)
 	@mkdir -p $(@D)
 	@echo "  CLANG $@"
 	$(Q)$(CLANG) $(BPF_CFLAGS) -target $(BPF_TARGET) -c -o $@ $<
-build/spec/bpf/new/%.bpf.o: spec/bpf/new/%.bpf.c $(wildcard spec/bpf/*.h)
+build/spec/bpf/new/%.bpf.o: spec/bpf/new/%.bpf.c $(wildcard spec/bpf/*.h src/bpf/*.h)
 	@mkdir -p $(@D)
 	@echo "  CLANG $@"
 	$(Q)$(NEW_CLANG) $(BPF_CFLAGS) -mcpu=v4 -target $(BPF_TARGET) -c -o $@ $<
-build/spec/bpf/big/%.bpf.o: spec/bpf/%.bpf.c $(wildcard spec/bpf/*.h)
+build/spec/bpf/big/%.bpf.o: spec/bpf/%.bpf.c $(wildcard spec/bpf/*.h src/bpf/*.h)
 	@mkdir -p $(@D)
 	@echo "  CLANG $@"
 	$(Q)$(CLANG) $(BPF_CFLAGS) -target $(if $(filter bpfel,$(BPF_TARGET)),bpfeb,bpfel) -c -o $@ $<

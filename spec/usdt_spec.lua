@@ -103,7 +103,8 @@ describe("ebpf.link.usdt", function()
     assert.equal(0, count)
     -- any other for one process
     local child = start()
-    link = first(assert(ebpf.link.usdt(coll.programs.anywhere, program, "demo", "twice", { pid = child.pid })))
+    local path = ("/proc/%d/root%s/%s"):format(child.pid, here, program)
+    link = first(assert(ebpf.link.usdt(coll.programs.anywhere, path, "demo", "twice", { pid = child.pid })))
     process.run(program)
     child.step()
     assert.same({ 4, 1, 6, 2 }, { seen[19], seen[20], seen[21], seen[22] })
@@ -120,7 +121,8 @@ describe("ebpf.link.usdt", function()
       if without ~= "none" then mask(without) end
       local coll, seen = load { "anywhere" }
       local one, other = start(), start()
-      local link = assert(ebpf.link.usdt(coll.programs.anywhere, program, "demo", "guarded", { pid = one.pid }))
+      -- by its name among the files of the process, too
+      local link = assert(ebpf.link.usdt(coll.programs.anywhere, "usdt", "demo", "guarded", { pid = one.pid }))
       assert.equal("1", one.step())
       other.step()
       assert.equal(1, seen[19], without)

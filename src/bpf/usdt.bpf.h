@@ -233,6 +233,6 @@ EBPF_USDT_FUNCTION int bpf_usdt_arg(struct pt_regs *ctx, unsigned long long numb
 		return ebpf_usdt_##name(EBPF_USDT_ARGUMENTS(arguments));                                                     \
 		_Pragma("GCC diagnostic pop")                                                                                \
 	}                                                                                                                    \
-	EBPF_USDT_INLINE __typeof__(name(0)) ebpf_usdt_##name(struct pt_regs *ctx, ##arguments)
+	EBPF_USDT_INLINE __typeof__(name(0)) ebpf_usdt_##name(struct pt_regs *ctx __attribute__((unused)), ##arguments)
 
 #endif
