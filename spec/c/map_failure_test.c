@@ -205,6 +205,45 @@ static void fail_each_allocation(scenario run)
 #endif
 }
 
+/* -- sizes beyond 32 bits -- */
+
+static size_t asked_for;
+
+static int note_size(size_t size, int prot, int flags, int fd, off_t offset, void **out)
+{
+	(void)prot, (void)flags, (void)fd, (void)offset, (void)out;
+	asked_for = size;
+	return -ENOMEM;
+}
+
+static void test_large_memory(void)
+{
+	struct ebpf_sys sys = ebpf_sys_linux;
+	struct ebpf_map_spec spec = { .name = (char *)"large", .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1,
+				      .flags = BPF_F_MMAPABLE };
+	struct ebpf_map *map = NULL;
+	struct ebpf_kernel *fake;
+	void *memory;
+	size_t size;
+	bool writable;
+
+	sys.mmap = note_size;
+	fake = ebpf_kernel_new_with(&sys, &error);
+	CHECK_INT(ebpf_map_create(fake, &spec, &map, &error), 0);
+	if (map) { /* no machine has to have it: what is asked of mmap counts */
+		map->value_size = 12;
+		map->max_entries = 0xffffffff;
+		CHECK_INT(ebpf_map_memory(map, &memory, &size, &writable, &error), -ENOMEM);
+		CHECK_INT(asked_for, 0xffffffffULL * 16 + 4096 - 0xffffffffULL * 16 % 4096);
+		ebpf_error_clear(&error);
+		map->value_size = 0xffffffff;
+		CHECK_INT(ebpf_map_memory(map, &memory, &size, &writable, &error), -ENOTSUP);
+		ebpf_error_clear(&error);
+	}
+	ebpf_map_close(map);
+	ebpf_kernel_free(fake);
+}
+
 /* -- the ring in memory, as the kernel looks at it -- */
 
 static void test_ring_layout(void)
@@ -398,6 +437,7 @@ int main(void)
 	fail_each_call("typed", make_typed);
 	make_typed(kernel); /* what is found out once is kept */
 	fail_each_allocation(make_typed);
+	test_large_memory();
 	if (use_storage(kernel) == 0) { /* Linux 5.11 */
 		fail_each_call("storage", use_storage);
 		fail_each_allocation(use_storage);
