@@ -243,8 +243,8 @@ void binding_map_write_value(lua_State *L, const struct binding_map_operation *o
 
 /* -- elements -- */
 
-/* { pid = n } or { path = p } at `index`, opened: its descriptor to `out`. It is closed when the element has been dealt with, at the latest with the next.
- * Negative: it cannot be opened, or is not there. */
+/* { pid = n } or { path = p } at `index`, opened: its descriptor to `out`. It is closed when the element has been dealt with, at
+ * the latest with the next. Negative: it cannot be opened, or is not there. */
 static int write_owner(lua_State *L, const struct binding_map_operation *op, int index, uint8_t *out)
 {
 	static const char *const names[] = { "pid", "path", NULL };

@@ -162,7 +162,8 @@ int binding_map_delete_batch(lua_State *L)
 	return 1;
 }
 
-/* m:stack(id) -> { address, ... } of a stack_trace, the innermost first, or nil; with build ids { build_id = hex, offset = n } where there is one */
+/* m:stack(id) -> { address, ... } of a stack_trace, the innermost first, or nil; with build ids { build_id = hex, offset = n }
+ * where there is one */
 int binding_map_stack(lua_State *L)
 {
 	struct ebpf_map *map = binding_check_map(L, 1);

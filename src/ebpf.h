@@ -527,10 +527,10 @@ struct ebpf_map_info {
 };
 EBPF_API int ebpf_map_create(struct ebpf_kernel *kernel, const struct ebpf_map_spec *spec, struct ebpf_map **out,
 			     struct ebpf_error *err);
-/* The same with types by name, as ebpf_layout_from_name reads them ("u32", "char[16]"; "struct flow" of `btf`): sizes that the spec leaves 0 are
- * theirs, elements have their layouts, and the kernel gets them as BTF where it takes any (4.18), for bpf_spin_lock and its like in a value and for whoever
- * looks at the map. Names may be NULL. Ring buffers and perf event arrays: of the records. A storage (5.2) without names gets types of the right sizes from
- * ebpf_map_create as well. */
+/* The same with types by name, as ebpf_layout_from_name reads them ("u32", "char[16]"; "struct flow" of `btf`): sizes that the
+ * spec leaves 0 are theirs, elements have their layouts, and the kernel gets them as BTF where it takes any (4.18), for
+ * bpf_spin_lock and its like in a value and for whoever looks at the map. Names may be NULL. Ring buffers and perf event arrays:
+ * of the records. A storage (5.2) without names gets types of the right sizes from ebpf_map_create as well. */
 struct ebpf_map_types {
 	size_t size;           /* sizeof(struct ebpf_map_types) */
 	const char *key, *value;
@@ -586,15 +586,16 @@ EBPF_API int ebpf_map_parse_prefix(const struct ebpf_map *map, const char *text,
 EBPF_API int ebpf_map_format_prefix(const struct ebpf_map *map, const void *key, char *text, size_t size);
 /* Opens the map or program that an element of a map-in-map or prog array is; -ENOENT when there is no such element, err not filled. */
 EBPF_API int ebpf_map_open_inner(struct ebpf_map *map, const void *key, struct ebpf_map **out, struct ebpf_error *err);
-/* A descriptor of what an element belongs to, for the caller to give as a key (of 4 bytes) and then to close: the process or (6.9) thread `pid` of a
- * task_storage, the file at `path` of an inode_storage, the cgroup at `path` of a cgrp_storage; as a value, of a cgroup_array. EINVAL for other maps: the key of
- * an sk_storage is a socket's descriptor. */
+/* A descriptor of what an element belongs to, for the caller to give as a key (of 4 bytes) and then to close: the process or
+ * (6.9) thread `pid` of a task_storage, the file at `path` of an inode_storage, the cgroup at `path` of a cgrp_storage; as a
+ * value, of a cgroup_array. EINVAL for other maps: the key of an sk_storage is a socket's descriptor. */
 EBPF_API bool ebpf_map_has_owners(const struct ebpf_map *map); /* as keys: a storage of tasks, inodes or cgroups */
 EBPF_API bool ebpf_map_holds_owners(const struct ebpf_map *map); /* as values: a cgroup_array */
 EBPF_API int ebpf_map_open_owner(struct ebpf_map *map, uint32_t pid, const char *path, struct ebpf_error *err);
 EBPF_API void ebpf_map_close_owner(struct ebpf_map *map, int fd);
-/* The stack with that id of a stack_trace map, the innermost frame first: how many frames were written. -ENOENT when it is not there (any more; another with the same
- * hash may have taken its place), err not filled. With BPF_F_STACK_BUILD_ID (4.17) user frames are an offset into the file of a build id. */
+/* The stack with that id of a stack_trace map, the innermost frame first: how many frames were written. -ENOENT when it is not
+ * there (any more; another with the same hash may have taken its place), err not filled. With BPF_F_STACK_BUILD_ID (4.17) user
+ * frames are an offset into the file of a build id. */
 struct ebpf_stack_frame {
 	uint64_t address;      /* 0 when there is a build id */
 	uint64_t offset;
@@ -930,7 +931,8 @@ EBPF_API struct ebpf_btf *ebpf_iterator_btf(struct ebpf_iterator *iterator, stru
 struct ebpf_ring;
 EBPF_API int ebpf_ring_open(struct ebpf_map *map, struct ebpf_ring **out, struct ebpf_error *err);
 EBPF_API void ebpf_ring_close(struct ebpf_ring *ring);
-/* A ring with BPF_F_RB_OVERWRITE (6.19) gives what is left of the oldest records; then a record is valid until the next one is asked for. */
+/* A ring with BPF_F_RB_OVERWRITE (6.19) gives what is left of the oldest records; then a record is valid until the next one is
+ * asked for. */
 EBPF_API struct ebpf_map *ebpf_ring_map(const struct ebpf_ring *ring);
 /* Readable when a record is there: the map's descriptor. */
 EBPF_API int ebpf_ring_fd(const struct ebpf_ring *ring);
@@ -977,7 +979,8 @@ EBPF_API int ebpf_ring_set_lost(struct ebpf_ring *ring, struct ebpf_map *map, st
 EBPF_API uint64_t ebpf_ring_lost(const struct ebpf_ring *ring);
 /* Those of one CPU (-1: all together) that have not been told yet; 0 = no more. */
 EBPF_API uint64_t ebpf_ring_take_lost(struct ebpf_ring *ring, int *cpu);
-/* Rings with BPF_F_RB_OVERWRITE: bytes of records, headers included, that were written over before they were read, as far as the ring has been read. */
+/* Rings with BPF_F_RB_OVERWRITE: bytes of records, headers included, that were written over before they were read, as far as the
+ * ring has been read. */
 EBPF_API uint64_t ebpf_ring_overwritten(const struct ebpf_ring *ring);
 /* Of the last record: the CPU that wrote it (-1 in a ring buffer), and with `ordered` when, in ns of CLOCK_MONOTONIC. */
 EBPF_API int ebpf_ring_cpu(const struct ebpf_ring *ring);
@@ -991,8 +994,9 @@ EBPF_API int ebpf_ring_wait(struct ebpf_ring *ring, int timeout_ms, struct ebpf_
 
 /* ---- the user ring buffer: records that this process writes and a program reads ------------------------------- */
 
-/* The writer of a user_ringbuf map (6.1), whose records a program takes out by bpf_user_ringbuf_drain(), in the order in which they were reserved. One writer
- * per map, one thread at a time. Holds a reference to the map; closing discards nothing that was submitted. */
+/* The writer of a user_ringbuf map (6.1), whose records a program takes out by bpf_user_ringbuf_drain(), in the order in which
+ * they were reserved. One writer per map, one thread at a time. Holds a reference to the map; closing discards nothing that was
+ * submitted. */
 struct ebpf_user_ring;
 EBPF_API int ebpf_user_ring_open(struct ebpf_map *map, struct ebpf_user_ring **out, struct ebpf_error *err);
 /* Records that are reserved and neither submitted nor discarded are discarded, so that the program does not wait for them. */
@@ -1000,9 +1004,10 @@ EBPF_API void ebpf_user_ring_close(struct ebpf_user_ring *ring);
 EBPF_API struct ebpf_map *ebpf_user_ring_map(const struct ebpf_user_ring *ring);
 /* Bytes that no record takes at the moment; each record takes 8 more than its size, rounded up to 8. */
 EBPF_API uint64_t ebpf_user_ring_room(const struct ebpf_user_ring *ring);
-/* Room for a record of `size` bytes, which hold what was there before: to be filled, and submitted or discarded, before the ones after it can be read. Waits up to
- * `timeout_ms` (0 = not at all, negative = for ever) until programs have read enough; a program that drains with BPF_RB_NO_WAKEUP wakes nobody. ENOSPC when there is
- * no room then; E2BIG for a record that would never have room, or that no program may read (16 MiB and more); EINTR. */
+/* Room for a record of `size` bytes, which hold what was there before: to be filled, and submitted or discarded, before the ones
+ * after it can be read. Waits up to `timeout_ms` (0 = not at all, negative = for ever) until programs have read enough; a
+ * program that drains with BPF_RB_NO_WAKEUP wakes nobody. ENOSPC when there is no room then; E2BIG for a record that would never
+ * have room, or that no program may read (16 MiB and more); EINTR. */
 EBPF_API int ebpf_user_ring_reserve(struct ebpf_user_ring *ring, uint32_t size, int timeout_ms, void **record, struct ebpf_error *err);
 EBPF_API void ebpf_user_ring_submit(struct ebpf_user_ring *ring, void *record);
 EBPF_API void ebpf_user_ring_discard(struct ebpf_user_ring *ring, void *record);

@@ -162,7 +162,8 @@ struct ebpf_btf_description {
 /* Returns the id. EINVAL for what the kernel would not take of any such type (a name that is no identifier, a member outside of its
  * struct, ...), ERANGE for a value that does not fit; messages name the type. */
 EBPF_API int64_t ebpf_btf_builder_add_type(struct ebpf_btf_builder *builder, const struct ebpf_btf_description *type, struct ebpf_error *err);
-/* A type by what a person calls it, as ebpf_layout_from_name reads it: "u32", "char[16]", "struct flow[4]" of `btf` (or NULL), which is copied. */
+/* A type by what a person calls it, as ebpf_layout_from_name reads it: "u32", "char[16]", "struct flow[4]" of `btf` (or NULL),
+ * which is copied. */
 EBPF_API int64_t ebpf_btf_builder_add_named(struct ebpf_btf_builder *builder, const char *name, const struct ebpf_btf *btf,
 					    struct ebpf_error *err);
 /* An id for a type that is added later: for structs that refer to each other. */

@@ -1,5 +1,6 @@
-/* map_bench.c MAP_ID ENTRIES : looks up, updates and walks a hash map with u32 keys, and values that begin with 8 bytes of a number (for each CPU, in a
- * per-CPU map), by libbpf's C API: the measure for what map_bench.lua does with the same map. Prints "lookup update next" in ns per operation, each of `ROUNDS` keys or of all elements. */
+/* map_bench.c MAP_ID ENTRIES : looks up, updates and walks a hash map with u32 keys, and values that begin with 8 bytes of a
+ * number (for each CPU, in a per-CPU map), by libbpf's C API: the measure for what map_bench.lua does with the same map. Prints
+ * "lookup update next" in ns per operation, each of `ROUNDS` keys or of all elements. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* map_failure_test.c -- maps with types by name, elements by owner, and the writer of a user ring: each system call and each allocation fails in turn, and
- * nothing is left behind; and what the writer's ring looks like in memory. */
+/* map_failure_test.c -- maps with types by name, elements by owner, and the writer of a user ring: each system call and each
+ * allocation fails in turn, and nothing is left behind; and what the writer's ring looks like in memory. */
 #include "failing_malloc.h"
 
 #include <dirent.h>

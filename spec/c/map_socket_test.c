@@ -1,5 +1,5 @@
-/* map_socket_test.c -- maps whose elements are sockets: sk_storage, sockmap, sockhash, reuseport_sockarray, xskmap; with sockets of ours, and programs that
- * see what was put there. */
+/* map_socket_test.c -- maps whose elements are sockets: sk_storage, sockmap, sockhash, reuseport_sockarray, xskmap; with sockets
+ * of ours, and programs that see what was put there. */
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <sched.h>

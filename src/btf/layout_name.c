@@ -1,4 +1,5 @@
-/* layout_name.c -- types that a person writes: "u32", "char[16]", "struct event", "u64[4][2]", "void *"; layouts of them, and BTF. */
+/* layout_name.c -- types that a person writes: "u32", "char[16]", "struct event", "u64[4][2]", "void *"; layouts of them, and
+ * BTF. */
 #include <ctype.h>
 #include <stdlib.h>
 

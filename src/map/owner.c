@@ -1,9 +1,11 @@
-/* owner.c -- descriptors of what a map's elements belong to: the processes, files and cgroups of storages, the cgroups of a cgroup array. */
+/* owner.c -- descriptors of what a map's elements belong to: the processes, files and cgroups of storages, the cgroups of a
+ * cgroup array. */
 #include "map/map.h"
 
 #include <fcntl.h>
 
-/* <linux/pidfd.h>, 6.9: a descriptor of one thread. A storage is the thread's; without this only a process's first one can be named. */
+/* <linux/pidfd.h>, 6.9: a descriptor of one thread. A storage is the thread's; without this only a process's first one can be
+ * named. */
 #define PIDFD_THREAD O_EXCL
 
 bool ebpf_map_has_owners(const struct ebpf_map *map)

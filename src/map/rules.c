@@ -110,7 +110,8 @@ const char *ebpf_map_type_name(uint32_t type)
 	return name ? name : "unknown";
 }
 
-/* The others' creation the kernel refuses when it is told the types of key or value (map_check_btf missing, or a value that is a descriptor). */
+/* The others' creation the kernel refuses when it is told the types of key or value (map_check_btf missing, or a value that is a
+ * descriptor). */
 bool ebpf_map_takes_types(uint32_t map_type)
 {
 	switch (map_type) {

@@ -1,5 +1,5 @@
-/* types.c -- maps whose keys and values are said by name, as a person writes types: they get the BTF that the kernel wants of storages, looks into for
- * locks and timers, and shows to others (bpftool), and layouts for ourselves. */
+/* types.c -- maps whose keys and values are said by name, as a person writes types: they get the BTF that the kernel wants of
+ * storages, looks into for locks and timers, and shows to others (bpftool), and layouts for ourselves. */
 #include "map/map.h"
 #include "map/rules.h"
 

@@ -1,11 +1,12 @@
 /* overwrite.c -- ring buffers whose newest records take the place of the oldest (BPF_F_RB_OVERWRITE, Linux 6.19).
  *
- * A third position, two words behind the producer's in its page, is where the oldest record begins that is still whole. Programs move it over whole
- * records before they write, and before they release the producer's position: who sees a producer's position sees an oldest position that belongs to it. They never
- * step over a record that is still being written, and do not look at the consumer's position but to decide whether to wake anybody.
+ * A third position, two words behind the producer's in its page, is where the oldest record begins that is still whole. Programs
+ * move it over whole records before they write, and before they release the producer's position: who sees a producer's position
+ * sees an oldest position that belongs to it. They never step over a record that is still being written, and do not look at the
+ * consumer's position but to decide whether to wake anybody.
  *
- * So a record may be written over while it is read. It is copied first, and counts only if the oldest position has not passed it by then; what was handed out
- * is a copy that stays as it is until the next record is asked for.
+ * So a record may be written over while it is read. It is copied first, and counts only if the oldest position has not passed it
+ * by then; what was handed out is a copy that stays as it is until the next record is asked for. /
  */
 #include "ring/ring.h"
 

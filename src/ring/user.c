@@ -1,13 +1,13 @@
 /* user.c -- writing a user ring buffer: the same layout as ring.h tells, with the roles the other way round.
  *
- * The kernel (Linux 6.1, kernel/bpf/ringbuf.c) lets us map the consumer's page for reading, and the producer's page with the data for writing. It
- * checks what we wrote: a position that is no multiple of 8 or a length beyond it ends every later drain with EINVAL, a length of 16 MiB or more (what a
- * dynptr can be) with E2BIG, and a record with the busy bit with EBUSY. So:
+ * The kernel (Linux 6.1, kernel/bpf/ringbuf.c) lets us map the consumer's page for reading, and the producer's page with the
+ * data for writing. It checks what we wrote: a position that is no multiple of 8 or a length beyond it ends every later drain
+ * with EINVAL, a length of 16 MiB or more (what a dynptr can be) with E2BIG, and a record with the busy bit with EBUSY. So:
  *  - our store of the producer's position releases the header before it, which has the whole length and the busy bit;
  *  - our store of a header without the busy bit releases the record;
  *  - the kernel's store of its position lets us write over what lies before it.
- * poll(2) says "writable" whenever a single byte is free. Who waits for more than that needs the wake-up at the end of a drain, hence an edge-triggered
- * epoll: the ring is looked at after the descriptor was added, so that no drain is missed.
+ * poll(2) says "writable" whenever a single byte is free. Who waits for more than that needs the wake-up at the end of a drain,
+ * hence an edge-triggered epoll: the ring is looked at after the descriptor was added, so that no drain is missed.
  */
 #include "ring/ring.h"
 
