@@ -6,7 +6,7 @@
  * consumer's position but to decide whether to wake anybody.
  *
  * So a record may be written over while it is read. It is copied first, and counts only if the oldest position has not passed it
- * by then; what was handed out is a copy that stays as it is until the next record is asked for. /
+ * by then; what was handed out is a copy that stays as it is until the next record is asked for.
  */
 #include "ring/ring.h"
 
