@@ -202,7 +202,7 @@ describe("a ring buffer that overwrites", function()
 
   it("wakes who waits, and is read record by record", function()
     local script = ("local p = assert(require 'ebpf'.program { id = %d }) os.execute 'sleep 1' p:run { data = ('a'):rep(91) }")
-      :format(program:info().id)
+    script = script:format(program:info().id)
     local child = assert(io.popen(("lua5.4 -e \"%s\" 2>&1"):format(script)))
     assert.is_true(reader:poll(60))
     assert.equal(77, reader:records { timeout = 0 }())

@@ -1,6 +1,6 @@
 -- map_bench.lua -- hashes from Lua, m[k] and pairs(m), beside libbpf's C API on the same map (build/bench/map_bench), in turns.
--- Prints medians in ns per operation and the ratio: lookups of u64 at most 1.1 times, pairs over 1 M of them at least 5 times faster
--- are the aim. Struct and per-CPU values become a table each, which C has no counterpart for.
+-- Prints medians in ns per operation and the ratio: lookups of u64 at most 1.1 times, pairs over 1 M of them at least 5 times
+-- faster are the aim. Struct and per-CPU values become a table each, which C has no counterpart for.
 local ebpf = require "ebpf"
 local operations, rounds = 200000, 5
 
