@@ -164,7 +164,8 @@ describe("a ring buffer that overwrites", function()
     need { kernel = "6.19" }
     ring = assert(ebpf.map { type = "ringbuf", max_entries = 4096, flags = "rb_overwrite", value = "u64" })
     reader = assert(ebpf.ringbuf(ring))
-    program = assert(ebpf.program { type = "socket_filter", license = "GPL", instructions = { -- a packet's length without its header is the record
+    -- a packet's length without its header is the record
+    program = assert(ebpf.program { type = "socket_filter", license = "GPL", instructions = {
       asm.load("u32", asm.r1, asm.r1, 0), asm.store("u64", asm.r10, asm.r1, -8),
       asm.ld_map(asm.r1, ring), asm.mov(asm.r2, asm.r10), asm.add(asm.r2, -8), asm.mov(asm.r3, 8), asm.mov(asm.r4, 0),
       asm.call "ringbuf_output", asm.exit(),
@@ -201,7 +202,7 @@ describe("a ring buffer that overwrites", function()
   end)
 
   it("wakes who waits, and is read record by record", function()
-    local script = ("local p = assert(require 'ebpf'.program { id = %d }) os.execute 'sleep 1' p:run { data = ('a'):rep(91) }")
+    local script = "local p = assert(require 'ebpf'.program { id = %d }) os.execute 'sleep 1' p:run { data = ('a'):rep(91) }"
     script = script:format(program:info().id)
     local child = assert(io.popen(("lua5.4 -e \"%s\" 2>&1"):format(script)))
     assert.is_true(reader:poll(60))
