@@ -119,7 +119,7 @@ describe("the kernel's own words", function()
     assert.equal("Invalid map_extra.\n", err.log)
     none, err = ebpf.map { type = 77, key = "u32", value = "u32", max_entries = 1 } -- no row of ours tells what is wrong
     assert.is_nil(none)
-    assert.equal("map 'map': create unknown: Invalid map_type: invalid argument", err.message)
+    assert.equal("map 'map': create unknown: type number 77: Invalid map_type: invalid argument", err.message)
     local _ <close> = setmetatable({}, { __close = function() ebpf.kernel():unmask "common_attrs" end })
     ebpf.kernel():mask "common_attrs"
     none, err = ebpf.map(wrong)

@@ -190,7 +190,7 @@ static void test_words(void)
 	pretended.create_code = -EINVAL;
 	pretended.words = "Odd type. Truly.\nAnd more";
 	CHECK_INT(ebpf_map_create(kernel, &odd, &map, &err), -EINVAL);
-	CHECK(strstr(err.message, "map 'm': create unknown: Odd type: invalid argument"));
+	CHECK(strstr(err.message, "map 'm': create unknown: type number 77: Odd type: invalid argument"));
 	CHECK(err.log && !strcmp(err.log, pretended.words));
 	ebpf_error_clear(&err);
 	ebpf_kernel_mask(kernel, "common_attrs", true, NULL);

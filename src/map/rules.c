@@ -424,10 +424,12 @@ static char *kernel_words(struct ebpf_kernel *kernel, const union bpf_attr *attr
 	return log;
 }
 
-/* Its first sentence. */
+/* Its first sentence, behind what is known already. */
 static void quote(struct complaint *complaint, const char *log)
 {
-	snprintf(complaint->why, sizeof(complaint->why), "%.*s", (int)strcspn(log, ".\n"), log);
+	size_t used = strlen(complaint->why);
+
+	snprintf(complaint->why + used, sizeof(complaint->why) - used, "%s%.*s", used ? ": " : "", (int)strcspn(log, ".\n"), log);
 }
 
 static void explain_permission(struct complaint *out, struct ebpf_kernel *kernel, const union bpf_attr *attr)
