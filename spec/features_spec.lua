@@ -5,7 +5,7 @@ local need = require "spec.support.need"
 local process = require "spec.support.process"
 local features = ebpf.features
 
-local groups = { "program_type", "map_type", "map_flag", "attach_type", "isa" }
+local groups = { "program_type", "program_flag", "map_type", "map_flag", "attach_type", "isa" }
 local complete = os.getenv "EBPF_COMPLETE_KERNEL" == "1"
 
 local function running() return ebpf.kernel().version & ~0xff end

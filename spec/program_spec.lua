@@ -395,6 +395,18 @@ describe("loading a program", function()
     assert.matches("\nprocessed %d+ insns", err.log)
   end)
 
+  it("names a flag that the kernel does not know", function()
+    need { kernel = "5.10" }
+    local known = ebpf.features.program_flag "test_reg_invariants"
+    local program, err = ebpf.program { type = "socket_filter", license = "GPL", flags = "test_reg_invariants",
+      instructions = { asm.mov(asm.r0, 0), asm.exit() } }
+    assert.equal(known, program ~= nil)
+    if not known then
+      assert.equal("program 'program': load: this kernel (before 6.8) does not know the flag 'test_reg_invariants' " ..
+        "[object 'program']", err.message)
+    end
+  end)
+
   it("takes flags by their names", function()
     need { kernel = "6.1" }
     local spec <close> = assert(ebpf.spec {})

@@ -134,7 +134,7 @@ EBPF_API int ebpf_kernel_has(struct ebpf_kernel *kernel, const char *feature, st
 EBPF_API int ebpf_kernel_mask(struct ebpf_kernel *kernel, const char *feature, bool masked, struct ebpf_error *err);
 /* Row `index` of the feature table: its name and the version that brought it ("5.15"); -ENOENT past the end. */
 EBPF_API int ebpf_kernel_feature(size_t index, const char **name, const char **since);
-/* Features that are many alike come in groups: "program_type", "map_type", "map_flag", "attach_type", "isa", "limit".
+/* Features that are many alike come in groups: "program_type", "map_type", "map_flag", "attach_type", "isa", "limit", "program_flag".
  * In the functions above one is called "group.name": "map_type.arena"; of masks also "helper.NAME" and "kfunc.NAME".
  * The index-th group, and the index-th feature of a group; -ENOENT past the end. */
 EBPF_API int ebpf_kernel_group(size_t index, const char **name);

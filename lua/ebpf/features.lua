@@ -20,8 +20,8 @@ local function has(feature)
   return kernel:has(feature)
 end
 
---- The rows of a group, which is "program_type", "map_type", "map_flag", "attach_type", "isa" or "limit": { { name =, since =
--- }, ... }, `since` the oldest kernel that has it.
+--- The rows of a group, which is "program_type", "map_type", "map_flag", "attach_type", "program_flag", "isa" or "limit":
+-- { { name =, since = }, ... }, `since` the oldest kernel that has it.
 function features.rows(group)
   local rows = rows_of(group)
   if not rows then error(("no group of features '%s'"):format(tostring(group)), 2) end
@@ -47,6 +47,8 @@ features.map_type = in_group "map_type"
 --- features.map_flag("mmapable"): the kernel's BPF_F_ flags; "devmap_program" and "cpumap_program" are entries that carry a
 -- program.
 features.map_flag = in_group "map_flag"
+--- features.program_flag("sleepable"): the flags of programs, BPF_F_ as well.
+features.program_flag = in_group "program_flag"
 --- features.attach_type("tcx_ingress"): does the kernel know the place?
 features.attach_type = in_group "attach_type"
 --- features.isa("v4"): instruction sets as compilers number them; "atomics", "may_goto", "load_acquire" beside them.
@@ -134,15 +136,15 @@ local function plain_features(unknown)
   return result
 end
 
---- features.report { full = boolean } -> everything: program_types, map_types, map_flags, attach_types, isa, features (name ->
--- boolean), helpers (program type -> list of names), kfuncs (list of names), limits, privileges; and unknown: what could not be
+--- features.report { full = boolean } -> everything: program_types, map_types, map_flags, program_flags, attach_types, isa,
+-- features (name -> boolean), helpers (program type -> list of names), kfuncs (list of names), limits, privileges; and unknown: what could not be
 -- known -> why. With `full` also kfunc_types (kfunc -> program types), and the helpers that cannot be asked for without an
 -- effect on the kernel.
 function features.report(options)
   local full = options ~= nil and options.full or false
   local unknown = {}
   local report = { unknown = unknown }
-  for _, group in ipairs { "program_type", "map_type", "map_flag", "attach_type" } do
+  for _, group in ipairs { "program_type", "map_type", "map_flag", "program_flag", "attach_type" } do
     report[group .. "s"] = answers(group, unknown)
   end
   report.isa = answers("isa", unknown)

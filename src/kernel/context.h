@@ -9,7 +9,7 @@
 #include "kernel/kernel.h"
 
 /* Groups of features, and more rows than any of them has. */
-enum { EBPF_GROUP_COUNT = 6, EBPF_GROUP_ROWS = 64 };
+enum { EBPF_GROUP_COUNT = 7, EBPF_GROUP_ROWS = 64 };
 
 enum feature_answer { ANSWER_UNKNOWN, ANSWER_ABSENT, ANSWER_PRESENT };
 

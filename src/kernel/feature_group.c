@@ -12,6 +12,7 @@
 static const struct probe_group *const groups[EBPF_GROUP_COUNT] = {
 	&ebpf_program_type_group, &ebpf_map_type_group, &ebpf_map_flag_group,
 	&ebpf_attach_type_group,  &ebpf_isa_group,      &ebpf_limit_group,
+	&ebpf_program_flag_group,
 };
 
 /* -- the pieces that probes are made of -- */

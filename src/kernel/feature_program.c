@@ -171,6 +171,44 @@ static int probe_isa(struct ebpf_kernel *kernel, size_t index)
 
 const struct probe_group ebpf_isa_group = { "isa", EBPF_COUNT(isa_rows), isa_row, probe_isa };
 
+/* A flag that the kernel does not know is refused before the verifier says a word; one that it knows, but not for this type, by the
+ * verifier. */
+static const struct program_flag {
+	const char *name, *since;
+	uint32_t flag, type;
+} program_flags[] = {
+	{ "strict_alignment", "4.12", BPF_F_STRICT_ALIGNMENT, BPF_PROG_TYPE_SOCKET_FILTER },
+	{ "any_alignment", "5.0", BPF_F_ANY_ALIGNMENT, BPF_PROG_TYPE_SOCKET_FILTER },
+	{ "test_rnd_hi32", "5.3", BPF_F_TEST_RND_HI32, BPF_PROG_TYPE_SOCKET_FILTER },
+	{ "test_state_freq", "5.4", BPF_F_TEST_STATE_FREQ, BPF_PROG_TYPE_SOCKET_FILTER },
+	{ "sleepable", "5.10", BPF_F_SLEEPABLE, BPF_PROG_TYPE_SOCKET_FILTER },
+	{ "xdp_has_frags", "5.18", BPF_F_XDP_HAS_FRAGS, BPF_PROG_TYPE_XDP },
+	{ "xdp_dev_bound_only", "6.3", BPF_F_XDP_DEV_BOUND_ONLY, BPF_PROG_TYPE_XDP },
+	{ "test_reg_invariants", "6.8", BPF_F_TEST_REG_INVARIANTS, BPF_PROG_TYPE_SOCKET_FILTER },
+};
+
+static void program_flag_row(size_t index, const char **name, const char **since)
+{
+	*name = program_flags[index].name;
+	*since = program_flags[index].since;
+}
+
+static int probe_program_flag(struct ebpf_kernel *kernel, size_t index)
+{
+	char log[1024] = "";
+	struct probe_program program = {
+		.type = program_flags[index].type, .flags = program_flags[index].flag,
+		.log = log, .log_size = sizeof log, .log_level = BPF_LOG_LEVEL1,
+	};
+	int result = ebpf_probe_load(kernel, &program);
+
+	return result < 0 && log[0] ? 1 : ebpf_probe_verdict(kernel, result);
+}
+
+const struct probe_group ebpf_program_flag_group = {
+	"program_flag", EBPF_COUNT(program_flags), program_flag_row, probe_program_flag
+};
+
 /* One instruction more than every kernel takes. Of a process without CAP_BPF it is asked what that may load. */
 static int probe_large_programs(struct ebpf_kernel *kernel)
 {

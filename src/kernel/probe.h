@@ -51,7 +51,8 @@ struct probe_group {
 	void (*row)(size_t index, const char **name, const char **since);
 	int (*probe)(struct ebpf_kernel *kernel, size_t index);
 };
-extern const struct probe_group ebpf_program_type_group, ebpf_isa_group, ebpf_limit_group; /* feature_program.c */
+extern const struct probe_group ebpf_program_type_group, ebpf_program_flag_group, ebpf_isa_group,
+	ebpf_limit_group;                                                                 /* feature_program.c */
 extern const struct probe_group ebpf_map_type_group, ebpf_map_flag_group;                  /* feature_map.c */
 extern const struct probe_group ebpf_attach_type_group;                                    /* feature_attach.c */
 

@@ -52,13 +52,34 @@ static void explain_permission(struct ebpf_kernel *kernel, const struct ebpf_pro
 	ebpf_hint(err, "%s", why);
 }
 
+/* The first flag that this kernel does not know; NULL when it knows them all. */
+static const char *unknown_flag(struct ebpf_kernel *kernel, uint32_t flags, const char **since)
+{
+	const char *group, *name;
+
+	for (size_t at = 0; ebpf_kernel_group(at, &group) == 0; at++) {
+		if (strcmp(group, "program_flag") != 0)
+			continue;
+		for (size_t i = 0; ebpf_kernel_group_feature(at, i, &name, since) == 0; i++) {
+			char feature[64];
+
+			snprintf(feature, sizeof feature, "program_flag.%s", name);
+			if (flags & (uint32_t)ebpf_program_flag(name) && ebpf_kernel_has(kernel, feature, NULL) == 0)
+				return name;
+		}
+	}
+	return NULL;
+}
+
 static void explain_invalid(struct ebpf_kernel *kernel, const struct ebpf_program_load *load, int code, struct ebpf_error *err)
 {
-	const char *name = load->name ? load->name : "";
+	const char *name = load->name ? load->name : "", *since, *flag = unknown_flag(kernel, load->flags, &since);
 	char what[160];
 
 	describe(load, what, sizeof what);
-	if (!load->insn_count) {
+	if (flag) {
+		ebpf_fail(err, code, "program '%s': load: this kernel (before %s) does not know the flag '%s'", name, since, flag);
+	} else if (!load->insn_count) {
 		ebpf_fail(err, code, "program '%s': load: it has no instructions", name);
 	} else if (load->attach_type && !load->attach_type_optional &&
 		   !ebpf_kernel_supports(kernel, EBPF_FEATURE_EXPECTED_ATTACH_TYPE)) {

@@ -21,8 +21,8 @@ end
 -- -- as JSON --
 
 local document_keys = {
-  "program_types", "map_types", "map_flags", "attach_types", "helpers", "kfuncs", "kfunc_types", "isa", "limits", "features",
-  "privileges", "unknown",
+  "program_types", "map_types", "map_flags", "program_flags", "attach_types", "helpers", "kfuncs", "kfunc_types", "isa", "limits",
+  "features", "privileges", "unknown",
 }
 local privilege_keys = {
   "uid", "capabilities", "user_namespace", "unprivileged_bpf_disabled", "perf_event_paranoid", "kptr_restrict", "jit_enable",
@@ -59,7 +59,7 @@ local function privileges(have)
 end
 
 local function document(found)
-  for _, group in ipairs { "program_type", "map_type", "map_flag", "attach_type" } do
+  for _, group in ipairs { "program_type", "map_type", "map_flag", "program_flag", "attach_type" } do
     found[group .. "s"] = answers(found[group .. "s"], group)
   end
   found.isa = answers(found.isa, "isa")
@@ -157,6 +157,7 @@ local function print_report(found)
   print_group("Program types", found.program_types, "program_type")
   print_group("Map types", found.map_types, "map_type")
   print_group("Map flags", found.map_flags, "map_flag")
+  print_group("Program flags", found.program_flags, "program_flag")
   print_group("Attach types", found.attach_types, "attach_type")
   print_group("Instruction sets", found.isa, "isa")
   print(("Limits: %s instructions, %s\n"):format(found.limits.instructions or "unknown number of",
