@@ -138,8 +138,8 @@ end
 
 --- features.report { full = boolean } -> everything: program_types, map_types, map_flags, program_flags, attach_types, isa,
 -- features (name -> boolean), helpers (program type -> list of names), kfuncs (list of names), limits, privileges; and unknown:
--- what could not be known -> why. With `full` also kfunc_types (kfunc -> program types), and the helpers that cannot be asked for without an
--- effect on the kernel.
+-- what could not be known -> why. With `full` also kfunc_types (kfunc -> program types), and the helpers that cannot be asked
+-- for without an effect on the kernel.
 function features.report(options)
   local full = options ~= nil and options.full or false
   local unknown = {}
