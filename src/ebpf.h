@@ -609,6 +609,7 @@ EBPF_API int ebpf_map_next_key(struct ebpf_map *map, const void *key, void *next
  * the map is frozen or .rodata. The memory is valid until the map is frozen or its last reference is closed. */
 EBPF_API int ebpf_map_memory(struct ebpf_map *map, void **memory, size_t *size, bool *writable, struct ebpf_error *err);
 EBPF_API int ebpf_map_freeze(struct ebpf_map *map, struct ebpf_error *err);
+/* Lets it outlive this process, under a name in a BPF file system; a pin of this handle is moved there. */
 EBPF_API int ebpf_map_pin(struct ebpf_map *map, const char *path, struct ebpf_error *err);
 EBPF_API int ebpf_map_unpin(struct ebpf_map *map, struct ebpf_error *err);
 /* Walks all elements: by batch lookup where kernel and type have it (5.6), else by next key; with a bound, so that a map that
@@ -712,7 +713,7 @@ EBPF_API int ebpf_program_associate(struct ebpf_program *program, int map_fd, st
 enum ebpf_stream { EBPF_STDOUT = 1, EBPF_STDERR };
 EBPF_API int64_t ebpf_program_stream_read(struct ebpf_program *program, enum ebpf_stream stream, void *data, size_t size,
 					  struct ebpf_error *err);
-/* Lets it outlive this process, under a name in a BPF file system; a pin that this handle has already is moved there. */
+/* Lets it outlive this process, under a name in a BPF file system; a pin of this handle is moved there. */
 EBPF_API int ebpf_program_pin(struct ebpf_program *program, const char *path, struct ebpf_error *err);
 EBPF_API const char *ebpf_program_pin_path(const struct ebpf_program *program); /* where this handle has pinned or opened it; NULL = nowhere */
 EBPF_API int ebpf_program_unpin(struct ebpf_program *program, struct ebpf_error *err);
@@ -902,7 +903,7 @@ struct ebpf_link_info {
 #define EBPF_NO_ATTACH_TYPE UINT32_MAX
 /* 5.8; of an attachment without a BPF link, only program_id or map_id (and attach_type) are known; of one in parts, what they have in common. */
 EBPF_API int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct ebpf_error *err);
-/* Lets the attachment outlive this process, under a name in a BPF file system. ENOTSUP for one without a BPF link. */
+/* Lets the attachment outlive this process, under a name in a BPF file system; moved there when it has one. ENOTSUP for one without a BPF link. */
 EBPF_API int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *err);
 EBPF_API int ebpf_link_unpin(struct ebpf_link *link, struct ebpf_error *err);
 /* Puts another program in the place of the present one, without a gap: xdp (5.9), cgroup (5.7), netns (5.8), iter (5.8), tc (6.6), netkit (6.7), sockmap

@@ -122,7 +122,7 @@ static void test_pin(void)
 	struct ebpf_program *program = LOAD(.type = BPF_PROG_TYPE_RAW_TRACEPOINT);
 	struct ebpf_link *link = NULL;
 	int fds = open_fds();
-	char path[128];
+	char path[128], moved[128];
 
 	snprintf(path, sizeof path, "%s/bpf/link", scratch);
 	CHECK_INT(ebpf_link_attach("raw_tp", program, OPTIONS(.name = "sys_enter"), &link, &error), 0);
@@ -133,7 +133,11 @@ static void test_pin(void)
 	}
 	CHECK_INT(ebpf_link_unpin(link, &error), -ENOENT);
 	CHECK_INT(ebpf_link_pin(link, path, &error), 0);
-	CHECK_INT(ebpf_link_pin(link, path, &error), -EEXIST);
+	CHECK_INT(ebpf_link_pin(link, path, &error), 0); /* it is there */
+	snprintf(moved, sizeof moved, "%s/bpf/moved", scratch);
+	CHECK_INT(ebpf_link_pin(link, moved, &error), 0);
+	CHECK(access(path, F_OK) && errno == ENOENT);
+	CHECK_INT(ebpf_link_pin(link, path, &error), 0);
 	ebpf_link_close(link);
 	reset();
 	call_getppid();

@@ -505,8 +505,6 @@ int ebpf_link_btf(struct ebpf_link *link, struct ebpf_btf **out, struct ebpf_err
 
 int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *err)
 {
-	union bpf_attr attr;
-	char *kept;
 	int result;
 
 	if (link->detached)
@@ -525,18 +523,10 @@ int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *e
 					   "according to the kind");
 		return -ENOTSUP;
 	}
-	if (link->pin_path)
-		return ebpf_fail(err, EEXIST, "link '%s': pin: it is pinned at %s already", link->target,
-				 link->pin_path);
-	kept = ebpf_strdup(path);
-	if (!kept)
+	result = ebpf_kernel_pin(link->kernel, link->fd, &link->pin_path, path);
+	if (result == -ENOMEM)
 		return ebpf_fail_memory(err);
-	memset(&attr, 0, sizeof attr);
-	attr.pathname = ebpf_ptr(path);
-	attr.bpf_fd = (uint32_t)link->fd;
-	result = ebpf_kernel_sys(link->kernel)->bpf(BPF_OBJ_PIN, &attr, EBPF_ATTR_SIZE(file_flags));
 	if (result) {
-		free(kept);
 		ebpf_fail_errno(err, result, "link '%s': pin at %s", link->target, path);
 		if (result == -ENOENT || result == -EPERM)
 			ebpf_hint(err,
@@ -545,7 +535,6 @@ int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *e
 			ebpf_hint(err, "pinning attachments needs Linux 5.7");
 		return result;
 	}
-	link->pin_path = kept;
 	return 0;
 }
 

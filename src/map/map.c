@@ -465,30 +465,11 @@ static int explain_pin(const struct ebpf_map *map, const char *path, int code, s
 
 int ebpf_map_pin(struct ebpf_map *map, const char *path, struct ebpf_error *err)
 {
-	union bpf_attr attr;
-	char *copy;
-	int ret;
+	int ret = ebpf_kernel_pin(map->kernel, map->fd, &map->pin_path, path);
 
-	if (map->pin_path) {
-		if (strcmp(map->pin_path, path) == 0)
-			return 0;
-		ebpf_fail(err, EEXIST, "map '%s': pin to %s: it is pinned to %s", map->name, path, map->pin_path);
-		ebpf_hint(err, "unpin it first");
-		return -EEXIST;
-	}
-	copy = ebpf_strdup(path);
-	if (!copy)
+	if (ret == -ENOMEM)
 		return ebpf_fail_memory(err);
-	memset(&attr, 0, sizeof(attr));
-	attr.pathname = ebpf_ptr(path);
-	attr.bpf_fd = (uint32_t)map->fd;
-	ret = map_sys(map)->bpf(BPF_OBJ_PIN, &attr, EBPF_ATTR_SIZE(file_flags));
-	if (ret < 0) {
-		free(copy);
-		return explain_pin(map, path, ret, err);
-	}
-	map->pin_path = copy;
-	return 0;
+	return ret < 0 ? explain_pin(map, path, ret, err) : 0;
 }
 
 int ebpf_map_unpin(struct ebpf_map *map, struct ebpf_error *err)

@@ -37,10 +37,10 @@ int ebpf_program_associate(struct ebpf_program *program, int map_fd, struct ebpf
 		code = ebpf_kernel_sys(program->kernel)->bpf(BPF_PROG_ASSOC_STRUCT_OPS, &attr, EBPF_ATTR_SIZE(prog_assoc_struct_ops));
 	if (code >= 0)
 		return 0;
-	explain(program, "associate with a struct_ops map", EBPF_FEATURE_PROG_ASSOC_STRUCT_OPS, code, err);
+	code = explain(program, "associate with a struct_ops map", EBPF_FEATURE_PROG_ASSOC_STRUCT_OPS, code, err);
 	if (code == -EBUSY)
 		ebpf_hint(err, "it is associated with another one already");
-	else if (code == -EINVAL && ebpf_kernel_supports(program->kernel, EBPF_FEATURE_PROG_ASSOC_STRUCT_OPS))
+	else if (code == -EINVAL)
 		ebpf_hint(err, "the map must be a struct_ops map, and the program of another type (one of struct_ops belongs to its map)");
-	return code == -EINVAL && !ebpf_kernel_supports(program->kernel, EBPF_FEATURE_PROG_ASSOC_STRUCT_OPS) ? -ENOTSUP : code;
+	return code;
 }

@@ -7,7 +7,8 @@
  * Not here: which instructions, BTF and attach target (load); attaching (link).
  *
  * Files: program.c (the handle: opening, asking, pinning), load.c (BPF_PROG_LOAD), explain.c (a load that failed),
- * log.c (reading a verifier log), run.c (BPF_PROG_RUN), code.c (what the kernel made of a program).
+ * log.c (reading a verifier log), run.c (BPF_PROG_RUN), stream.c (what it wrote), bind.c (maps that
+ * belong to it), code.c (what the kernel made of a program).
  */
 #ifndef EBPF_PROGRAM_H
 #define EBPF_PROGRAM_H
