@@ -1,4 +1,4 @@
-/* stream.c -- what a program has written (6.17): the text that it printed (stdout), and the kernel's reports of its faults (stderr).
+/* stream.c -- what a program has written (6.17): the text that it printed, and the reports that the kernel wrote of its faults.
  *
  * The kernel keeps up to about 100 KiB of each with the program, whoever runs it; what was read is gone.
  */
