@@ -15,7 +15,8 @@ for _, path in ipairs(arg) do
   io.write('\t{ "', name, '",\n')
   for line in text:gmatch "[^\n]*\n?" do
     if line ~= "" then
-      local escaped = line:gsub("\n$", ""):gsub('[\\"\t?]', escapes):gsub("[\128-\255%c]", function(c) return ("\\%03o"):format(c:byte()) end)
+      local escaped = line:gsub("\n$", ""):gsub('[\\"\t?]', escapes)
+        :gsub("[\128-\255%c]", function(c) return ("\\%03o"):format(c:byte()) end)
       io.write('\t  "', escaped, line:sub(-1) == "\n" and "\\n" or "", '"\n')
     end
   end

@@ -1,8 +1,13 @@
---- ebpf run SCRIPT.lua [ARG...] and ebpf -e 'LUA': scripts in this very interpreter.
+--- ebpf run SCRIPT.lua [ARG...] and ebpf -e 'LUA': scripts in this very Lua state. `ebpf run --sandbox` is another host's, and bindings/command.c's:
+-- a plain interpreter that runs the command's Lua part has none.
+local core = require "ebpf.core"
 local run = {}
 
 function run.describe(parser)
   local command = parser:command("run", "Run a Lua script: require \"ebpf\" works in it.")
+  command:flag("--sandbox", "Without files and processes, in the loop of the command: the script registers with ebpf.loop() and ends.")
+  command:option("--memory", "Of a sandbox: how much Lua memory it may have (256M)."):argname "SIZE"
+  command:option("--instructions", "Of a sandbox: how many a callback may execute (1000000000)."):argname "N"
   command:argument("script", "Its file; - is the standard input.")
   command:argument("args", "Its own arguments: arg[1], ... and `...` in the script."):args "*"
 end
@@ -20,7 +25,13 @@ local function call(chunk, name, rest)
   return {}
 end
 
-function run.run(arguments) return run.file(arguments.script, arguments.args) end
+function run.run(arguments)
+  if arguments.sandbox then
+    return core.fail(95, "run --sandbox: not in a plain Lua interpreter", "it needs the command that `make` builds")
+  end
+  if arguments.memory or arguments.instructions then return core.fail(22, "run: limits are those of a sandbox", "add --sandbox") end
+  return run.file(arguments.script, arguments.args)
+end
 
 function run.file(path, rest)
   local chunk, err = loadfile(path ~= "-" and path or nil)
