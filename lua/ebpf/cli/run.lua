@@ -1,11 +1,11 @@
---- ebpf run SCRIPT.lua [ARG...] and ebpf -e 'LUA': scripts in this very Lua state. `ebpf run --sandbox` is another host's, and bindings/command.c's:
--- a plain interpreter that runs the command's Lua part has none.
+--- ebpf run SCRIPT.lua [ARG...] and ebpf -e 'LUA': scripts in this very Lua state. `ebpf run --sandbox` is done by bindings/command.c, in
+-- a state of its own: a plain interpreter that runs the command's Lua part cannot.
 local core = require "ebpf.core"
 local run = {}
 
 function run.describe(parser)
   local command = parser:command("run", "Run a Lua script: require \"ebpf\" works in it.")
-  command:flag("--sandbox", "Without files and processes, in the loop of the command: the script registers with ebpf.loop() and ends.")
+  command:flag("--sandbox", "Without files and processes: the script registers with ebpf.loop() and ends, the command is the loop.")
   command:option("--memory", "Of a sandbox: how much Lua memory it may have (256M)."):argname "SIZE"
   command:option("--instructions", "Of a sandbox: how many a callback may execute (1000000000)."):argname "N"
   command:argument("script", "Its file; - is the standard input.")
