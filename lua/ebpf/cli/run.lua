@@ -5,7 +5,7 @@ local run = {}
 
 function run.describe(parser)
   local command = parser:command("run", "Run a Lua script: require \"ebpf\" works in it.")
-  command:flag("--sandbox", "Without files and processes: the script registers with ebpf.loop() and ends, the command is the loop.")
+  command:flag("--sandbox", "Without files and processes: the script registers with ebpf.loop(), the command runs it.")
   command:option("--memory", "Of a sandbox: how much Lua memory it may have (256M)."):argname "SIZE"
   command:option("--instructions", "Of a sandbox: how many a callback may execute (1000000000)."):argname "N"
   command:argument("script", "Its file; - is the standard input.")
