@@ -16,7 +16,7 @@
 #include "loop.h"
 
 /* Records of one ring before the others get their turn: what is left is delivered by the next one. */
-#define RECORDS_PER_TURN 4096
+#define RECORDS_PER_TURN 1024
 
 static struct loop *check_loop(lua_State *L, int index)
 {
@@ -89,6 +89,14 @@ static int l_loop_close(lua_State *L)
 	stop(loop);
 	loop->close_later = true;
 	return 0;
+}
+
+/* `local loop <close>` at the end of a script that a program has loaded: that is when its loop begins. */
+static int l_loop_leave(lua_State *L)
+{
+	const struct loop *loop = luaL_checkudata(L, 1, CLASS_LOOP);
+
+	return loop->hosted ? 0 : l_loop_close(L);
 }
 
 static int l_loop_gc(lua_State *L)
@@ -751,7 +759,7 @@ static const luaL_Reg methods[] = {
 	{ NULL, NULL }
 };
 static const luaL_Reg metamethods[] = {
-	{ "__tostring", l_loop_tostring }, { "__close", l_loop_close }, { "__gc", l_loop_gc }, { NULL, NULL }
+	{ "__tostring", l_loop_tostring }, { "__close", l_loop_leave }, { "__gc", l_loop_gc }, { NULL, NULL }
 };
 static const luaL_Reg source_methods[] = { { "close", l_source_close }, { "remove", l_source_close }, { NULL, NULL } };
 static const luaL_Reg source_metamethods[] = {

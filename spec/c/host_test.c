@@ -130,7 +130,7 @@ static void test_life(void)
 
 	LOADED(host, "a", "local ebpf = require 'ebpf'  local n = 0\n"
 			  "ebpf.loop():every(0.005, function() n = n + 1 print('a', n) if n == 3 then ebpf.loop():close() end end)");
-	LOADED(host, "b", "local loop = require 'ebpf'.loop()  assert(loop == require 'ebpf'.loop())\n"
+	LOADED(host, "b", "local loop <close> = require 'ebpf'.loop()  assert(loop == require 'ebpf'.loop())\n"
 			  "loop:spawn(function() loop:sleep(0.01) print 'b woke' end)");
 	CHECK_INT(ebpf_host_count(host), 2);
 	CHECK_INT(ebpf_host_sources(host), 2);

@@ -1,5 +1,5 @@
---- ebpf run SCRIPT.lua [ARG...] and ebpf -e 'LUA': scripts in this very Lua state. `ebpf run --sandbox` is done by bindings/command.c, in
--- a state of its own: a plain interpreter that runs the command's Lua part cannot.
+--- ebpf run SCRIPT.lua [ARG...] and ebpf -e 'LUA': scripts in this very Lua state. `ebpf run --sandbox` is done by
+-- bindings/command.c, in a state of its own: a plain interpreter that runs the command's Lua part cannot.
 local core = require "ebpf.core"
 local run = {}
 
