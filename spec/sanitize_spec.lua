@@ -2,7 +2,9 @@
 -- The sanitized build is made by `make tests`; it is not carried into the kernel matrix.
 local process = require "spec.support.process"
 
-local not_again = { c_spec = true, house_spec = true, examples_spec = true, sanitize_spec = true, fuzz_spec = true }
+local not_again = {
+  c_spec = true, house_spec = true, examples_spec = true, host_spec = true, sanitize_spec = true, fuzz_spec = true,
+}
 
 local module = io.open "build/asan/lua/ebpf/core.so"
 if module and not os.getenv "EBPF_BUILD" then
