@@ -194,7 +194,7 @@
 ---@field after fun(self: ebpf.Loop, seconds: number, fn: function): ebpf.Source?, ebpf.Error?, integer?
 ---@field signal fun(self: ebpf.Loop, name: string|integer, fn: function): ebpf.Source?, ebpf.Error?, integer?
 ---@field fd fun(self: ebpf.Loop, file?: any, events?: string, fn?: fun(events: string)): ebpf.Source?, ebpf.Error?, integer?
----@field child fun(self: ebpf.Loop, pid: integer, fn?: fun(how: string, number?: integer)): ebpf.Source?, ebpf.Error?, integer?
+---@field child fun(self: ebpf.Loop, pid: integer, fn?: function): ebpf.Source?, ebpf.Error?, integer?
 ---@field spawn fun(self: ebpf.Loop, fn: function): ebpf.Handle # a task, in which the next two wait
 ---@field sleep fun(self: ebpf.Loop, seconds: number)
 ---@field wait fun(self: ebpf.Loop, file: any, events: string, timeout?: number): string|false
