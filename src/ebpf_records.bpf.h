@@ -17,6 +17,9 @@
  * in the collection by that name, and tells the counts for each CPU as it does those of a perf buffer, which the kernel keeps. A ring refuses a record
  * silently: only the program sees it.
  *
+ * The type of the records stands where a map's values have theirs, so that readers decode by it. libbpf would make the map by its size, which the kernel
+ * refuses: for a loader with libbpf, bpf_map__set_value_size(map, 0) before loading.
+ *
  * When the reader is woken: EBPF_SUBMIT and EBPF_OUTPUT leave it to the kernel (whenever the reader has read everything before). With EBPF_WAKE_BYTES
  * defined, before this file is included, as a number of bytes, the reader is woken when so many wait, and otherwise not; with 0 never: the reader then
  * comes by itself (`every` in Lua), which is the cheapest for the program.

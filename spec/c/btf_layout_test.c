@@ -195,10 +195,11 @@ static void test_others(void)
 	ebpf_layout_free(layout);
 	const struct {
 		uint32_t id, size;
-	} opaque[] = {{ids.big, 16}, {ids.odd, 3}, {ids.long_double, 16}};
+		enum ebpf_value_kind kind;
+	} opaque[] = {{ids.big, 16, EBPF_VALUE_INT128}, {ids.odd, 3, EBPF_VALUE_BYTES}, {ids.long_double, 16, EBPF_VALUE_BYTES}};
 	for (size_t i = 0; i < EBPF_COUNT(opaque); i++) {
 		layout = ebpf_layout_from_btf(btf, opaque[i].id, &err);
-		CHECK_INT(layout->kind, EBPF_VALUE_BYTES);
+		CHECK_INT(layout->kind, opaque[i].kind);
 		CHECK_INT(layout->size, opaque[i].size);
 		CHECK_INT(ebpf_layout_set_int(layout, NULL, (char[16]){0}, 1), -EINVAL);
 		ebpf_layout_free(layout);
