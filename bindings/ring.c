@@ -297,6 +297,8 @@ static int choose_lost(lua_State *L, struct binding_ring *ring, int index, int o
 
 	if (lua_istable(L, options) && lua_getfield(L, options, "lost_map") != LUA_TNIL)
 		return ebpf_ring_set_lost(ring->ring, binding_check_map(L, -1), binding_error(L));
+	if (ebpf_map_type(ebpf_ring_map(ring->ring)) != (uint32_t)ebpf_enum_value(EBPF_MAP_TYPE, "ringbuf"))
+		return 0; /* the kernel counts */
 	lua_getiuservalue(L, index, PARENT);
 	if (lua_getiuservalue(L, -1, 1) == LUA_TUSERDATA && luaL_testudata(L, -1, CLASS_COLLECTION)) {
 		struct ebpf_collection **collection = lua_touserdata(L, -1);

@@ -45,8 +45,8 @@ describe("ebpf.format", function()
 
   it("knows the numbers that this architecture has", function()
     local names = { "bpf", "read", "perf_event_open", "execve" }
-    local output = process.run(("{ echo '#include <sys/syscall.h>'; for n in %s; do echo SYS_$n; done; } | cc -E -P - 2>/dev/null | tail -n 4")
-      :format(table.concat(names, " ")))
+    local output = process.run(("{ echo '#include <sys/syscall.h>'; for n in %s; do echo SYS_$n; done; } | cc -E -P - 2>/dev/null "
+      .. "| tail -n 4"):format(table.concat(names, " ")))
     if not output:match "^%d+\n" then pending "needs a C compiler" end
     for number in output:gmatch "%d+" do
       local name = table.remove(names, 1)

@@ -19,7 +19,9 @@ describe("a sink", function()
 
   it("counts and sums by key, with nothing of it in Lua", function()
     local ring <close> = assert(ebpf.ringbuf(coll.maps.events))
-    local sink <close> = assert(ring:sink { by = "last", count = true, sum = { "number", "pid" }, min = "delta", max = "kind", avg = "number" })
+    local sink <close> = assert(ring:sink {
+      by = "last", count = true, sum = { "number", "pid" }, min = "delta", max = "kind", avg = "number",
+    })
     write(10)
     assert.equal(10, ring:consume(sink))
     assert.same({
@@ -64,7 +66,8 @@ describe("a sink", function()
     }, row.hist_number)
     assert.same({ { low = math.mininteger, high = -1, count = 8 }, { low = 0, high = 0, count = 1 } }, row.hist_delta)
     assert.same({
-      { low = math.mininteger, high = 1001, count = 2 }, { low = 1002, high = 1003, count = 2 }, { low = 1004, high = 1005, count = 2 },
+      { low = math.mininteger, high = 1001, count = 2 }, { low = 1002, high = 1003, count = 2 },
+      { low = 1004, high = 1005, count = 2 },
       { low = 1006, high = math.maxinteger, count = 3 },
     }, row.lhist_pid)
   end)
@@ -172,8 +175,8 @@ describe("a sink", function()
       assert.is_true(sink:close())
       return text
     end
-    assert.equal('{"number":0,"pid":1000,"delta":0,"kind":0,"last":false}\n{"number":1,"pid":1001,"delta":-1,"kind":1,"last":true}\n',
-      lines { ndjson = path })
+    assert.equal('{"number":0,"pid":1000,"delta":0,"kind":0,"last":false}\n'
+      .. '{"number":1,"pid":1001,"delta":-1,"kind":1,"last":true}\n', lines { ndjson = path })
     assert.equal("pid,delta\r\n1000,0\r\n1001,-1\r\n", lines { csv = path, fields = { "pid", "delta" } })
     assert.equal("pid,delta\r\n1000,0\r\n1001,-1\r\n1001,-1\r\n",
       lines { csv = path, fields = { "pid", "delta" }, append = true, where = { last = true } })
@@ -247,8 +250,9 @@ describe("a sink", function()
   it("holds when the collector never rests, and leaves nothing behind", function()
     handles.without_rest(function()
       for _ = 1, 10 do
-        local ring = assert(ebpf.ringbuf(coll.maps.events, { where = { { "kind", "<", 100 }, any = { last = true, pid = { 1, 1000, 1001 } } } }))
-        local sink = assert(ring:sink { by = { "pid", "last" }, count = true, hist = "number", last = "number", where = { { "pid", ">", 0 } } })
+        local where = { { "kind", "<", 100 }, any = { last = true, pid = { 1, 1000, 1001 } } }
+        local ring = assert(ebpf.ringbuf(coll.maps.events, { where = where }))
+        local sink = assert(ring:sink { by = { "pid", "last" }, count = true, hist = "number", last = "number", where = where })
         local writer = assert(ring:sink { ndjson = "/dev/null", fields = { "pid", "number" } })
         setmetatable({}, { __gc = function() ring:close() end })
         pcall(function()

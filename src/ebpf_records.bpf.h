@@ -81,4 +81,19 @@ static __always_inline __u64 ebpf_wake_flags(void *ring)
 		result_;                                                                                                               \
 	})
 
+/* Both kinds in one program: a ring buffer, or where the kernel has none (before 5.8) perf buffers.
+ *
+ *   EBPF_EVENTS(events, 1 << 20, struct event);
+ *   EBPF_SEND(ctx, events, &event, sizeof(event));
+ *
+ * The loader decides. In Lua, before loading, where kernel:has "ringbuf" says no, with map = spec.maps.events:
+ *   map.type, map.key_size, map.value_size, map.max_entries = "perf_event_array", 4, 4, 0
+ *   spec.variables.events_perf:set(1)
+ * The branch that is not taken is never verified, since the constant is known by then. ebpf.events(map) reads either. */
+#define EBPF_EVENTS(name, bytes, record_type)                                                                                          \
+	EBPF_RECORDS(name, bytes, record_type);                                                                                        \
+	const volatile __u32 name##_perf = 0
+#define EBPF_SEND(ctx, name, data, size)                                                                                               \
+	(name##_perf ? bpf_perf_event_output(ctx, &name, BPF_F_CURRENT_CPU, data, size) : EBPF_OUTPUT(name, data, size))
+
 #endif

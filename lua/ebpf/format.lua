@@ -1,15 +1,18 @@
---- ebpf.format: what numbers in records mean to a person. Addresses, errno, signals, system calls, sockaddr are the core's; here are times and sizes.
+--- ebpf.format: what numbers in records mean to a person. Addresses, errors, signals and system calls are the core's; here are times
+-- and ports.
 local core = require "ebpf.core"
 local format = {}
 
 for name, fn in pairs(core.format) do format[name] = fn end
 
---- format.time(ns [, clock [, pattern]]) -> local wall time of a bpf_ktime_get_ns ("monotonic", the default) or bpf_ktime_get_boot_ns ("boot"), or of
--- nanoseconds since 1970 ("wall"). The pattern is that of os.date; %N in it stands for nine digits of nanoseconds, %F6 for six, %F3 for three.
+--- format.time(ns [, clock [, pattern]]) -> local wall time of a bpf_ktime_get_ns ("monotonic", the default) or bpf_ktime_get_boot_ns
+-- ("boot"), or of nanoseconds since 1970 ("wall"). The pattern is that of os.date; %N in it stands for nine digits of nanoseconds,
+-- %F6 for six, %F3 for three.
 function format.time(ns, clock, pattern)
   local wall = clock == "wall" and ns or core.format.wall(ns, clock)
   local digits = ("%09d"):format(wall % 1000000000)
-  pattern = (pattern or "%Y-%m-%d %H:%M:%S.%F6"):gsub("%%N", digits):gsub("%%F([36])", function(n) return digits:sub(1, tonumber(n)) end)
+  pattern = pattern or "%Y-%m-%d %H:%M:%S.%F6"
+  pattern = pattern:gsub("%%N", digits):gsub("%%F([36])", function(n) return digits:sub(1, tonumber(n)) end)
   return os.date(pattern, wall // 1000000000)
 end
 

@@ -135,8 +135,8 @@ function ebpf.links() return each("link", core.link_open) end
 ebpf.enable_stats = core.enable_stats
 
 local submodules = {
-  asm = "ebpf.asm", btf = "ebpf.btf", features = "ebpf.features", format = "ebpf.format", gen = "ebpf.gen", link = "ebpf.link", pin = "ebpf.pin",
-  rlimit = "ebpf.rlimit",
+  asm = "ebpf.asm", btf = "ebpf.btf", features = "ebpf.features", format = "ebpf.format", gen = "ebpf.gen", link = "ebpf.link",
+  pin = "ebpf.pin", rlimit = "ebpf.rlimit",
 }
 
 return setmetatable(ebpf, {

@@ -1,4 +1,5 @@
--- flow.lua OBJECT SECONDS WAY : the consumer of flow.sh in Lua; WAY is one of those below. Prints records, lost, and the CPU time in ns per record.
+-- flow.lua OBJECT SECONDS WAY : the consumer of flow.sh in Lua; WAY is one of those below. Prints records, lost, and the CPU time in
+-- ns per record.
 local ebpf = require "ebpf"
 local object, seconds, way = arg[1], tonumber(arg[2]), arg[3]
 
@@ -10,7 +11,9 @@ local loop, count, sum = ebpf.loop(), 0, 0
 local ways = {
   fields = function(options)
     options.fields = { "pid", "cpu", "kind", "number" }
-    return loop:on(coll.maps.samples, function(p, cpu, kind, number) count, sum = count + 1, sum + p + cpu + kind + number end, options)
+    return loop:on(coll.maps.samples, function(p, cpu, kind, number)
+      count, sum = count + 1, sum + p + cpu + kind + number
+    end, options)
   end,
   view = function(options)
     options.view = true

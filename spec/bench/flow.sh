@@ -24,7 +24,7 @@ if command -v bpftrace >/dev/null; then
 	$out/flow_producer "$seconds" 4000000 > $out/produced & # bpftrace takes seconds to begin
 	sleep 0.3
 	pid=$(head -n 1 $out/produced)
-	taskset -c 1 timeout -s INT $((seconds + 5)) bpftrace -e "rawtracepoint:sys_enter /pid == $pid/ { printf(\"%d %d\\n\", pid, cpu); }" \
+	taskset -c 1 timeout -s INT $((seconds + 5)) bpftrace -e "tracepoint:raw_syscalls:sys_enter /pid == $pid/ { printf(\"%d %d\\n\", pid, cpu); }" \
 		> $out/bpftrace.out 2> $out/bpftrace.err
 	wait
 	got=$(awk 'NR > 1 && NF == 2' $out/bpftrace.out | wc -l)

@@ -17,8 +17,8 @@ function process.run(command)
   return output, status
 end
 
---- Starts a program whose first line of output says that it is ready. `pid` is its number, `interrupt()` is its Ctrl-C; `wait()` gives all that it
---- printed, and its exit status.
+--- Starts a program whose first line of output says that it is ready. `pid` is its number, `interrupt()` its
+--- Ctrl-C; `wait()` gives all that it printed, and its exit status.
 function process.start(command)
   local pipe = assert(io.popen("echo $$; exec " .. command .. " 2>&1"))
   local pid, first = pipe:read "n", pipe:read "L" and pipe:read "L" or ""
