@@ -250,6 +250,7 @@ describe("records", function()
       send(1) -- finds 72 bytes waiting
       assert.equal(1, loop:step(1))
       assert.equal(4, sink:read())
+      assert.equal(0, loop:step(0)) -- goes to sleep: epoll looks once more at what was ready
       send(2)
       assert.equal(0, loop:step(0.05))
       assert.equal(2, ring:consume(sink)) -- they are there for whoever looks
