@@ -1,12 +1,12 @@
---- ebpf.format: what numbers in records mean to a person. Addresses, errors, signals and system calls are the core's; here are times
--- and ports.
+--- ebpf.format: what numbers in records mean to a person. Addresses, errors, signals and system calls are the core's; here are
+-- times and ports.
 local core = require "ebpf.core"
 local format = {}
 
 for name, fn in pairs(core.format) do format[name] = fn end
 
---- format.time(ns [, clock [, pattern]]) -> local wall time of a bpf_ktime_get_ns ("monotonic", the default) or bpf_ktime_get_boot_ns
--- ("boot"), or of nanoseconds since 1970 ("wall"). The pattern is that of os.date; %N in it stands for nine digits of nanoseconds,
+--- format.time(ns [, clock [, pattern]]) -> local wall time of a bpf_ktime_get_ns ("monotonic", the default) or of a
+-- bpf_ktime_get_boot_ns ("boot"), or of nanoseconds since 1970 ("wall"). The pattern is that of os.date; %N in it stands for nine digits of nanoseconds,
 -- %F6 for six, %F3 for three.
 function format.time(ns, clock, pattern)
   local wall = clock == "wall" and ns or core.format.wall(ns, clock)

@@ -181,15 +181,26 @@
 ---@class ebpf.Ring: ebpf.Handle
 ---@field map ebpf.Map
 ---@field records fun(self: ebpf.Ring, options?: table): fun(): any
----@field consume fun(self: ebpf.Ring, fn: function, limit?: integer): integer?, ebpf.Error?, integer?
+---@field consume fun(self: ebpf.Ring, fn: function|ebpf.Sink, limit?: integer): integer?, ebpf.Error?, integer?
+---@field sink fun(self: ebpf.Ring, declaration: table): ebpf.Sink?, ebpf.Error?, integer?
+---@field lost fun(self: ebpf.Ring): integer
 ---@field poll fun(self: ebpf.Ring, timeout?: number): boolean?, ebpf.Error?, integer?
 ---@field available fun(self: ebpf.Ring): integer
 ---@field fd fun(self: ebpf.Ring): integer
 
+--- Records counted, summed or written in C.
+---@class ebpf.Sink: ebpf.Handle
+---@field rows fun(self: ebpf.Sink): table[]
+---@field read fun(self: ebpf.Sink): any
+---@field totals fun(self: ebpf.Sink): table<string, integer|string>
+---@field feed fun(self: ebpf.Sink, record: string)
+---@field flush fun(self: ebpf.Sink): true?, ebpf.Error?, integer?
+---@field clear fun(self: ebpf.Sink)
+
 ---@class ebpf.Source: ebpf.Handle
 
 ---@class ebpf.Loop: ebpf.Handle
----@field on fun(self: ebpf.Loop, map: ebpf.Map, fn: fun(record: any), options?: table): ebpf.Source?, ebpf.Error?, integer?
+---@field on fun(self: ebpf.Loop, map: ebpf.Map|ebpf.Ring, fn: function|ebpf.Sink|table, options?: table): ebpf.Source?, any, integer?
 ---@field every fun(self: ebpf.Loop, seconds: number, fn: function): ebpf.Source?, ebpf.Error?, integer?
 ---@field after fun(self: ebpf.Loop, seconds: number, fn: function): ebpf.Source?, ebpf.Error?, integer?
 ---@field signal fun(self: ebpf.Loop, name: string|integer, fn: function): ebpf.Source?, ebpf.Error?, integer?

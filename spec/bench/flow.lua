@@ -1,5 +1,5 @@
--- flow.lua OBJECT SECONDS WAY : the consumer of flow.sh in Lua; WAY is one of those below. Prints records, lost, and the CPU time in
--- ns per record.
+-- flow.lua OBJECT SECONDS WAY : the consumer of flow.sh in Lua; WAY is one of those below. Prints records, lost, and the CPU time
+-- in ns per record.
 local ebpf = require "ebpf"
 local object, seconds, way = arg[1], tonumber(arg[2]), arg[3]
 
