@@ -221,7 +221,7 @@ static int l_btf_offsetof(lua_State *L)
 /* -- layouts as tables -- */
 
 static const char *const value_kinds[] = { "int",    "bool",  "float",  "enum",  "pointer", /* ORDER ebpf_value_kind */
-					   "string", "array", "struct", "union", "bytes" };
+					   "string", "array", "struct", "union", "bytes", "bytes" };
 
 /* `made` is the stack index of the tables by node: a type that occurs twice is one table. */
 static void push_layout(lua_State *L, const struct ebpf_layout *layout, int made)

@@ -5,9 +5,9 @@ local format = {}
 
 for name, fn in pairs(core.format) do format[name] = fn end
 
---- format.time(ns [, clock [, pattern]]) -> local wall time of a bpf_ktime_get_ns ("monotonic", the default) or of a
--- bpf_ktime_get_boot_ns ("boot"), or of nanoseconds since 1970 ("wall"). The pattern is that of os.date; %N in it stands for nine digits of nanoseconds,
--- %F6 for six, %F3 for three.
+--- format.time(ns [, clock [, pattern]]) -> local wall time of a bpf_ktime_get_ns ("monotonic", the default), of a
+-- bpf_ktime_get_boot_ns ("boot"), or of nanoseconds since 1970 ("wall"). The pattern is that of os.date; %N in it stands for nine
+-- digits of nanoseconds, %F6 for six, %F3 for three.
 function format.time(ns, clock, pattern)
   local wall = clock == "wall" and ns or core.format.wall(ns, clock)
   local digits = ("%09d"):format(wall % 1000000000)

@@ -1,6 +1,6 @@
 -- ring_bench.lua [ROUNDS] -- what one 16-byte record of 4 fields costs in Lua, for each shape of record, and in sinks. A ring of
--- 16 MiB is filled by a BPF program, then drained by one protected call; the time of draining alone is taken. Prints medians in ns a
--- record.
+-- 16 MiB is filled by a BPF program, then drained by one protected call; the time of draining alone is taken. Prints medians in
+-- ns a record.
 local ebpf = require "ebpf"
 
 local rounds = math.tointeger(tonumber(arg and arg[1])) or 9
