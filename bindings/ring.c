@@ -333,13 +333,30 @@ static void keep_lost(lua_State *L, struct binding_ring *ring, int index, int op
 	lua_setiuservalue(L, index, LOST);
 }
 
+/* options.cpus: a list of numbers; pushes it as userdata. NULL when there is none. */
+static const uint32_t *to_cpus(lua_State *L, int options, size_t *count)
+{
+	if (!lua_istable(L, options) || lua_getfield(L, options, "cpus") == LUA_TNIL)
+		return NULL;
+	luaL_argexpected(L, lua_istable(L, -1), options, "a list as the option 'cpus'");
+	*count = lua_rawlen(L, -1);
+	uint32_t *cpus = lua_newuserdatauv(L, (*count + 1) * sizeof(*cpus), 0);
+
+	for (size_t i = 0; i < *count; i++) {
+		lua_rawgeti(L, -2, (lua_Integer)i + 1);
+		cpus[i] = (uint32_t)binding_to_integer(L, -1, UINT32_MAX, "cpus");
+		lua_pop(L, 1);
+	}
+	return cpus;
+}
+
 static int open_reader(lua_State *L, int map, int options, const char *const *names,
 		       int (*open)(struct ebpf_map *, const struct ebpf_perf_options *, struct ebpf_ring **, struct ebpf_error *))
 {
 	options = lua_absindex(L, options);
 	binding_check_map(L, map);
 	binding_check_options(L, options, names);
-	const struct ebpf_perf_options perf = {
+	struct ebpf_perf_options perf = {
 		.size = sizeof(perf),
 		.buffer_size = option_u32(L, options, "buffer_size"),
 		.wakeup_events = option_u32(L, options, "wakeup_events"),
@@ -347,12 +364,16 @@ static int open_reader(lua_State *L, int map, int options, const char *const *na
 		.overwrite = binding_option_boolean(L, options, "overwrite", false),
 		.ordered = binding_option_boolean(L, options, "ordered", false),
 	};
+	size_t cpu_count = 0;
+	const uint32_t *cpus = to_cpus(L, options, &cpu_count);
 	struct binding_ring *ring = binding_new(L, sizeof(*ring), USER_VALUES, CLASS_RING);
 	int index = lua_gettop(L);
 
 	lua_pushvalue(L, map);
 	lua_setiuservalue(L, index, PARENT);
 	keep_lost(L, ring, index, options);
+	perf.cpus = cpus;
+	perf.cpu_count = cpu_count;
 	if (open(binding_check_map(L, map), &perf, &ring->ring, binding_error(L)) < 0)
 		return binding_fail(L);
 	ring->busy++; /* its layouts stay while the plan is made */
@@ -371,7 +392,7 @@ static int open_reader(lua_State *L, int map, int options, const char *const *na
 #define RECORD_OPTIONS "type", "fields", "view", "raw", "enums", "where", "lost", "lost_map", "every"
 static const char *const ring_options[] = { RECORD_OPTIONS, NULL };
 static const char *const perf_options[] = {
-	RECORD_OPTIONS, "buffer_size", "wakeup_events", "wakeup_bytes", "overwrite", "ordered", NULL
+	RECORD_OPTIONS, "buffer_size", "wakeup_events", "wakeup_bytes", "overwrite", "ordered", "cpus", NULL
 };
 
 int binding_ring_open(lua_State *L, int map, int options)

@@ -114,6 +114,65 @@ describe("a perf buffer", function()
     end
   end)
 
+  it("has rings for chosen CPUs alone", function()
+    need.command "taskset"
+    local coll <close> = load()
+    local self = assert(io.open "/proc/self/stat"):read "n"
+    local mask = io.popen("taskset -p " .. self):read("a"):match "mask: (%x+)"
+    local cpu = 0 -- the first of those that we may run on
+    while tonumber(mask, 16) & 1 << cpu == 0 do cpu = cpu + 1 end
+    local function pinned(reader)
+      os.execute(("taskset -cp %d %d >/dev/null"):format(cpu, self))
+      coll.variables.refused:set(0)
+      write(coll, 10)
+      os.execute(("taskset -p %s %d >/dev/null"):format(mask, self))
+      return reader:consume(function() end), coll.variables.refused:get()
+    end
+    local here <close> = assert(ebpf.perf(coll.maps.samples, { raw = true, cpus = { cpu } }))
+    assert.same({ 10, 0 }, { pinned(here) })
+    here:close()
+    local none, err = ebpf.perf(coll.maps.samples, { cpus = { 100000 } })
+    assert.is_nil(none)
+    assert.matches("CPU 100000: the map has entries for %d+", err.message)
+    none, err = ebpf.perf(coll.maps.samples, { cpus = {} })
+    assert.is_nil(none)
+    assert.equal("ENODEV", err.code)
+    assert.error_matches(function() ebpf.perf(coll.maps.samples, { cpus = 1 }) end, "a list as the option 'cpus'")
+    if not io.open("/sys/devices/system/cpu/cpu1/topology/core_id") then return end
+    local there <close> = assert(ebpf.perf(coll.maps.samples, { raw = true, cpus = { cpu == 0 and 1 or 0 } }))
+    assert.same({ 0, 10 }, { pinned(there) }) -- ENOENT each
+  end)
+
+  -- In the guests of the kernel matrix, which are thrown away.
+  it("leaves out CPUs that are offline, at their own places, and takes them in when they come", function()
+    local switch = "/sys/devices/system/cpu/cpu1/online"
+    if os.getenv "EBPF_COMPLETE_KERNEL" ~= "1" then pending "CPUs are switched off in the guests of the kernel matrix alone" end
+    need.file(switch)
+    local function set(value)
+      local file = assert(io.open(switch, "w"))
+      file:write(value)
+      assert(file:close())
+    end
+    set "0"
+    local coll <close> = load()
+    local reader <close> = assert(ebpf.perf(coll.maps.samples, { raw = true }))
+    write(coll, 5)
+    assert.equal(5, reader:consume(function() end))
+    assert.equal(0, coll.variables.refused:get())
+    assert(reader:pause())
+    assert(reader:resume())
+    assert.equal(0, reader:refresh())
+    set "1"
+    assert.equal(1, reader:refresh())
+    local self = assert(io.open "/proc/self/stat"):read "n"
+    os.execute(("taskset -p 2 %d >/dev/null"):format(self))
+    write(coll, 5)
+    os.execute(("taskset -p ff %d >/dev/null"):format(self))
+    local on = {}
+    reader:consume(function() on[reader:cpu()] = (on[reader:cpu()] or 0) + 1 end)
+    assert.same({ [1] = 5 }, on)
+  end)
+
   it("can overwrite what nobody reads, and is read from the newest record back", function()
     local coll <close> = load()
     local reader <close> = assert(ebpf.perf(coll.maps.samples, { type = "struct sample", buffer_size = 4096, overwrite = true }))

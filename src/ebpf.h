@@ -963,6 +963,8 @@ struct ebpf_perf_options {
 	uint32_t wakeup_bytes;  /* or after so many bytes */
 	bool overwrite;         /* 4.7: old records are overwritten; read from the newest back, between ebpf_ring_pause and ebpf_ring_resume */
 	bool ordered;           /* by the time of writing over all CPUs, as far as the records are there; 8 bytes more for each */
+	const uint32_t *cpus;   /* rings for these alone: on another CPU the program is refused (ENOENT); NULL = all */
+	size_t cpu_count;
 };
 /* `options` may be NULL. CPUs that are offline are left out: ebpf_ring_refresh. */
 EBPF_API int ebpf_ring_open_perf(struct ebpf_map *map, const struct ebpf_perf_options *options, struct ebpf_ring **out,

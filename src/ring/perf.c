@@ -135,7 +135,8 @@ static int add_cpus(struct ebpf_ring *ring, struct ebpf_error *err)
 	int added = 0;
 
 	for (uint32_t number = 0; number < ring->perf->capacity; number++) {
-		int ret = has_cpu(ring->perf, (int)number) ? 0 : add_cpu(ring, (int)number, err);
+		bool wanted = !ring->perf->wanted || ring->perf->wanted[number];
+		int ret = !wanted || has_cpu(ring->perf, (int)number) ? 0 : add_cpu(ring, (int)number, err);
 
 		if (ret < 0)
 			return ret;
@@ -177,6 +178,23 @@ static int set_sizes(const struct ebpf_ring *ring, const struct ebpf_perf_option
 	return 0;
 }
 
+static int choose_cpus(struct ebpf_ring *ring, const struct ebpf_perf_options *options, struct ebpf_error *err)
+{
+	struct ebpf_perf *perf = ring->perf;
+
+	perf->cpus = calloc(perf->capacity, sizeof(*perf->cpus));
+	perf->wanted = options->cpus ? calloc(perf->capacity, sizeof(*perf->wanted)) : NULL;
+	if (!perf->cpus || (options->cpus && !perf->wanted))
+		return ebpf_fail_memory(err);
+	for (size_t i = 0; options->cpus && i < options->cpu_count; i++) {
+		if (options->cpus[i] >= perf->capacity)
+			return ebpf_fail(err, EINVAL, "perf buffer: map '%s': CPU %u: the map has entries for %u", ring->map->name, options->cpus[i],
+					 perf->capacity);
+		perf->wanted[options->cpus[i]] = true;
+	}
+	return 0;
+}
+
 int ebpf_perf_open_cpus(struct ebpf_ring *ring, const struct ebpf_perf_options *options, struct ebpf_error *err)
 {
 	const struct ebpf_sys *sys = perf_sys(ring);
@@ -192,9 +210,9 @@ int ebpf_perf_open_cpus(struct ebpf_ring *ring, const struct ebpf_perf_options *
 	if (cpus < 0)
 		return cpus;
 	perf->capacity = (uint32_t)cpus < ring->map->max_entries ? (uint32_t)cpus : ring->map->max_entries;
-	perf->cpus = calloc(perf->capacity, sizeof(*perf->cpus));
-	if (!perf->cpus)
-		return ebpf_fail_memory(err);
+	ret = choose_cpus(ring, options, err);
+	if (ret < 0)
+		return ret;
 	perf->epoll_fd = sys->epoll_create();
 	if (perf->epoll_fd < 0)
 		return ebpf_fail_errno(err, perf->epoll_fd, "perf buffer: map '%s': epoll", ring->map->name);
@@ -204,7 +222,7 @@ int ebpf_perf_open_cpus(struct ebpf_ring *ring, const struct ebpf_perf_options *
 		return ebpf_fail_errno(err, ret, "perf buffer: map '%s': eventfd", ring->map->name);
 	ret = add_cpus(ring, err);
 	if (ret == 0)
-		return ebpf_fail(err, ENODEV, "perf buffer: map '%s': none of its %u CPUs is online", ring->map->name, perf->capacity);
+		return ebpf_fail(err, ENODEV, "perf buffer: map '%s': none of %s CPUs is online", ring->map->name, perf->wanted ? "the chosen" : "its");
 	return ret < 0 ? ret : 0;
 }
 
@@ -222,6 +240,7 @@ void ebpf_perf_free(struct ebpf_ring *ring)
 	if (perf->epoll_fd >= 0)
 		perf_sys(ring)->close(perf->epoll_fd);
 	free(perf->cpus);
+	free(perf->wanted);
 	free(perf->joined);
 	free(perf);
 }

@@ -35,6 +35,7 @@ struct ebpf_perf_cpu {
 struct ebpf_perf {
 	struct ebpf_perf_cpu *cpus;
 	uint32_t count, capacity, current;
+	bool *wanted;             /* by number, up to `capacity`; NULL = all */
 	uint64_t mask, lap;       /* bytes read of the current ring since its turn began */
 	size_t memory_size;
 	uint32_t wakeup_events, wakeup_bytes;
