@@ -274,7 +274,7 @@ bool binding_ring_watch(struct binding_ring *ring, void (*closing)(void *context
 /* -- sinks (sink.c) -- */
 
 struct ebpf_sink *binding_check_sink(lua_State *L, int index);
-/* Makes a sink of the table at `index`, for records of a layout: pushes it, or nil, err, errno (returns how many). */
+/* Makes a sink of the table at `index`, for records of a layout, which stays meanwhile: pushes it, or nil, err, errno (returns how many). */
 int binding_sink_new(lua_State *L, const struct ebpf_layout *layout, int index);
 /* The conditions at `index`, compiled: NULL with the error filled. Raises for what are none. */
 struct ebpf_filter *binding_to_filter(lua_State *L, const struct ebpf_layout *layout, int index);
@@ -323,5 +323,7 @@ void binding_decode_field(lua_State *L, const struct binding_codec *codec, int k
 /* From now on the codec at `index`, which nobody writes with, reads enums as the names of their enumerators. */
 void binding_codec_name_enums(lua_State *L, int index);
 const struct ebpf_layout *binding_codec_layout(const struct binding_codec *codec); /* NULL: raw strings */
+/* Pushes a userdata that has a reference to a root: it stays whatever a finalizer closes. */
+const struct ebpf_layout *binding_layout_keep(lua_State *L, const struct ebpf_layout *layout);
 
 #endif

@@ -190,6 +190,13 @@ static struct ebpf_layout **push_owner(lua_State *L)
 	return owner;
 }
 
+const struct ebpf_layout *binding_layout_keep(lua_State *L, const struct ebpf_layout *layout)
+{
+	struct ebpf_layout **owner = push_owner(L);
+
+	return *owner = ebpf_layout_ref(layout);
+}
+
 static const struct binding_codec *push_owning(lua_State *L, struct ebpf_layout *layout)
 {
 	if (!layout) {

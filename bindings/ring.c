@@ -717,11 +717,8 @@ int binding_ring_sink(lua_State *L, int index, int declaration)
 
 	if (!layout)
 		luaL_error(L, "sink: the records' type is not known to be a struct; name it: { type = \"struct event\" }");
-	ring->busy++; /* the layout may be the map's */
-	int count = binding_sink_new(L, layout, declaration);
-
-	leave(ring);
-	return count;
+	declaration = lua_absindex(L, declaration);
+	return binding_sink_new(L, binding_layout_keep(L, layout), declaration);
 }
 
 /* ring:sink { by = ..., count = true, ... } -> sink */

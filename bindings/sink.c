@@ -13,6 +13,7 @@ enum { NAMES = 1, FILE_KEPT, USER_VALUES = FILE_KEPT };
 struct sink {
 	struct ebpf_sink *sink;
 	uint32_t keys, columns;
+	bool reading, close_later; /* a finalizer may want to close it while it is read */
 };
 
 static struct sink *check(lua_State *L, int index)
@@ -521,15 +522,13 @@ static void push_row(lua_State *L, const struct sink *sink, int names, size_t gr
 	}
 }
 
-/* sink:rows() -> { { comm = "bash", count = 3 }, ... }, in the order of their first records */
-static int l_sink_rows(lua_State *L)
+/* Arguments: the sink, its names. */
+static int collect_rows(lua_State *L)
 {
-	struct sink *sink = check(L, 1);
+	struct sink *sink = lua_touserdata(L, 1);
 
-	lua_settop(L, 1);
-	lua_getiuservalue(L, 1, NAMES);
 	lua_createtable(L, (int)ebpf_sink_count(sink->sink), 0);
-	for (size_t i = 0; i < ebpf_sink_count(check(L, 1)->sink); i++) {
+	for (size_t i = 0; i < ebpf_sink_count(sink->sink); i++) {
 		push_row(L, sink, 2, i, true);
 		lua_rawseti(L, 3, (lua_Integer)i + 1);
 	}
@@ -564,14 +563,12 @@ static void enter_key(lua_State *L, const struct sink *sink, size_t group, uint3
 	lua_pop(L, 1);
 }
 
-/* sink:read() -> { bash = 3, ... }: by the keys, one table within another; of several columns a table of them; without keys just that */
-static int l_sink_read(lua_State *L)
+/* Arguments: the sink, its names. */
+static int collect_values(lua_State *L)
 {
-	struct sink *sink = check(L, 1);
+	struct sink *sink = lua_touserdata(L, 1);
 	struct ebpf_datum datum;
 
-	lua_settop(L, 1);
-	lua_getiuservalue(L, 1, NAMES);
 	if (!sink->keys) {
 		if (!sink->columns)
 			return luaL_error(L, "a sink that writes has nothing to read");
@@ -579,7 +576,7 @@ static int l_sink_read(lua_State *L)
 		return 1;
 	}
 	lua_createtable(L, 0, 16);
-	for (size_t group = 0; group < ebpf_sink_count(check(L, 1)->sink); group++) {
+	for (size_t group = 0; group < ebpf_sink_count(sink->sink); group++) {
 		lua_pushvalue(L, 3);
 		for (uint32_t i = 0; i + 1 < sink->keys; i++)
 			enter_key(L, sink, group, i);
@@ -594,6 +591,46 @@ static int l_sink_read(lua_State *L)
 		lua_settop(L, 3);
 	}
 	return 1;
+}
+
+static void let_go(struct sink *sink)
+{
+	struct ebpf_sink *core = sink->sink;
+
+	sink->sink = NULL;
+	ebpf_sink_free(core);
+}
+
+/* Makes tables by `collect`; a finalizer that runs meanwhile and closes the sink has it closed afterwards. */
+static int read_sink(lua_State *L, lua_CFunction collect)
+{
+	struct sink *sink = check(L, 1);
+
+	if (sink->reading)
+		return luaL_error(L, "the sink is being read already");
+	lua_settop(L, 1);
+	lua_pushcfunction(L, collect);
+	lua_pushvalue(L, 1);
+	lua_getiuservalue(L, 1, NAMES);
+	sink->reading = true;
+	int status = lua_pcall(L, 2, 1, 0);
+
+	sink->reading = false;
+	if (sink->close_later)
+		let_go(sink);
+	return status == LUA_OK ? 1 : lua_error(L);
+}
+
+/* sink:rows() -> { { comm = "bash", count = 3 }, ... }, in the order of their first records */
+static int l_sink_rows(lua_State *L)
+{
+	return read_sink(L, collect_rows);
+}
+
+/* sink:read() -> { bash = 3, ... }: by the keys, one table within another; of several columns a table of them; without keys just that */
+static int l_sink_read(lua_State *L)
+{
+	return read_sink(L, collect_values);
 }
 
 /* sink:totals() -> { seen =, passed =, filtered =, shorter =, refused =, bytes =, error = "ENOSPC" or nil } */
@@ -643,27 +680,27 @@ static int l_sink_count(lua_State *L)
 	return 1;
 }
 
-static void let_go(struct sink *sink)
-{
-	struct ebpf_sink *core = sink->sink;
-
-	sink->sink = NULL;
-	ebpf_sink_free(core);
-}
-
 /* sink:close() -> true; or nil, err when the last lines could not be written, which are gone then */
 static int l_sink_close(lua_State *L)
 {
 	struct sink *sink = luaL_checkudata(L, 1, CLASS_SINK);
 	int result = sink->sink ? ebpf_sink_flush(sink->sink, binding_error(L)) : 0;
 
-	let_go(sink);
+	if (sink->reading)
+		sink->close_later = true;
+	else
+		let_go(sink);
 	return binding_result(L, result);
 }
 
 static int l_sink_gc(lua_State *L)
 {
-	let_go(luaL_checkudata(L, 1, CLASS_SINK));
+	struct sink *sink = luaL_checkudata(L, 1, CLASS_SINK);
+
+	if (sink->reading)
+		sink->close_later = true;
+	else
+		let_go(sink);
 	return 0;
 }
 

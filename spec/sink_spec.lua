@@ -233,6 +233,8 @@ describe("a sink", function()
     raises({ count = true, where = { pid = print } }, "where: field 'pid': number, string or boolean expected, got function")
     assert.error_matches(function() plain:sink { count = true } end, "not known to be a struct")
     assert.error_matches(function() ebpf.ringbuf(coll.maps.plain, { where = {} }) end, "not known to be a struct")
+    write(2)
+    assert.equal(2, ring:consume(function() end)) -- it is as it was before
     local none, err = ring:sink { count = "pidd" }
     assert.is_nil(none)
     assert.equal("ENOENT", err.code)
@@ -268,6 +270,21 @@ describe("a sink", function()
       local ring = assert(ebpf.ringbuf(coll.maps.events))
       assert(ring:sink { ndjson = "/dev/null" })
     end))
+  end)
+
+  it("may be closed by a finalizer while it is read", function()
+    local ring <close> = assert(ebpf.ringbuf(coll.maps.events))
+    handles.without_rest(function()
+      for _ = 1, 20 do
+        local sink = assert(ring:sink { by = { "pid", "last" }, count = true, hist = "number" })
+        write(30)
+        ring:consume(sink)
+        setmetatable({}, { __gc = function() sink:close() end })
+        pcall(function() for _ = 1, 5 do assert(#sink:rows() == 30 and sink:read()[1000]) end end)
+        collectgarbage()
+        assert.error_matches(function() sink:rows() end, "sink is closed")
+      end
+    end)
   end)
 
   it("works on perf buffers alike", function()
