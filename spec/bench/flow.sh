@@ -29,7 +29,7 @@ if command -v bpftrace >/dev/null; then
 	wait
 	got=$(awk 'NR > 1 && NF == 2' $out/bpftrace.out | wc -l)
 	made=$(tail -n 1 $out/produced | cut -d' ' -f1)
-	[ "$got" -gt 0 ] && say "bpftrace, printf" "$got $((made > got ? made - got : 0)) 0" || echo "bpftrace: $(tail -n 1 $out/bpftrace.err)"
+	[ "$got" -gt 0 ] && say "bpftrace, printf" "$got $((made > got ? made - got : 0)) 0" || echo "bpftrace: $(grep ERROR $out/bpftrace.err | tail -n 1)"
 else
 	echo "bpftrace: not installed (.ci/packages bench)"
 fi
