@@ -132,6 +132,8 @@ int ebpf_link_query(struct ebpf_kernel *kernel, struct ebpf_link_query *query, s
 	struct place place = { .sys = ebpf_kernel_sys(kernel), .fd = -1 };
 	int result;
 
+	if (query->size < sizeof(*query))
+		return ebpf_fail(err, EINVAL, "query: size is not set");
 	query->items = NULL;
 	query->count = 0;
 	result = open_place(&place, query, err);
