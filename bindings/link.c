@@ -263,6 +263,62 @@ static int l_link_open(lua_State *L)
 	return result < 0 ? binding_fail(L) : 1;
 }
 
+static int push_attached_list(lua_State *L, const struct ebpf_link_query *query)
+{
+	lua_createtable(L, (int)query->count, 2);
+	for (size_t i = 0; i < query->count; i++) {
+		const struct ebpf_attached *item = &query->items[i];
+
+		lua_createtable(L, 0, 3);
+		binding_set_integer(L, "program_id", item->program_id);
+		if (item->link_id)
+			binding_set_integer(L, "link_id", item->link_id);
+		binding_set_integer(L, "attach_flags", item->attach_flags);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	binding_set_integer(L, "attach_flags", query->attach_flags);
+	if (query->revision)
+		binding_set_integer(L, "revision", query->revision);
+	return 1;
+}
+
+static int collect_query(lua_State *L)
+{
+	struct ebpf_link_query **kept = lua_touserdata(L, 1);
+
+	return push_attached_list(L, *kept);
+}
+
+/* core.link_query { attach_type =, interface = | ifindex = | cgroup = | netns = | target_fd = [, effective = true] }
+ * -> { { program_id =, link_id =, attach_flags = }, ..., attach_flags =, revision = } */
+static int l_link_query(lua_State *L)
+{
+	static const char *const names[] = { "attach_type", "interface", "ifindex", "cgroup", "netns", "target_fd", "effective", NULL };
+	struct ebpf_link_query query = { .size = sizeof(query) }, *kept = &query;
+
+	lua_settop(L, 1);
+	luaL_checktype(L, 1, LUA_TTABLE);
+	binding_check_options(L, 1, names);
+	query.interface = binding_option_string(L, 1, "interface", NULL);
+	query.cgroup = binding_option_string(L, 1, "cgroup", NULL);
+	query.netns = binding_option_string(L, 1, "netns", NULL);
+	query.ifindex = (uint32_t)binding_option_integer(L, 1, "ifindex", INT32_MAX, 0);
+	query.target_fd = (int32_t)binding_option_integer(L, 1, "target_fd", INT32_MAX, 0);
+	query.effective = binding_option_boolean(L, 1, "effective", false);
+	lua_getfield(L, 1, "attach_type");
+	query.attach_type = binding_to_enum(L, -1, EBPF_ATTACH_TYPE, "attach_type");
+	struct ebpf_kernel *kernel = binding_kernel(L);
+
+	if (!kernel || ebpf_link_query(kernel, &query, binding_error(L)) < 0)
+		return binding_fail(L);
+	lua_pushcfunction(L, collect_query); /* protected: the items are to be freed also when there is no memory for the table */
+	lua_pushlightuserdata(L, &kept);
+	int status = lua_pcall(L, 1, 1, 0);
+
+	ebpf_link_query_free(&query);
+	return status == LUA_OK ? 1 : lua_error(L);
+}
+
 /* core.link_kinds() -> { { name =, since =, options = { "symbol", ... } }, ... } */
 static int l_link_kinds(lua_State *L)
 {
@@ -458,8 +514,8 @@ static const luaL_Reg metamethods[] = {
 	{ "__tostring", l_link_tostring }, { "__close", l_link_close }, { "__gc", l_link_close }, { NULL, NULL }
 };
 static const luaL_Reg functions[] = {
-	{ "link", l_link }, { "link_auto", l_link_auto }, { "link_open", l_link_open }, { "link_kinds", l_link_kinds },
-	{ "link_known", l_link_known }, { NULL, NULL }
+	{ "link", l_link }, { "link_auto", l_link_auto }, { "link_open", l_link_open }, { "link_query", l_link_query },
+	{ "link_kinds", l_link_kinds }, { "link_known", l_link_known }, { NULL, NULL }
 };
 
 void binding_open_link(lua_State *L)

@@ -23,6 +23,14 @@ function link.info(id)
   return opened:info()
 end
 
+--- What is attached somewhere, by whomever: ebpf.link.query { attach_type = "tcx_ingress", interface = "lo" } (or ifindex, cgroup,
+-- netns, target_fd; effective = true: also what a cgroup's parents pass on)
+-- -> { { program_id =, link_id =, attach_flags = }, ..., revision =, attach_flags = }.
+function link.query(options)
+  if type(options) ~= "table" then error("a table { attach_type =, interface = ... } expected, got " .. type(options), 2) end
+  return core.link_query(options)
+end
+
 --- By the program's section, as collection:attach() does; options fill in what a section cannot say (interface, path, pid, ...).
 function link.auto(program, options)
   local result, err, errno = core.link_auto(program, options)

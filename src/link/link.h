@@ -123,6 +123,9 @@ int ebpf_link_anchor(const struct ebpf_link_options *given, const char *word, ui
 /* Puts a better message in the place of one about a code that has to do with the place; returns the code. */
 int ebpf_link_explain_anchor(struct ebpf_link *link, const struct ebpf_link_options *given, int code, struct ebpf_error *err);
 
+/* The id of the program on link->ifindex by the link's netlink socket, whatever its mode; 0 = none (xdp.c). */
+int ebpf_xdp_query(struct ebpf_link *link, uint32_t *id);
+
 /* -- which process an option names -- */
 
 /* Of `pid` (0 = every one, -1 = this one) what perf_event_open(2) means by it (-1 = every one, 0 = this one). */

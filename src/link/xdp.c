@@ -94,6 +94,11 @@ static int query_program(struct ebpf_link *link, uint32_t flags, uint32_t *id)
 	return result;
 }
 
+int ebpf_xdp_query(struct ebpf_link *link, uint32_t *id)
+{
+	return query_program(link, 0, id);
+}
+
 /* Replaces our program by another or by none (-1). -EEXIST when it is not ours any more. */
 static int replace_ours(struct ebpf_link *link, int program_fd)
 {
