@@ -56,8 +56,9 @@ int binding_loop_dispatch(lua_State *L);
 int binding_fail(lua_State *L);
 /* Raises the error object instead: for operators, which cannot return nil, err. */
 int binding_raise(lua_State *L);
-/* Pushes the error object alone. */
+/* Pushes the error object alone; the second, of an error that is the caller's. */
 void binding_push_error(lua_State *L);
+void binding_push_this_error(lua_State *L, const struct ebpf_error *err);
 /* true, or nil, err, errno. */
 int binding_result(lua_State *L, int result);
 /* Puts the traceback of `thread` behind the string on top, or into the error object there; other values stay as they are. */

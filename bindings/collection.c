@@ -16,11 +16,9 @@ static struct ebpf_collection *check_collection(lua_State *L, int index)
 
 /* -- options of load -- */
 
-/* The list of names under `options`.programs: borrowed strings in an array that a userdata owns, left on the stack. */
-static void get_programs(lua_State *L, int options, struct ebpf_load_options *load)
+/* The list of names on top: borrowed strings in an array that a userdata owns, left on the stack. */
+static struct ebpf_strings get_names(lua_State *L, const char *what)
 {
-	if (lua_getfield(L, options, "programs") == LUA_TNIL)
-		return;
 	luaL_checktype(L, -1, LUA_TTABLE);
 	int list = lua_gettop(L);
 	size_t count = lua_rawlen(L, list);
@@ -28,11 +26,50 @@ static void get_programs(lua_State *L, int options, struct ebpf_load_options *lo
 
 	for (size_t i = 0; i < count; i++) {
 		lua_rawgeti(L, list, (lua_Integer)i + 1);
-		names[i] = binding_to_string(L, -1, "programs");
+		names[i] = binding_to_string(L, -1, what);
 		lua_pop(L, 1);
 	}
-	load->programs = names;
-	load->program_count = count;
+	return (struct ebpf_strings){ names, count };
+}
+
+static void get_programs(lua_State *L, int options, struct ebpf_load_options *load)
+{
+	if (lua_getfield(L, options, "programs") == LUA_TNIL)
+		return;
+	struct ebpf_strings names = get_names(L, "programs");
+
+	load->programs = names.items;
+	load->program_count = names.count;
+}
+
+/* optional = true, or a list of names */
+static void get_optional(lua_State *L, int options, struct ebpf_load_options *load)
+{
+	lua_getfield(L, options, "optional");
+	if (lua_isboolean(L, -1))
+		load->all_optional = lua_toboolean(L, -1);
+	else if (!lua_isnil(L, -1))
+		load->optional = get_names(L, "optional");
+}
+
+/* alternatives = { { "name", ... }, ... } */
+static void get_alternatives(lua_State *L, int options, struct ebpf_load_options *load)
+{
+	if (lua_getfield(L, options, "alternatives") == LUA_TNIL)
+		return;
+	luaL_checktype(L, -1, LUA_TTABLE);
+	int list = lua_gettop(L);
+	size_t count = lua_rawlen(L, list);
+	struct ebpf_strings *groups = lua_newuserdatauv(L, (count + 1) * sizeof(*groups), 0);
+
+	for (size_t i = 0; i < count; i++) {
+		luaL_checkstack(L, 4, "too many alternatives");
+		if (lua_rawgeti(L, list, (lua_Integer)i + 1) != LUA_TTABLE)
+			luaL_error(L, "alternatives: list of names expected, got %s", luaL_typename(L, -1));
+		groups[i] = get_names(L, "alternatives");
+	}
+	load->alternatives = groups;
+	load->alternative_count = count;
 }
 
 static size_t count_pairs(lua_State *L, int table)
@@ -84,8 +121,8 @@ static void set_variables(lua_State *L, int options)
 /* Leaves on the stack what its pointers need. Negative with binding_error() filled for a token that cannot be had. */
 static int get_load_options(lua_State *L, int options, struct ebpf_load_options *load)
 {
-	static const char *const names[] = { "pin_dir", "btf", "log_level", "programs", "maps", "variables", "kconfig", "log",
-					     "log_size", "token", NULL };
+	static const char *const names[] = { "pin_dir", "btf", "log_level", "programs", "maps", "variables", "kconfig", "log", "log_size",
+					     "token", "optional", "alternatives", NULL };
 
 	*load = (struct ebpf_load_options){ .size = sizeof(*load) };
 	if (!binding_check_options(L, options, names))
@@ -101,6 +138,8 @@ static int get_load_options(lua_State *L, int options, struct ebpf_load_options 
 	set_variables(L, options);
 	get_programs(L, options, load);
 	get_replacements(L, options, load);
+	get_optional(L, options, load);
+	get_alternatives(L, options, load);
 	lua_getfield(L, options, "token");
 	return binding_to_token(L, -1, &load->token);
 }
@@ -330,25 +369,12 @@ static int l_variable_tostring(lua_State *L)
 
 /* -- attaching -- */
 
-/* Appends { program =, error = } or { map =, error = } to the list at `failed`; the error is on top and is popped. */
-static void add_failure(lua_State *L, int failed, const char *what, const char *name)
-{
-	lua_createtable(L, 0, 2);
-	lua_insert(L, -2);
-	lua_setfield(L, -2, "error");
-	lua_pushstring(L, name);
-	lua_setfield(L, -2, what);
-	lua_rawseti(L, failed, (lua_Integer)lua_rawlen(L, failed) + 1);
-}
-
 /* Where the arguments of attach() and what becomes of them are on the stack. */
-enum { PROGRAMS = 3, MAPS, ATTACHED, FAILED };
+enum { PROGRAMS = 3, MAPS, OPTIONAL, ATTACHED, FAILED };
 
-/* Whether the list at `wanted` names it; without a list, what is attached by itself is, unless there is a list of the other kind. */
-static bool is_wanted(lua_State *L, const char *what, const char *name, bool automatic, int wanted, int other)
+/* Whether the table at `wanted` has the name: in its list, or as a key with options of its own. */
+static bool is_named(lua_State *L, const char *what, const char *name, int wanted)
 {
-	if (lua_isnil(L, wanted))
-		return automatic && lua_isnil(L, other);
 	for (size_t i = 1; i <= lua_rawlen(L, wanted); i++) {
 		lua_rawgeti(L, wanted, (lua_Integer)i);
 		bool same = strcmp(binding_to_string(L, -1, what), name) == 0;
@@ -357,7 +383,16 @@ static bool is_wanted(lua_State *L, const char *what, const char *name, bool aut
 		if (same)
 			return true;
 	}
-	return false;
+	bool is_key = lua_getfield(L, wanted, name) != LUA_TNIL;
+
+	lua_pop(L, 1);
+	return is_key;
+}
+
+/* Without names, what is attached by itself is wanted, unless there are names of the other kind. */
+static bool is_wanted(lua_State *L, const char *what, const char *name, bool automatic, int wanted, int other)
+{
+	return lua_isnil(L, wanted) ? automatic && lua_isnil(L, other) : is_named(L, what, name, wanted);
 }
 
 static bool has_program(const struct ebpf_collection *collection, const char *name)
@@ -370,90 +405,181 @@ static bool has_map(const struct ebpf_collection *collection, const char *name)
 	return ebpf_collection_map(collection, name) != NULL;
 }
 
+static bool has_failed(const struct ebpf_collection *collection, const char *name)
+{
+	for (size_t i = 0; i < collection->failure_count; i++)
+		if (strcmp(collection->failures[i].program, name) == 0)
+			return true;
+	return has_program(collection, name);
+}
+
+static void check_name(lua_State *L, const char *what, bool (*has)(const struct ebpf_collection *, const char *), int index)
+{
+	const char *name = binding_to_string(L, index, what);
+
+	if (!has(check_collection(L, 1), name))
+		luaL_error(L, "%ss: no %s '%s' was loaded", what, what, name);
+}
+
+/* A list of names, and names with options: { "a", b = { pid = 1 } }. */
 static void check_wanted(lua_State *L, const char *what, bool (*has)(const struct ebpf_collection *, const char *), int wanted)
 {
 	if (lua_isnil(L, wanted))
 		return;
 	luaL_checktype(L, wanted, LUA_TTABLE);
-	for (size_t i = 1; i <= lua_rawlen(L, wanted); i++) {
-		lua_rawgeti(L, wanted, (lua_Integer)i);
-		const char *name = binding_to_string(L, -1, what);
+	lua_pushnil(L);
+	while (lua_next(L, wanted)) {
+		bool by_name = lua_type(L, -2) == LUA_TSTRING;
 
-		if (!has(check_collection(L, 1), name))
-			luaL_error(L, "%ss: no %s '%s' was loaded", what, what, name);
+		if (by_name && !lua_istable(L, -1))
+			luaL_error(L, "%ss: %s: table of options expected, got %s", what, lua_tostring(L, -2), luaL_typename(L, -1));
+		check_name(L, what, has, by_name ? -2 : -1);
 		lua_pop(L, 1);
 	}
 }
 
-/* The link on top goes to the lists; or the error, with what it was about. Pops the link and what is below it. */
-static void keep_result(lua_State *L, bool attached, const char *what, const char *name)
+static bool is_optional(lua_State *L, const struct ebpf_program *program)
 {
-	if (attached) {
-		lua_getiuservalue(L, 1, LINKS);
-		lua_pushvalue(L, -2);
-		lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-		lua_pop(L, 1);
-		lua_rawseti(L, ATTACHED, (lua_Integer)lua_rawlen(L, ATTACHED) + 1);
-	} else {
-		lua_pop(L, 1);
-		binding_push_error(L);
-		add_failure(L, FAILED, what, name);
+	if (ebpf_program_optional(program))
+		return true;
+	return lua_istable(L, OPTIONAL) ? is_named(L, "program", ebpf_program_name(program), OPTIONAL) : lua_toboolean(L, OPTIONAL);
+}
+
+/* Appends { program = or map =, error =, optional = true } to the list of failures. */
+static void add_failure(lua_State *L, const char *what, const char *name, bool optional)
+{
+	lua_createtable(L, 0, 3);
+	binding_push_error(L);
+	lua_setfield(L, -2, "error");
+	binding_set_string(L, what, name);
+	if (optional) {
+		lua_pushboolean(L, 1);
+		lua_setfield(L, -2, "optional");
 	}
+	lua_rawseti(L, FAILED, (lua_Integer)lua_rawlen(L, FAILED) + 1);
+}
+
+/* The link on top goes to the lists. */
+static void keep_link(lua_State *L)
+{
+	lua_getiuservalue(L, 1, LINKS);
+	lua_pushvalue(L, -2);
+	lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
 	lua_pop(L, 1);
+	lua_rawseti(L, ATTACHED, (lua_Integer)lua_rawlen(L, ATTACHED) + 1);
 }
 
-static void attach_program(lua_State *L, size_t index, const struct ebpf_link_options *options)
+/* With the options of all, and its own over them. */
+static bool attach_program(lua_State *L, size_t index, const struct ebpf_link_options *common)
 {
-	push_program(L, 1, index);
-	struct ebpf_link **link = binding_new_link(L, lua_gettop(L));
-	struct ebpf_program *program = binding_check_program(L, -2);
-	bool attached = ebpf_link_attach_auto(program, options, link, binding_error(L)) > 0;
+	struct ebpf_link_options options = *common;
+	int top = lua_gettop(L);
 
-	keep_result(L, attached, "program", ebpf_program_name(program));
+	push_program(L, 1, index);
+	struct ebpf_link **link = binding_new_link(L, -1);
+	struct ebpf_program *program = binding_check_program(L, top + 1);
+
+	if (!lua_isnil(L, PROGRAMS) && lua_getfield(L, PROGRAMS, ebpf_program_name(program)) != LUA_TNIL)
+		binding_link_options(L, &options, lua_gettop(L), NULL);
+	bool attached = ebpf_link_attach_auto(program, &options, link, binding_error(L)) > 0;
+
+	lua_settop(L, top + 2);
+	if (attached)
+		keep_link(L);
+	else
+		add_failure(L, "program", ebpf_program_name(program), is_optional(L, program));
+	lua_settop(L, top);
+	return attached;
 }
 
 static void attach_map(lua_State *L, size_t index)
 {
+	int top = lua_gettop(L);
+
 	push_map(L, 1, index);
-	struct ebpf_link **link = binding_new_link(L, lua_gettop(L));
-	bool attached = ebpf_link_attach_map("struct_ops", binding_check_map(L, -2), NULL, link, binding_error(L)) >= 0;
+	struct ebpf_link **link = binding_new_link(L, -1);
 
-	keep_result(L, attached, "map", check_collection(L, 1)->map_names[index]);
+	if (ebpf_link_attach_map("struct_ops", binding_check_map(L, top + 1), NULL, link, binding_error(L)) >= 0)
+		keep_link(L);
+	else
+		add_failure(L, "map", check_collection(L, 1)->map_names[index], false);
+	lua_settop(L, top);
 }
 
-/* nil, the first error, its errno, and the list of all. */
-static int nothing_attached(lua_State *L, int failed)
+/* Sets `instead` in the failures after the first `before`: the alternative that was attached. */
+static void set_instead(lua_State *L, size_t before, const char *name)
 {
-	lua_pushnil(L);
-	lua_rawgeti(L, failed, 1);
-	lua_getfield(L, -1, "error");
-	lua_getfield(L, -1, "errno");
-	lua_remove(L, -3);
-	lua_pushvalue(L, failed);
-	return 4;
+	for (size_t i = before + 1; i <= lua_rawlen(L, FAILED); i++) {
+		lua_rawgeti(L, FAILED, (lua_Integer)i);
+		binding_set_string(L, "instead", name);
+		lua_pop(L, 1);
+	}
 }
 
-/* The table at 2 with the names of programs and maps, if there is one: pushes both lists. */
+/* Alternatives stand together: after the first of them that is attached, the others are passed over. */
+static void attach_programs(lua_State *L, const struct ebpf_link_options *options)
+{
+	uint32_t current = 0, served = 0;
+	size_t before = 0;
+
+	for (size_t i = 0; i < check_collection(L, 1)->program_count; i++) {
+		const struct ebpf_program *program = check_collection(L, 1)->programs[i];
+		const char *name = ebpf_program_name(program);
+		uint32_t group = ebpf_program_group(program);
+
+		if (group != current)
+			before = lua_rawlen(L, FAILED);
+		current = group;
+		if (!is_wanted(L, "programs", name, ebpf_program_autoattach(program), PROGRAMS, MAPS) || (group && group == served))
+			continue;
+		if (attach_program(L, i, options) && group) {
+			served = group;
+			set_instead(L, before, name);
+		}
+	}
+}
+
+/* When nothing is attached: nil, the first error that is not of an optional program, its errno, and the list of all; 0 when there is none. */
+static int nothing_attached(lua_State *L)
+{
+	for (lua_Integer i = 1; lua_rawlen(L, ATTACHED) == 0 && i <= (lua_Integer)lua_rawlen(L, FAILED); i++) {
+		lua_rawgeti(L, FAILED, i);
+		if (lua_getfield(L, -1, "optional") == LUA_TNIL) {
+			lua_pushnil(L);
+			lua_getfield(L, -3, "error");
+			lua_getfield(L, -1, "errno");
+			lua_pushvalue(L, FAILED);
+			return 4;
+		}
+		lua_pop(L, 2);
+	}
+	return 0;
+}
+
+/* The table at 2, if there is one: pushes the names of programs and maps, and which may fail. */
 static void get_wanted(lua_State *L)
 {
 	lua_settop(L, 2);
 	if (lua_isnil(L, 2)) {
-		lua_settop(L, MAPS);
+		lua_settop(L, OPTIONAL);
 		return;
 	}
 	luaL_checktype(L, 2, LUA_TTABLE);
 	lua_getfield(L, 2, "programs");
 	lua_getfield(L, 2, "maps");
+	lua_getfield(L, 2, "optional");
 	check_wanted(L, "program", has_program, PROGRAMS);
 	check_wanted(L, "map", has_map, MAPS);
+	if (!lua_isboolean(L, OPTIONAL))
+		check_wanted(L, "program", has_failed, OPTIONAL);
 }
 
-/* coll:attach { programs = { "name", ... }, maps = { "name", ... }, <options of links> } -> links, failed. Everything by its section:
- * programs, then struct_ops maps, which are nothing without them. What fails or cannot be attached by its section alone is in `failed`, the
- * others stay attached. When nothing could be: nil, err, errno, failed. */
+/* coll:attach { programs = { "name", name = { <options of its link> }, ... }, maps = { "name", ... }, optional = true or { "name", ... },
+ * <options of links> } -> links, failed. Everything by its section: programs, then struct_ops maps, which are nothing without them. What fails or cannot be
+ * attached by its section alone is in `failed`, the others stay attached. When nothing could be, and not all is optional: nil, err, errno, failed. */
 static int l_collection_attach(lua_State *L)
 {
-	static const char *const lists[] = { "programs", "maps", NULL };
+	static const char *const lists[] = { "programs", "maps", "optional", NULL };
 	struct ebpf_link_options options = { .size = sizeof(options) };
 
 	check_collection(L, 1);
@@ -462,20 +588,39 @@ static int l_collection_attach(lua_State *L)
 	lua_newtable(L);
 	if (!lua_isnil(L, 2))
 		binding_link_options(L, &options, 2, lists);
-	for (size_t i = 0; i < check_collection(L, 1)->program_count; i++) {
-		const struct ebpf_program *program = check_collection(L, 1)->programs[i];
-
-		if (is_wanted(L, "programs", ebpf_program_name(program), ebpf_program_autoattach(program), PROGRAMS, MAPS))
-			attach_program(L, i, &options);
-	}
+	attach_programs(L, &options);
 	for (size_t i = 0; i < check_collection(L, 1)->map_count; i++)
 		if (is_wanted(L, "maps", check_collection(L, 1)->map_names[i], ebpf_map_autoattach(check_collection(L, 1)->maps[i]), MAPS,
 			      PROGRAMS))
 			attach_map(L, i);
-	if (lua_rawlen(L, ATTACHED) == 0 && lua_rawlen(L, FAILED) > 0)
-		return nothing_attached(L, FAILED);
+	int results = nothing_attached(L);
+
+	if (results)
+		return results;
 	lua_settop(L, FAILED);
 	return 2;
+}
+
+/* coll.failed -> { { program =, error =, optional = true }, ... }: what could not be loaded and did not have to be */
+static int l_collection_failed(lua_State *L)
+{
+	const struct ebpf_collection *collection = check_collection(L, 1);
+
+	lua_createtable(L, (int)collection->failure_count, 0);
+	for (size_t i = 0; i < collection->failure_count; i++) {
+		const struct ebpf_load_failure *failure = &collection->failures[i];
+
+		lua_createtable(L, 0, 3);
+		binding_set_string(L, "program", failure->program);
+		binding_push_this_error(L, &failure->error);
+		lua_setfield(L, -2, "error");
+		if (failure->optional) {
+			lua_pushboolean(L, 1);
+			lua_setfield(L, -2, "optional");
+		}
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	return 1;
 }
 
 /* coll.links -> the list of what attach() attached */
@@ -567,7 +712,7 @@ static int l_collection_take(lua_State *L)
 static const luaL_Reg methods[] = { { "attach", l_collection_attach }, { "take", l_collection_take }, { "close", l_collection_close }, { NULL, NULL } };
 static const luaL_Reg properties[] = {
 	{ "maps", l_collection_maps }, { "programs", l_collection_programs }, { "variables", l_collection_variables },
-	{ "links", l_collection_links }, { "btf", l_collection_btf }, { NULL, NULL }
+	{ "links", l_collection_links }, { "failed", l_collection_failed }, { "btf", l_collection_btf }, { NULL, NULL }
 };
 static const luaL_Reg metamethods[] = {
 	{ "__tostring", l_collection_tostring }, { "__close", l_collection_close }, { "__gc", l_collection_close },

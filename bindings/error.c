@@ -7,15 +7,8 @@
 
 #include "binding.h"
 
-void binding_push_error(lua_State *L)
+void binding_push_this_error(lua_State *L, const struct ebpf_error *err)
 {
-	struct ebpf_error *err = binding_error(L);
-	struct ebpf_policy *policy = binding_host(L)->policy;
-
-	if (policy && policy->refused[0] && err->code == EPERM) {
-		snprintf(err->hint, sizeof(err->hint), "the program that runs this script refuses to %s", policy->refused);
-		policy->refused[0] = '\0';
-	}
 	luaL_checkstack(L, 4, NULL);
 	lua_createtable(L, 0, 5);
 	luaL_setmetatable(L, CLASS_ERROR);
@@ -33,6 +26,18 @@ void binding_push_error(lua_State *L)
 		lua_pushstring(L, err->log);
 		lua_setfield(L, -2, "log");
 	}
+}
+
+void binding_push_error(lua_State *L)
+{
+	struct ebpf_error *err = binding_error(L);
+	struct ebpf_policy *policy = binding_host(L)->policy;
+
+	if (policy && policy->refused[0] && err->code == EPERM) {
+		snprintf(err->hint, sizeof(err->hint), "the program that runs this script refuses to %s", policy->refused);
+		policy->refused[0] = '\0';
+	}
+	binding_push_this_error(L, err);
 	ebpf_error_clear(err);
 }
 

@@ -151,22 +151,43 @@ static bool is_among(const char *name, const char *const *names)
 	return *names;
 }
 
+static const struct ebpf_option *find_of_any_kind(const char *name)
+{
+	const struct ebpf_option *option = NULL;
+	const char *kind, *since;
+
+	for (size_t i = 0; !option && ebpf_link_kind(i, &kind, &since) >= 0; i++)
+		option = find_option(ebpf_link_kind_options(kind), name);
+	return option;
+}
+
+/* Of what is named by a path, its descriptor may be given as well: the option is cgroup_fd then. */
+static const struct ebpf_option *option_for(lua_State *L, const char *name, int index)
+{
+	const struct ebpf_option *option = find_of_any_kind(name);
+
+	if (option && option->type == EBPF_OPTION_STRING && lua_type(L, index) == LUA_TNUMBER) {
+		const struct ebpf_option *descriptor = find_of_any_kind(lua_pushfstring(L, "%s_fd", name));
+
+		lua_pop(L, 1);
+		return descriptor ? descriptor : option;
+	}
+	return option;
+}
+
 /* Options of every kind, for attaching by section, where the kind follows from each program. */
 void binding_link_options(lua_State *L, struct ebpf_link_options *options, int index, const char *const *except)
 {
-	const char *kind, *since;
-
 	lua_pushnil(L);
 	while (lua_next(L, index)) {
 		const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "(not a string)";
-		const struct ebpf_option *option = NULL;
 
 		if (except && is_among(name, except)) {
 			lua_pop(L, 1);
 			continue;
 		}
-		for (size_t i = 0; !option && ebpf_link_kind(i, &kind, &since) >= 0; i++)
-			option = find_option(ebpf_link_kind_options(kind), name);
+		const struct ebpf_option *option = option_for(L, name, lua_gettop(L));
+
 		if (!option)
 			luaL_error(L, "attach: unknown option '%s'", name);
 		set_next_option(L, options, option);

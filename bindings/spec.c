@@ -451,6 +451,7 @@ static const struct field program_fields[] = {
 	{ "ifindex", U32, AT(ifindex), true, NULL, NULL },
 	{ "autoload", BOOL, AT(autoload), true, NULL, NULL },
 	{ "autoattach", BOOL, AT(autoattach), true, NULL, NULL },
+	{ "optional", BOOL, AT(optional), true, NULL, NULL },
 	{ "log_level", LOG_LEVEL, AT(log_level), true, NULL, NULL },
 	{ "instructions", SIZE, AT(insn_count), false, NULL, NULL },
 	{ "license", CUSTOM, 0, false, get_license, NULL },

@@ -369,6 +369,7 @@ struct ebpf_program_spec {
 	int attach_target_fd;  /* program to replace or trace (freplace, fentry on BPF); 0 = none */
 	const char *const *tags;
 	size_t tag_count;
+	bool optional;         /* the collection is loaded also when this program cannot be */
 };
 /* A global variable that is not hidden; sorted by section and offset. */
 struct ebpf_variable_spec {
@@ -486,6 +487,17 @@ struct ebpf_collection {
 	size_t program_count;
 	struct ebpf_variable *variables;
 	size_t variable_count;
+	struct ebpf_load_failure *failures; /* the programs that could not be loaded and did not have to */
+	size_t failure_count;
+};
+struct ebpf_strings {
+	const char *const *items;
+	size_t count;
+};
+struct ebpf_load_failure {
+	char *program;
+	struct ebpf_error error;
+	bool optional;                  /* else there is an alternative that was loaded, or all of these are optional */
 };
 struct ebpf_load_options {
 	size_t size;
@@ -500,6 +512,12 @@ struct ebpf_load_options {
 	uint32_t log_size;        /* bytes that the log has room for at first: it grows as needed; 0 = 1 MiB */
 	bool log_disabled;        /* one try without a log: a refusal is not explained by the verifier's words */
 	struct ebpf_token *token; /* to make all of it by; NULL = that of the context, if it has one */
+	struct ebpf_strings optional; /* programs that may fail, beside those of which the Spec says so */
+	bool all_optional;
+	/* Groups of programs of which one is wanted: { "f_fentry", "f_kprobe" }. They load whatever their autoload is, in that order, until one has loaded that
+	 * is sure to attach (tracing programs and LSM, where the kernel runs such); the load fails only when none of a group can be loaded. */
+	const struct ebpf_strings *alternatives;
+	size_t alternative_count;
 };
 struct ebpf_map_replacement {
 	const char *name;
@@ -699,6 +717,10 @@ EBPF_API const char *ebpf_program_attach_to(const struct ebpf_program *program);
 EBPF_API const char *ebpf_program_log(const struct ebpf_program *program);
 /* Whether attaching the collection attaches it: autoattach of its Spec. Not struct_ops programs, which their map attaches. */
 EBPF_API bool ebpf_program_autoattach(const struct ebpf_program *program);
+/* What the load said of it: that it may fail; and from 1 on, to which of struct ebpf_load_options' alternatives it belongs (0 = to none). Of these one is
+ * to be attached, the first that can be, in the order of the collection. */
+EBPF_API bool ebpf_program_optional(const struct ebpf_program *program);
+EBPF_API uint32_t ebpf_program_group(const struct ebpf_program *program);
 EBPF_API int ebpf_program_info(struct ebpf_program *program, struct ebpf_program_info *info, struct ebpf_error *err);
 /* Asks the kernel for its code (4.13; functions and lines 5.0). What may not be seen is left out, and is no error. Maps and functions are named as
  * far as this process may look at them. */
@@ -773,10 +795,6 @@ struct ebpf_numbers {
 	const uint64_t *items;
 	size_t count;
 };
-struct ebpf_strings {
-	const char *const *items;
-	size_t count;
-};
 /* All options of all kinds; a kind looks at its own and refuses none silently: ebpf_link_kind_options tells which
  * it takes. Zero means "not given" except where a flag says otherwise. */
 struct ebpf_link_options {
@@ -832,6 +850,8 @@ struct ebpf_link_options {
 	const char *destination; /* lwt: "10.0.0.0/8", "fc00::/16"; the route is made with the program, and removed with it */
 	const char *gateway;   /* lwt: the next hop's address; NULL = what is reached by the interface itself */
 	uint32_t table;        /* lwt: of routes, 0 = main */
+	const char *cgroup;    /* cgroup, iter: instead of `path`, which for many programs at once may be another's */
+	const char *netns;     /* netns: likewise */
 };
 /* A list option is one of numbers or of strings. */
 enum ebpf_option_type {
@@ -858,7 +878,8 @@ EBPF_API int ebpf_link_attach_auto(struct ebpf_program *program, const struct eb
 				   struct ebpf_error *err);
 /* Attaches each program by its section, with the same options for all (each takes what is its own). links[i] becomes the link, or NULL with the reason
  * in errors[i] (`errors`: `count` of them, zeroed before and cleared after by the caller, or NULL); a program whose autoattach is off is passed over, its
- * errors[i] untouched. One that fails does not keep the others from being attached. Returns how many were. */
+ * errors[i] untouched, and so is one of whose
+ * group (ebpf_program_group) the program before it was attached. One that fails does not keep the others from being attached. Returns how many were. */
 EBPF_API int ebpf_programs_attach(struct ebpf_program *const *programs, size_t count, const struct ebpf_link_options *options,
 				  struct ebpf_link **links, struct ebpf_error *errors);
 /* The same for kinds that attach a map: "struct_ops", a table of functions for the kernel. */

@@ -116,6 +116,7 @@
 ---@field variables table<string, ebpf.Variable>
 ---@field links ebpf.Link[]
 ---@field take fun(self: ebpf.Collection, name: string): ebpf.Program
+---@field failed ebpf.Failure[] # what could not be loaded and did not have to be
 ---@field attach fun(self: ebpf.Collection, options?: table): ebpf.Link[]?, ebpf.Failure[]|ebpf.Error, integer?, ebpf.Failure[]?
 
 ---@class ebpf.MapSpec
@@ -147,6 +148,7 @@
 ---@field ifindex integer
 ---@field autoload boolean
 ---@field autoattach boolean
+---@field optional boolean # it may fail to be loaded
 ---@field log_level integer
 ---@field instructions integer
 ---@field license? string
@@ -163,6 +165,8 @@
 ---@class ebpf.LoadOptions
 ---@field variables? table<string, any> # set before loading
 ---@field programs? string[] # load these and no others
+---@field optional? boolean|string[] # programs that may fail
+---@field alternatives? string[][] # of each list one is wanted
 ---@field maps? table<string, ebpf.Map> # use these instead of making them
 ---@field pin_dir? string
 ---@field btf? string # a file with the target's types

@@ -18,6 +18,7 @@
 
 static const struct ebpf_option options[] = {
 	EBPF_LINK_OPTION(path, EBPF_OPTION_STRING, 1),
+	EBPF_LINK_OPTION(cgroup, EBPF_OPTION_STRING, 0),
 	EBPF_LINK_OPTION(cgroup_fd, EBPF_OPTION_S32, 0),
 	EBPF_LINK_OPTION(attach_type, EBPF_OPTION_STRING, 0),
 	EBPF_LINK_OPTION(flags, EBPF_OPTION_U32, 0),
@@ -35,10 +36,10 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 		 size_t size, struct ebpf_error *err)
 {
 	(void)program, (void)extra, (void)storage, (void)size;
-	if (out->path || out->cgroup_fd)
+	if (out->path || out->cgroup || out->cgroup_fd)
 		return 1;
 	ebpf_fail(err, EINVAL, "a cgroup program needs to know its cgroup");
-	ebpf_hint(err, "give the option path, a folder of cgroup v2");
+	ebpf_hint(err, "give the option cgroup, a folder of cgroup v2");
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 static const struct ebpf_option options[] = {
 	EBPF_LINK_OPTION(map, EBPF_OPTION_S32, 0),
 	EBPF_LINK_OPTION(path, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(cgroup, EBPF_OPTION_STRING, 0),
 	EBPF_LINK_OPTION(cgroup_fd, EBPF_OPTION_S32, 0),
 	EBPF_LINK_OPTION(order, EBPF_OPTION_STRING, 0),
 	EBPF_LINK_OPTION(pid, EBPF_OPTION_S32, 0),
@@ -46,7 +47,7 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 	if (extra && !ebpf_starts_with(extra, "task"))
 		out->pid = out->tid = out->pid_fd = 0;
 	if (extra && !is_cgroup(extra)) {
-		out->path = out->order = NULL;
+		out->path = out->cgroup = out->order = NULL;
 		out->cgroup_fd = 0;
 	}
 	if (!needs_map(extra))

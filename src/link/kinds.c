@@ -89,6 +89,8 @@ static const struct ebpf_option every[] = {
 	EBPF_LINK_OPTION(provider, EBPF_OPTION_STRING, 0),
 	EBPF_LINK_OPTION(path, EBPF_OPTION_STRING, 0),
 	EBPF_LINK_OPTION(interface, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(cgroup, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION(netns, EBPF_OPTION_STRING, 0),
 	EBPF_LINK_OPTION(mode, EBPF_OPTION_STRING, 0),
 	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
 	EBPF_LINK_OPTION(attach_type, EBPF_OPTION_STRING, 0),
@@ -238,8 +240,17 @@ static void intend(const struct ebpf_link_kind *kind, const struct ebpf_link_opt
 	ebpf_policy_intend(text);
 }
 
+/* The path that is of this kind alone. */
+static void use_own_path(struct ebpf_link_options *options)
+{
+	if (options->cgroup)
+		options->path = options->cgroup;
+	if (options->netns)
+		options->path = options->netns;
+}
+
 static int attach(const struct ebpf_link_kind *kind, const char *alias, struct ebpf_program *program,
-		  const struct ebpf_link_options *options, struct ebpf_link **out, struct ebpf_error *err)
+		  struct ebpf_link_options *options, struct ebpf_link **out, struct ebpf_error *err)
 {
 	struct ebpf_link *link = ebpf_link_new(program->kernel, kind);
 	char intent[256];
@@ -247,6 +258,7 @@ static int attach(const struct ebpf_link_kind *kind, const char *alias, struct e
 
 	if (!link)
 		return ebpf_fail_memory(err);
+	use_own_path(options);
 	intend(kind, options, intent, sizeof(intent));
 	result = kind->attach(program, alias, options, link, err);
 	ebpf_policy_intend(NULL);
@@ -484,11 +496,18 @@ int ebpf_programs_attach(struct ebpf_program *const *programs, size_t count, con
 {
 	int attached = 0;
 
+	uint32_t served = 0; /* the group of which one is attached; those of a group stand together */
+
 	for (size_t i = 0; i < count; i++) {
+		uint32_t group = ebpf_program_group(programs[i]);
+
 		links[i] = NULL;
-		if (ebpf_program_autoattach(programs[i]) &&
-		    ebpf_link_attach_auto(programs[i], options, &links[i], errors ? &errors[i] : NULL) == 1)
+		if (!ebpf_program_autoattach(programs[i]) || (group && group == served))
+			continue;
+		if (ebpf_link_attach_auto(programs[i], options, &links[i], errors ? &errors[i] : NULL) == 1) {
 			attached++;
+			served = group;
+		}
 	}
 	return attached;
 }

@@ -12,6 +12,7 @@
 
 static const struct ebpf_option options[] = {
 	EBPF_LINK_OPTION(path, EBPF_OPTION_STRING, 1),
+	EBPF_LINK_OPTION(netns, EBPF_OPTION_STRING, 0),
 	EBPF_LINK_OPTION(pid, EBPF_OPTION_S32, 0),
 	EBPF_LINK_OPTION(target_fd, EBPF_OPTION_S32, 0),
 	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
@@ -19,8 +20,8 @@ static const struct ebpf_option options[] = {
 };
 static const char *const aliases[] = { "sk_lookup", "flow_dissector", NULL };
 
-/* Whose namespace is meant is not said by sections: it is that of this process, unless the options name another. Options
- * for many programs at once may name a cgroup or a file instead. */
+/* Whose namespace is meant is not said by sections: it is that of this process, unless the option netns names another. The
+ * others may be meant for other programs. */
 static int parse(const struct ebpf_program *program, const char *extra, struct ebpf_link_options *out, char *storage,
 		 size_t size, struct ebpf_error *err)
 {

@@ -33,54 +33,6 @@ static int check_byte_order(const struct ebpf_spec *spec, struct ebpf_error *err
 	return -ENOTSUP;
 }
 
-static int unknown_program(const struct ebpf_spec *spec, const char *name, struct ebpf_error *err)
-{
-	const char **names = calloc(spec->program_count + 1, sizeof(*names)), *nearest;
-
-	ebpf_fail(err, ENOENT, "program '%s': load: object '%s' has no such program", name, spec->name);
-	for (size_t i = 0; names && i < spec->program_count; i++)
-		names[i] = spec->programs[i]->name;
-	nearest = names ? ebpf_nearest(name, names, spec->program_count) : NULL;
-	if (nearest)
-		ebpf_hint(err, "did you mean '%s'?", nearest);
-	free(names);
-	return -ENOENT;
-}
-
-static bool is_named(const struct ebpf_load_options *options, const char *name)
-{
-	for (size_t i = 0; i < options->program_count; i++)
-		if (!strcmp(options->programs[i], name))
-			return true;
-	return false;
-}
-
-static bool loads_by_itself(const struct ebpf_spec *spec, const struct ebpf_program_spec *program)
-{
-	return program->type == BPF_PROG_TYPE_STRUCT_OPS ? ebpf_load_struct_ops_wanted(spec, program)
-							 : program->autoload;
-}
-
-static int select_programs(struct ebpf_load *load, struct ebpf_error *err)
-{
-	const struct ebpf_load_options *options = &load->options;
-	struct ebpf_spec *spec = load->spec;
-
-	for (size_t i = 0; options->programs && i < options->program_count; i++)
-		if (!ebpf_spec_find_program(spec, options->programs[i]))
-			return unknown_program(spec, options->programs[i], err);
-	load->programs = calloc(spec->program_count + 1, sizeof(struct ebpf_program_spec *));
-	if (!load->programs)
-		return ebpf_fail_memory(err);
-	for (size_t i = 0; i < spec->program_count; i++) {
-		struct ebpf_program_spec *program = spec->programs[i];
-
-		if (options->programs ? is_named(options, program->name) : loads_by_itself(spec, program))
-			load->programs[load->program_count++] = program;
-	}
-	return 0;
-}
-
 static int check_type(const struct ebpf_program_spec *program, struct ebpf_error *err)
 {
 	const char *nearest;
@@ -176,7 +128,8 @@ struct ebpf_load_function *ebpf_load_function_at(struct ebpf_load *load, uint32_
 	return NULL;
 }
 
-static void mark_externs(struct ebpf_load *load, const struct ebpf_function *function)
+/* `required`: by a program that must not fail. */
+static void mark_externs(struct ebpf_load *load, const struct ebpf_function *function, bool required)
 {
 	for (size_t i = 0; i < function->reference_count; i++) {
 		const struct ebpf_spec_reference *reference = &function->references[i];
@@ -185,32 +138,51 @@ static void mark_externs(struct ebpf_load *load, const struct ebpf_function *fun
 		if (reference->kind != EBPF_REF_EXTERN)
 			continue;
 		index = ebpf_load_extern_index(load, reference->external);
-		if (index < spec_impl(load->spec)->extern_count)
-			load->externs[index].used = true;
+		if (index >= spec_impl(load->spec)->extern_count)
+			continue;
+		load->externs[index].used = true;
+		load->externs[index].required = load->externs[index].required || required;
 	}
+}
+
+static int survey_program(struct ebpf_load *load, size_t index, struct ebpf_error *err)
+{
+	const struct ebpf_program_spec *program = load->programs[index];
+	bool required = !ebpf_load_may_fail(load, index);
+	int result = check_type(program, err);
+
+	if (result < 0)
+		return result;
+	result = ebpf_load_walk(load, program, err);
+	if (result < 0)
+		return ebpf_wrap(err, result, "program '%s': load", program->name);
+	load->has_subprograms = load->has_subprograms || load->order_count > 1;
+	for (size_t i = 0; i < load->order_count; i++) {
+		struct ebpf_load_function *lf = &load->functions[load->order[i]->mark];
+
+		if (!lf->wanted || (required && !lf->required))
+			mark_externs(load, lf->function, required);
+		lf->wanted = true;
+		lf->required = lf->required || required;
+		if (program->type < 64)
+			lf->program_types |= 1ULL << program->type;
+	}
+	return 0;
 }
 
 /* Finds what the wanted programs are made of. */
 static int survey(struct ebpf_load *load, struct ebpf_error *err)
 {
-	for (size_t i = 0; i < load->program_count; i++) {
-		int result = check_type(load->programs[i], err);
+	for (size_t i = 0; i < load->program_count;) {
+		struct ebpf_error why = { 0 };
+		int result = survey_program(load, i, &why);
 
+		if (result < 0)
+			result = ebpf_load_forgive(load, i, &why, err);
+		else
+			i++;
 		if (result < 0)
 			return result;
-		result = ebpf_load_walk(load, load->programs[i], err);
-		if (result < 0)
-			return ebpf_wrap(err, result, "program '%s': load", load->programs[i]->name);
-		load->has_subprograms = load->has_subprograms || load->order_count > 1;
-		for (size_t k = 0; k < load->order_count; k++) {
-			struct ebpf_load_function *lf = &load->functions[load->order[k]->mark];
-
-			if (!lf->wanted)
-				mark_externs(load, lf->function);
-			lf->wanted = true;
-			if (load->programs[i]->type < 64)
-				lf->program_types |= 1ULL << load->programs[i]->type;
-		}
 	}
 	return 0;
 }
@@ -370,12 +342,24 @@ static int load_programs(struct ebpf_load *load, struct ebpf_error *err)
 	collection->programs = calloc(load->program_count + 1, sizeof(struct ebpf_program *));
 	if (!collection->programs)
 		return ebpf_fail_memory(err);
-	for (size_t i = 0; i < load->program_count; i++) {
-		int result = load_program(load, load->programs[i], &collection->programs[i], err);
+	for (size_t i = 0; i < load->program_count;) {
+		struct ebpf_error why = { 0 };
+		int result;
 
-		if (result < 0)
-			return result;
-		collection->program_count++;
+		if (ebpf_load_is_settled(load, i)) {
+			ebpf_load_leave_out(load, i);
+			continue;
+		}
+		result = load_program(load, load->programs[i], &collection->programs[i], &why);
+		if (result < 0) {
+			result = ebpf_load_forgive(load, i, &why, err);
+			if (result < 0)
+				return result;
+			continue;
+		}
+		collection->programs[i]->optional = load->choices[i].optional;
+		collection->programs[i]->group = load->choices[i].group;
+		collection->program_count = ++i;
 	}
 	return 0;
 }
@@ -487,13 +471,14 @@ static void finish(struct ebpf_load *load)
 	free(load->maps);
 	free(load->externs);
 	free(load->programs);
+	free(load->choices);
 	free(load->fd_array);
 }
 
 static int run_stages(struct ebpf_load *load, struct ebpf_error *err)
 {
 	static int (*const stages[])(struct ebpf_load *, struct ebpf_error *) = {
-		start, select_programs, survey, ebpf_load_types, ebpf_load_externs, ebpf_load_maps,
+		start, ebpf_load_choose, survey, ebpf_load_types, ebpf_load_externs, ebpf_load_maps,
 		load_programs, ebpf_load_values, collect_maps, collect_variables,
 	};
 	int result = 0;
@@ -555,6 +540,11 @@ void ebpf_collection_free(struct ebpf_collection *collection)
 		ebpf_map_close(collection->maps[i]);
 		free(collection->map_names[i]);
 	}
+	for (size_t i = 0; i < collection->failure_count; i++) {
+		free(collection->failures[i].program);
+		ebpf_error_clear(&collection->failures[i].error);
+	}
+	free(collection->failures);
 	free(collection->variables);
 	free(collection->programs);
 	free(collection->maps);

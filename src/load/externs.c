@@ -38,6 +38,12 @@ static int not_found(const struct ebpf_buffer *missing, struct ebpf_error *err)
 	return -ESRCH;
 }
 
+/* Whether the load is to fail without it. Programs that may fail do so by themselves, when their code is made ready. */
+static bool is_needed(const struct ebpf_load *load, size_t index)
+{
+	return load->externs[index].required && !spec_impl(load->spec)->externs[index]->weak;
+}
+
 /* -- without a type: /proc/kallsyms, one pass for all -- */
 
 static int read_addresses(struct ebpf_load *load, const char **names, uint64_t *addresses, size_t count, bool strong,
@@ -73,7 +79,7 @@ static int find_addresses(struct ebpf_load *load, struct ebpf_buffer *missing, s
 	for (size_t i = 0; i < spec->extern_count; i++) {
 		if (spec->externs[i]->kind != EBPF_EXTERN_KSYM || !load->externs[i].used)
 			continue;
-		strong = strong || !spec->externs[i]->weak;
+		strong = strong || is_needed(load, i);
 		which[count] = i;
 		names[count++] = spec->externs[i]->name;
 	}
@@ -81,7 +87,7 @@ static int find_addresses(struct ebpf_load *load, struct ebpf_buffer *missing, s
 	for (size_t i = 0; result == 0 && i < count; i++) {
 		load->externs[which[i]].found = addresses[i] != 0;
 		load->externs[which[i]].address = addresses[i];
-		if (!addresses[i] && !spec->externs[which[i]]->weak)
+		if (!addresses[i] && is_needed(load, which[i]))
 			add_missing(load, spec->externs[which[i]], missing);
 	}
 out:
@@ -185,15 +191,16 @@ static int look_up(struct ebpf_load *load, const struct ebpf_extern *external, s
 	return result < 0 ? result : 1;
 }
 
-static int find_typed(struct ebpf_load *load, const struct ebpf_extern *external, struct ebpf_load_extern *found,
-		      struct ebpf_buffer *missing, struct ebpf_error *err)
+static int find_typed(struct ebpf_load *load, size_t index, struct ebpf_buffer *missing, struct ebpf_error *err)
 {
+	const struct ebpf_extern *external = spec_impl(load->spec)->externs[index];
+	struct ebpf_load_extern *found = &load->externs[index];
 	int result = look_up(load, external, found, err);
 
 	if (result < 0)
 		return ebpf_wrap(err, result, "extern '%s'", external->name);
 	if (result == 0) {
-		if (!external->weak)
+		if (is_needed(load, index))
 			add_missing(load, external, missing);
 		return 0;
 	}
@@ -201,7 +208,7 @@ static int find_typed(struct ebpf_load *load, const struct ebpf_extern *external
 	if (result < 0)
 		return result;
 	found->other_type = result == 0;
-	if (result == 0 && external->weak && external->kind == EBPF_EXTERN_KFUNC)
+	if (result == 0 && (!found->required || (external->weak && external->kind == EBPF_EXTERN_KFUNC)))
 		return 0;
 	if (result == 0) {
 		char user[256];
@@ -239,7 +246,7 @@ int ebpf_load_externs(struct ebpf_load *load, struct ebpf_error *err)
 
 		if (load->externs[i].used &&
 		    (external->kind == EBPF_EXTERN_KSYM_TYPED || external->kind == EBPF_EXTERN_KFUNC))
-			result = find_typed(load, external, &load->externs[i], &missing, err);
+			result = find_typed(load, i, &missing, err);
 	}
 	if (result == 0 && (missing.size || missing.failed))
 		result = not_found(&missing, err);

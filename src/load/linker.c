@@ -94,6 +94,9 @@ static int refer_extern(struct ebpf_load *load, const struct ebpf_spec_reference
 	external = &load->externs[index];
 	if (call != (reference->external->kind == EBPF_EXTERN_KFUNC) && call)
 		return ebpf_fail(err, EINVAL, "calls '%s', which is not a kernel function", reference->external->name);
+	if (!external->found && !external->required && !reference->external->weak && reference->external->kind != EBPF_EXTERN_KCONFIG)
+		return ebpf_fail(err, ESRCH, "kernel symbol '%s': not found%s", reference->external->name,
+				 external->other_type ? ": the kernel's has another type" : "");
 	switch (reference->external->kind) {
 	case EBPF_EXTERN_KCONFIG:
 		return refer_kconfig(load, reference, insn, err);

@@ -1,7 +1,8 @@
 /* load.h -- from Spec to kernel: what the files of this room share.
  *
  * One struct ebpf_load lives for one call of ebpf_collection_load. It goes through these stages, each in its file:
- *   collection.c  which programs are wanted, and with them which functions, types and externs; the order of everything
+ *   collection.c  which functions, types and externs the programs need; the order of everything
+ *   choice.c      which programs are wanted, and which of them may fail
  *   btf.c         one BTF object for the whole collection: what its functions and maps refer to, and nothing else
  *   context.c     parameters that are the context, in those types, for older kernels
  *   externs.c     kernel variables and functions by name
@@ -40,7 +41,8 @@ struct ebpf_load_variant {
 /* A function of the Spec, at index function->mark. */
 struct ebpf_load_function {
 	struct ebpf_function *function;
-	bool wanted;                   /* a program that will be loaded reaches it */
+	bool wanted;                   /* a program that will be loaded reaches it, */
+	bool required;                 /* one that must not fail */
 	uint32_t type_id;              /* its FUNC in the loaded BTF, or 0 */
 	uint32_t head;                 /* its declaration or name, a string in the loaded BTF: where no line of source is known */
 	uint64_t program_types;        /* of the programs that reach it: bits by type */
@@ -53,11 +55,16 @@ struct ebpf_load_function {
 };
 struct ebpf_load_extern {
 	bool used, found;
+	bool required;                 /* used by a program that must not fail */
 	bool other_type;               /* the kernel has one of that name, but of another type: not found */
 	uint64_t address;              /* KSYM */
 	uint32_t btf_id;               /* KSYM_TYPED, KFUNC: in vmlinux, or in the module of btf_fd */
 	int btf_fd;                    /* 0 = vmlinux */
 	int16_t fd_index;              /* KFUNC: of btf_fd in fd_array */
+};
+struct ebpf_load_choice {
+	uint32_t group;                /* from 1: which alternatives it belongs to; 0 = none */
+	bool optional;                 /* or all of its group */
 };
 struct ebpf_load_map {
 	struct ebpf_map *map;          /* NULL = not created; owned */
@@ -74,7 +81,9 @@ struct ebpf_load {
 	struct ebpf_load_options options;     /* a copy; the tail that an older caller does not know is zero */
 	struct ebpf_collection *collection;
 	struct ebpf_program_spec **programs;  /* to be loaded */
+	struct ebpf_load_choice *choices;     /* of each */
 	size_t program_count;
+	size_t chosen_count;                  /* after the first program_count: those that were left out */
 	struct ebpf_load_function *functions; /* one per function of the Spec */
 	size_t function_count;
 	struct ebpf_function **order;         /* of the current walk: the functions of a program, its own first */
@@ -114,6 +123,18 @@ struct ebpf_linked {
 int ebpf_load_walk(struct ebpf_load *load, const struct ebpf_program_spec *program, struct ebpf_error *err);
 /* The function that holds instruction `insn` of the program that was linked last; `*local` gets the index within it. */
 struct ebpf_load_function *ebpf_load_function_at(struct ebpf_load *load, uint32_t insn, uint32_t *local);
+
+/* -- choice.c -- */
+
+/* Fills load->programs and load->choices. */
+int ebpf_load_choose(struct ebpf_load *load, struct ebpf_error *err);
+bool ebpf_load_may_fail(const struct ebpf_load *load, size_t index);
+/* What failed is left out, and `why` moved to the collection's failures: 0. Or to `err`, when the program must not fail or no alternative is left. */
+int ebpf_load_forgive(struct ebpf_load *load, size_t index, struct ebpf_error *why, struct ebpf_error *err);
+void ebpf_load_leave_out(struct ebpf_load *load, size_t index);
+bool ebpf_load_is_left_out(const struct ebpf_load *load, const char *name);
+/* Whether an alternative before it was loaded that nothing keeps from being attached. */
+bool ebpf_load_is_settled(const struct ebpf_load *load, size_t index);
 
 /* -- btf.c -- */
 

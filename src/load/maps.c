@@ -371,8 +371,11 @@ static int set_value(const struct ebpf_load *load, const struct ebpf_map_spec *s
 		     const struct ebpf_map_value *value, struct ebpf_error *err)
 {
 	uint32_t fd32;
-	int fd = value_fd(load, spec, value->name, err);
+	int fd;
 
+	if (spec->type == BPF_MAP_TYPE_PROG_ARRAY && ebpf_load_is_left_out(load, value->name))
+		return 0;
+	fd = value_fd(load, spec, value->name, err);
 	if (fd >= 0) {
 		fd32 = (uint32_t)fd;
 		fd = ebpf_map_update(map, &value->index, &fd32, EBPF_ANY, err);

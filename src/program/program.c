@@ -67,6 +67,16 @@ void ebpf_program_close(struct ebpf_program *program)
 	free(program);
 }
 
+bool ebpf_program_optional(const struct ebpf_program *program)
+{
+	return program->optional;
+}
+
+uint32_t ebpf_program_group(const struct ebpf_program *program)
+{
+	return program->group;
+}
+
 bool ebpf_program_autoattach(const struct ebpf_program *program)
 {
 	return program->autoattach && program->type != BPF_PROG_TYPE_STRUCT_OPS;

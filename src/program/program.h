@@ -23,6 +23,8 @@ struct ebpf_program {
 	uint32_t type, attach_type, flags;
 	uint32_t attach_btf_id;
 	bool autoattach;
+	bool optional;                     /* it may fail to be attached */
+	uint32_t group;                    /* of alternatives in its collection, of which one is attached; 0 = none */
 	char *log;
 	char *pin_path;
 	/* Maps of its collection by which a USDT probe tells it of arguments; NULL = it has none. References, which close_map lets go of:
