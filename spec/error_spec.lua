@@ -70,6 +70,41 @@ describe("a mistake in a call", function()
     assert.is_nil(ebpf.no_such_function)
   end)
 
+  it("is reported at the line of the caller", function()
+    need.root()
+    local program = "no program"
+    local function mistakes(at)
+      return {
+        function() at() ebpf.map(12) return 1 end,
+        function() at() ebpf.map { type = "hsh", key = "u32", value = "u32" } return 1 end,
+        function() at() ebpf.map { id = "x" } return 1 end,
+        function() at() ebpf.spec(12) return 1 end,
+        function() at() ebpf.spec { byte = "" } return 1 end,
+        function() at() ebpf.load(12) return 1 end,
+        function() at() ebpf.load({}, { pinn_dir = "" }) return 1 end,
+        function() at() ebpf.load({}, { maps = { x = 5 } }) return 1 end,
+        function() at() ebpf.program(12) return 1 end,
+        function() at() ebpf.program { typ = "xdp" } return 1 end,
+        function() at() ebpf.program { type = "xpd", instructions = { ebpf.asm.exit() } } return 1 end,
+        function() at() ebpf.program { type = "xdp", instructions = { ebpf.asm.exit() }, maps = { x = 1 } } return 1 end,
+        function() at() ebpf.link.xpd() return 1 end,
+        function() at() ebpf.link.xdp(program, "lo") return 1 end,
+        function() at() ebpf.link.tracepoint(program, "a:b") return 1 end,
+        function() at() ebpf.link.auto(program) return 1 end,
+        function() at() ebpf.link.open {} return 1 end,
+        function() at() ebpf.link.open { id = "x" } return 1 end,
+        function() at() ebpf.link.info "x" return 1 end,
+      }
+    end
+    local line
+    for i, mistake in ipairs(mistakes(function() line = debug.getinfo(2, "l").currentline end)) do
+      local ok, err = pcall(mistake)
+      assert.is_false(ok)
+      assert.matches(("^[^\n]*error_spec.lua:%d: [^\n]"):format(line), tostring(err), 1, false, "mistake " .. i)
+      assert.is_nil(tostring(err):match "init%.lua:" or tostring(err):match "link%.lua:", tostring(err))
+    end
+  end)
+
   it("raises for an unknown name of a type", function()
     need.root()
     local ok, err, _ = pcall(ebpf.map, { type = "hash", key = "u33", value = "u32", max_entries = 1 })

@@ -1,6 +1,7 @@
 --- require "ebpf": load, assemble, attach and read eBPF on Linux.
 -- The work is done by the C module ebpf.core; here is the sugar. Submodules are loaded when they are first used.
 local core = require "ebpf.core"
+local blame = require "ebpf.blame"
 
 ---@class ebpf # what an editor knows of it is in ebpf/meta.lua
 local ebpf = {
@@ -134,6 +135,8 @@ function ebpf.links() return each("link", core.link_open) end
 --- ebpf.enable_stats() -> a handle: as long as it is open (5.8), the kernel counts and times the runs of all programs, which
 -- program:info() tells.
 ebpf.enable_stats = core.enable_stats
+
+for _, name in ipairs { "spec", "load", "map", "program" } do ebpf[name] = blame(ebpf[name]) end
 
 local submodules = {
   asm = "ebpf.asm", btf = "ebpf.btf", features = "ebpf.features", format = "ebpf.format", gen = "ebpf.gen", link = "ebpf.link",

@@ -1,6 +1,7 @@
 --- ebpf.link.<kind>(program, ... [, options]) -> link. Which kinds there are, and what each takes by position and by name, is the
 -- core's to say: ebpf.link.kinds() lists it.
 local core = require "ebpf.core"
+local blame = require "ebpf.blame"
 
 local link = {}
 
@@ -47,6 +48,8 @@ function link.tracepoint(program, category, ...)
   return core.link("tracepoint", program, category, ...)
 end
 
+for _, name in ipairs { "open", "info", "auto", "tracepoint" } do link[name] = blame(link[name]) end
+
 return setmetatable(link, {
   __index = function(self, kind)
     if type(kind) ~= "string" or not core.link_known(kind) then
@@ -54,7 +57,7 @@ return setmetatable(link, {
       for _, row in ipairs(core.link_kinds()) do names[#names + 1] = row.name end
       error(("unknown kind of link '%s' (known: %s)"):format(tostring(kind), table.concat(names, ", ")), 2)
     end
-    self[kind] = function(...) return core.link(kind, ...) end
+    self[kind] = blame(function(...) return core.link(kind, ...) end)
     return self[kind]
   end,
 })
