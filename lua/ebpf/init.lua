@@ -41,8 +41,8 @@ function ebpf.spec(source)
 end
 
 --- ebpf.load(path or spec or { bytes = s } [, options]) -> collection. Options: variables, maps (name -> map to use instead),
--- programs (names of those to load), optional (true, or names of those that may fail), alternatives (lists of names), pin_dir, btf (path of
--- the target's types), log_level, log, log_size, kconfig (text), token.
+-- programs (names of those to load), optional (true, or names of those that may fail), alternatives (lists of names), pin_dir,
+-- btf (path of the target's types), log_level, log, log_size, kconfig (text), token.
 function ebpf.load(source, options)
   if type(source) == "userdata" then return source:load(options) end
   local spec <close>, err, errno = ebpf.spec(source)
