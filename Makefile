@@ -40,6 +40,7 @@ HOST := $(wildcard bindings/host*.c)
 LUA_MODULES := $(sort $(shell find lua -name '*.lua'))
 LUA_STATIC ?= $(firstword $(wildcard $(shell $(PKG_CONFIG) --variable=libdir lua5.4 2>/dev/null)/liblua5.4.a \
 	/usr/lib/$(shell $(CC) -print-multiarch 2>/dev/null)/liblua5.4.a))
+HEADERS := $(wildcard src/*.h) bindings/ebpf_host.h
 FUZZ_TARGETS := $(patsubst spec/fuzz/%_fuzz.c,%,$(wildcard spec/fuzz/*_fuzz.c))
 C_TESTS := $(patsubst spec/c/%.c,%,$(wildcard spec/c/*.c))
 # For another machine: CROSS=s390x (what uname -m says there) SYSROOT=the folder with its headers and libraries. spec/kernels/cross calls it so.
@@ -54,7 +55,7 @@ else
 BPF_TARGET := $(shell printf '\1\0' | od -An -td2 | grep -qw 1 && echo bpfel || echo bpfeb)
 endif
 BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(patsubst riscv64,riscv,$(patsubst ppc64le,powerpc,$(patsubst s390x,s390,$(MACHINE))))))
-BPF_CFLAGS := -O2 -g -Wall -D__TARGET_ARCH_$(BPF_ARCH) -Wno-compare-distinct-pointer-types -Ispec/bpf -iquote src $(addprefix -idirafter ,$(wildcard $(SYSROOT)/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)))
+BPF_CFLAGS := -O2 -g -Wall -D__TARGET_ARCH_$(BPF_ARCH) -Wno-compare-distinct-pointer-types -Ispec/bpf $(addprefix -idirafter ,$(wildcard $(SYSROOT)/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)))
 # What only newer compilers can (arenas, jump tables) is in spec/bpf/new, and left out, its specs skipped, where there is none.
 NEW_CLANG ?= $(firstword $(foreach version,25 24 23 22 21 20 19,$(shell command -v clang-$(version))))
 EXAMPLE_OBJECTS := $(patsubst %.bpf.c,build/%.bpf.o,$(wildcard examples/*.bpf.c))
@@ -155,7 +156,7 @@ build/ebpf: build/obj/bindings/command.o build/libebpf_host.a build/libebpf.a
 
 # -- BPF objects of the examples and specs: clang needs no LLVM library at run time of anything here --
 
-build/%.bpf.o: %.bpf.c $(wildcard spec/bpf/*.h src/*.bpf.h src/bpf/*.h)
+build/%.bpf.o: %.bpf.c $(wildcard spec/bpf/*.h src/bpf/*.h)
 	@mkdir -p $(@D)
 	@echo "  CLANG $@"
 	$(Q)$(CLANG) $(BPF_CFLAGS) -target $(BPF_TARGET) -c -o $@ $<
@@ -252,9 +253,10 @@ rock:
 
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR) $(DESTDIR)$(LUA_LIBDIR)/ebpf
-	install -m 644 src/ebpf.h src/ebpf_btf.h src/ebpf_sink.h src/ebpf_records.bpf.h bindings/ebpf_host.h $(DESTDIR)$(INCDIR)
+	install -m 644 $(HEADERS) $(DESTDIR)$(INCDIR)
 	install -m 644 build/libebpf.a build/libebpf_host.a $(DESTDIR)$(LIBDIR)
-	install -D -m 644 src/bpf/usdt.bpf.h $(DESTDIR)$(INCDIR)/ebpf/usdt.bpf.h
+	install -d $(DESTDIR)$(INCDIR)/ebpf
+	install -m 644 src/bpf/*.bpf.h $(DESTDIR)$(INCDIR)/ebpf
 	install -m 755 build/libebpf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libebpf.so.$(VERSION)
 	ln -sf libebpf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libebpf.so.0
 	ln -sf libebpf.so.0 $(DESTDIR)$(LIBDIR)/libebpf.so
@@ -275,7 +277,7 @@ install-lua: build/lua/ebpf/core.so
 uninstall:
 	rm -rf $(DESTDIR)$(LUA_SHAREDIR)/ebpf $(DESTDIR)$(LUA_LIBDIR)/ebpf
 	rm -rf $(DESTDIR)$(INCDIR)/ebpf
-	rm -f $(DESTDIR)$(BINDIR)/ebpf $(addprefix $(DESTDIR)$(INCDIR)/,ebpf.h ebpf_btf.h ebpf_sink.h ebpf_records.bpf.h ebpf_host.h) \
+	rm -f $(DESTDIR)$(BINDIR)/ebpf $(addprefix $(DESTDIR)$(INCDIR)/,$(notdir $(HEADERS))) \
 		$(addprefix $(DESTDIR)$(LIBDIR)/,libebpf.a libebpf.so* libebpf_host.a libebpf_host.so* pkgconfig/ebpf.pc pkgconfig/ebpf-host.pc)
 
 clean:

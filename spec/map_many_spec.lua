@@ -444,7 +444,7 @@ describe("the flags of a map", function()
     assert.equal(1 | 1 << 7, m:info().flags)
     local one <close> = new { flags = "no_prealloc" }
     assert.equal(1, one:info().flags)
-    assert.error_matches(function() new { flags = { "fast" } } end, "no flag of maps of the name 'fast'")
+    assert.error_matches(function() new { flags = { "fast" } } end, "flags: there is none of the name 'fast'")
     assert.error_matches(function() new { flags = { 1 << 20 } } end, "flags")
   end)
 

@@ -238,5 +238,5 @@
 ---@field use_token fun(token?: ebpf.Token|string|true): true?, ebpf.Error?, integer?
 ---@field ringbuf fun(map: ebpf.Map, options?: table): ebpf.Ring?, ebpf.Error?, integer?
 ---@field loop fun(options?: table): ebpf.Loop
----@field usdt fun(path: string, options?: { provider?: string, name?: string }): ebpf.UsdtProbe[]?, ebpf.Error?, integer?
+---@field usdt fun(path: string, options?: table): ebpf.UsdtProbe[]?, ebpf.Error?, integer?
 ---@field link table<string, function> # ebpf.link.KIND(program, ..., options): ebpf.Link?, ebpf.Error?, integer?

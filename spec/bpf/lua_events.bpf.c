@@ -3,7 +3,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #define EBPF_WAKE_BYTES 64 // wake the reader when so many wait: two records with their headers are not enough, three are
-#include "ebpf_records.bpf.h"
+#include "../../src/bpf/records.bpf.h"
 
 struct event {
 	__u64 number;

@@ -2,7 +2,7 @@
 // Programs that write more records than anybody reads, and count what finds no room.
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
-#include "ebpf_records.bpf.h"
+#include "../../src/bpf/records.bpf.h"
 
 struct flood {
 	__u32 cpu, kind;

@@ -2,7 +2,7 @@
 // One record of 16 bytes for each system call of one process.
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
-#include "ebpf_records.bpf.h"
+#include "../../src/bpf/records.bpf.h"
 
 struct sample {
 	__u32 pid, cpu, kind, number;

@@ -70,7 +70,8 @@ static void test_sections(void)
 	check_auto(sectioned(kprobe, 0, "kprobe/vfs_read+-1", "vfs_read+-1"), NULL, -EINVAL, "no offset", NULL);
 	check_auto(sectioned(kprobe, 0, "kprobe/vfs read", "vfs read"), NULL, -EINVAL, "no name of a function", NULL);
 	check_auto(sectioned(kprobe, 0, "kprobe", NULL), NULL, 0, "names no function", NULL);
-	check_auto(sectioned(kprobe, 0, "usdt/libc.so.6:libc:setjmp", "libc.so.6:libc:setjmp"), NULL, 0, "usdt/", NULL);
+	check_auto(sectioned(kprobe, 0, "usdt", NULL), NULL, 0, "names no USDT probe", NULL);
+	check_auto(sectioned(kprobe, 0, "usdt/libc.so.6:none:such", "libc.so.6:none:such"), NULL, -ENOENT, "no USDT probe none:such", NULL);
 	check_auto(sectioned(kprobe, 0, NULL, NULL), NULL, 0, "no section", NULL);
 	if (has("kprobe"))
 		check_auto(sectioned(kprobe, 0, "ksyscall/getppid", "getppid"), NULL, 1, "getppid", call_getppid);

@@ -46,6 +46,8 @@ static int fake_bpf(enum bpf_cmd cmd, union bpf_attr *attr, size_t size)
 		return mode & REFUSE_BTF ? -EINVAL : next_fd++;
 	case BPF_MAP_CREATE:
 		return mode & REFUSE_MAPS ? -EINVAL : next_fd++;
+	case BPF_LINK_CREATE: /* of probes */
+		return -EINVAL;
 	case BPF_OBJ_GET:
 	case BPF_BTF_GET_NEXT_ID:
 	case BPF_MAP_LOOKUP_ELEM:

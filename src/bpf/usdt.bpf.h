@@ -48,6 +48,10 @@
 
 struct pt_regs;
 
+/* The names of compilers for these types differ, and a map's types are told by their names. */
+typedef unsigned long long ebpf_usdt_address;
+typedef unsigned int ebpf_usdt_id;
+
 struct ebpf_usdt_arg {
 	unsigned long long value;  /* a constant, or what is added to a register */
 	unsigned int kind;         /* 0 to 3 as below; shift of the index << 8, its place in pt_regs << 16 */
@@ -72,8 +76,8 @@ struct {
 struct {
 	int (*type)[1]; /* BPF_MAP_TYPE_HASH */
 	int (*max_entries)[BPF_USDT_MAX_IP_CNT];
-	unsigned long long *key;
-	unsigned int *value;
+	ebpf_usdt_address *key;
+	ebpf_usdt_id *value;
 } __bpf_usdt_ip_to_spec_id __attribute__((section(".maps"), weak));
 
 extern const _Bool LINUX_HAS_BPF_COOKIE __attribute__((section(".kconfig")));

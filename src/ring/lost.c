@@ -33,7 +33,7 @@ static int check_map(const struct ebpf_ring *ring, const struct ebpf_map *map, s
 	if (!wrong)
 		return 0;
 	ebpf_fail(err, EINVAL, "ring buffer '%s': map '%s' cannot count what is lost: %s", ring->map->name, map->name, wrong);
-	ebpf_hint(err, "EBPF_RECORDS of ebpf_records.bpf.h declares both maps");
+	ebpf_hint(err, "EBPF_RECORDS of records.bpf.h declares both maps");
 	return -EINVAL;
 }
 

@@ -25,7 +25,7 @@
  *
  * The same object reads perf buffers, which are rings too, one for each CPU: then `perf` is set, and perf.c does what is different.
  *
- * A full ring refuses records, and only the program sees it. By convention (src/ebpf_records.bpf.h) it counts them in a map of its own; lost.c reads that.
+ * A full ring refuses records, and only the program sees it. By convention (src/bpf/records.bpf.h) it counts them in a map of its own; lost.c reads that.
  *
  * A struct ebpf_ring owns its mappings and a reference to the map. One reader per map, one thread at a time per reader.
  * Not here: waiting for several things (loop), types of records (btf; the map has the layout).

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ebpf_records.bpf.h -- for BPF programs in C: records that are counted when they are lost, and that wake their reader as rarely as it likes.
+/* records.bpf.h -- for BPF programs in C: records that are counted when they are lost, and that wake their reader as rarely as it likes.
  *
  * Include it behind <linux/bpf.h> or vmlinux.h, and <bpf/bpf_helpers.h>.
  *
