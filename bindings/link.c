@@ -394,12 +394,29 @@ static int l_link_detach(lua_State *L)
 	return binding_result(L, ebpf_link_detach(binding_check_link(L, 1), binding_error(L)));
 }
 
+/* The program under `old` of the table at `index`, or NULL. */
+static struct ebpf_program *get_old(lua_State *L, int index)
+{
+	static const char *const names[] = { "old", NULL };
+
+	if (!binding_check_options(L, index, names))
+		return NULL;
+	return lua_getfield(L, index, "old") == LUA_TNIL ? NULL : binding_check_program(L, -1);
+}
+
+/* link:update(program or map [, { old = program }]) -> true; or nil, err */
 static int l_link_update(lua_State *L)
 {
-	bool is_map = luaL_testudata(L, 2, CLASS_MAP) != NULL;
-	int result = is_map ? ebpf_link_update_map(binding_check_link(L, 1), binding_check_map(L, 2), binding_error(L)) :
-			      ebpf_link_update(binding_check_link(L, 1), binding_check_program(L, 2), binding_error(L));
+	struct ebpf_program *old = get_old(L, 3); /* first: it may call back */
+	struct ebpf_link *link = binding_check_link(L, 1);
+	int result;
 
+	if (luaL_testudata(L, 2, CLASS_MAP) && !old)
+		result = ebpf_link_update_map(link, binding_check_map(L, 2), binding_error(L));
+	else if (old)
+		result = ebpf_link_exchange(link, old, binding_check_program(L, 2), binding_error(L));
+	else
+		result = ebpf_link_update(link, binding_check_program(L, 2), binding_error(L));
 	if (result >= 0) {
 		lua_pushvalue(L, 2);
 		lua_setiuservalue(L, 1, ATTACHED);

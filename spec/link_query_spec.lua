@@ -79,3 +79,33 @@ describe("ebpf.link.query", function()
     assert.matches("link_query_spec.lua:%d+: a table", message)
   end)
 end)
+
+describe("link:update", function()
+  it("replaces the program that is named, and no other", function()
+    need { kernel = "5.9", "netns_link", "xdp_link" }
+    local function check(type, attach_type, attach, mode)
+      local one <close> = returns(type, attach_type, 1)
+      local two <close> = returns(type, attach_type, 1)
+      local link <close> = assert(attach(one))
+      local ok, err = link:update(two, { old = two })
+      assert.is_nil(ok)
+      assert.equal(mode == "legacy" and "EOPNOTSUPP" or "EPERM", err.code)
+      if mode == "legacy" then return end
+      assert.matches("not the one that was to be replaced", err.message)
+      assert.equal(one:info().id, link:info().program_id)
+      assert.is_true(link:update(two, { old = one }))
+      assert.equal(two:info().id, link:info().program_id)
+      assert.error_matches(function() link:update(two, { odl = one }) end, "unknown option 'odl'")
+      assert.error_matches(function() link:update(two, { old = 5 }) end, "ebpf.program expected")
+      assert(link:detach())
+      assert.is_nil((link:update(one, { old = two })))
+    end
+    for _, mode in ipairs { "link", "legacy" } do
+      check("xdp", nil, function(program) return ebpf.link.xdp(program, "lo", { mode = "generic", attach_mode = mode }) end, mode)
+    end
+    check("flow_dissector", "flow_dissector", function(program) return ebpf.link.flow_dissector(program) end)
+    if ebpf.kernel():has "tcx" then
+      check("sched_cls", "tcx_ingress", function(program) return ebpf.link.tcx(program, "lo", { direction = "ingress" }) end)
+    end
+  end)
+end)

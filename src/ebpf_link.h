@@ -194,6 +194,8 @@ EBPF_API int ebpf_link_unpin(struct ebpf_link *link, struct ebpf_error *err);
 /* Puts another program in the place of the present one, without a gap: xdp (5.9), cgroup (5.7), netns (5.8), iter (5.8), tc (6.6), netkit (6.7), sockmap
  * (6.10), the first three and tc, sockmaps and sockets also by their older interfaces. */
 EBPF_API int ebpf_link_update(struct ebpf_link *link, struct ebpf_program *program, struct ebpf_error *err);
+/* The same when the present one is `old`, else EPERM: of BPF links alone (ENOTSUP). */
+EBPF_API int ebpf_link_exchange(struct ebpf_link *link, struct ebpf_program *old, struct ebpf_program *program, struct ebpf_error *err);
 /* Puts another struct_ops map, of the same struct, in the place of the present one (6.4; the type must allow it). */
 EBPF_API int ebpf_link_update_map(struct ebpf_link *link, struct ebpf_map *map, struct ebpf_error *err);
 

@@ -572,9 +572,22 @@ int ebpf_link_update_map(struct ebpf_link *link, struct ebpf_map *map, struct eb
 	return link->kind->update_map(link, map, err);
 }
 
-int ebpf_link_update(struct ebpf_link *link, struct ebpf_program *program, struct ebpf_error *err)
+static int update_link(struct ebpf_link *link, const struct ebpf_program *program, const struct ebpf_program *old)
 {
 	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof attr);
+	attr.link_update.link_fd = (uint32_t)link->fd;
+	attr.link_update.new_prog_fd = (uint32_t)program->fd;
+	if (old) {
+		attr.link_update.flags = BPF_F_REPLACE;
+		attr.link_update.old_prog_fd = (uint32_t)old->fd;
+	}
+	return ebpf_kernel_sys(link->kernel)->bpf(BPF_LINK_UPDATE, &attr, EBPF_ATTR_SIZE(link_update));
+}
+
+int ebpf_link_update(struct ebpf_link *link, struct ebpf_program *program, struct ebpf_error *err)
+{
 	int result;
 
 	if (link->detached)
@@ -589,9 +602,21 @@ int ebpf_link_update(struct ebpf_link *link, struct ebpf_program *program, struc
 		ebpf_hint(err, "detach it and attach the other program");
 		return -ENOTSUP;
 	}
-	memset(&attr, 0, sizeof attr);
-	attr.link_update.link_fd = (uint32_t)link->fd;
-	attr.link_update.new_prog_fd = (uint32_t)program->fd;
-	result = ebpf_kernel_sys(link->kernel)->bpf(BPF_LINK_UPDATE, &attr, EBPF_ATTR_SIZE(link_update));
+	result = update_link(link, program, NULL);
+	return result ? explain_update(link, result, err) : 0;
+}
+
+int ebpf_link_exchange(struct ebpf_link *link, struct ebpf_program *old, struct ebpf_program *program, struct ebpf_error *err)
+{
+	int result;
+
+	if (link->detached)
+		return fail_detached(link, "update", err);
+	if (link->fd < 0 || link->kind->update_map)
+		return ebpf_fail(err, ENOTSUP, "link '%s': update: interface '%s' cannot tell which program it replaces", link->target,
+				 link->interface);
+	result = update_link(link, program, old);
+	if (result == -EPERM)
+		return ebpf_fail(err, EPERM, "link '%s': update: its program is not the one that was to be replaced", link->target);
 	return result ? explain_update(link, result, err) : 0;
 }
