@@ -80,7 +80,7 @@ static void test_sections(void)
 	check_auto(sectioned(BPF_PROG_TYPE_XDP, has("xdp_link") ? BPF_XDP : 0, "xdp", NULL), lo, 1, "xdp lo",
 		   send_packet);
 	check_auto(sectioned(BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS, "cgroup_skb/egress", NULL), lo, 0,
-		   "path", NULL);
+		   "cgroup", NULL);
 	check_auto(sectioned(BPF_PROG_TYPE_SOCKET_FILTER, 0, "socket", NULL), lo, 0, "its socket", NULL);
 	check_auto(sectioned(BPF_PROG_TYPE_SCHED_CLS, 0, "tc", NULL), lo, 0, "in which direction", NULL);
 	check_auto(sectioned(BPF_PROG_TYPE_SCHED_ACT, 0, "action", NULL), lo, 0, "section 'action'", NULL);

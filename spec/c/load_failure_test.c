@@ -88,7 +88,7 @@ static int count_entries(const char *path)
 static char pin_dir[32];
 
 struct attempt {
-	const char *object, *program;
+	const char *object, *program; /* "alternatives": those of load_choice */
 	struct ebpf_spec *spec;
 	bool loaded;
 	int code;
@@ -103,10 +103,17 @@ static void load_once(struct attempt *attempt)
 					     .kconfig = config,
 					     .programs = attempt->program ? &attempt->program : NULL,
 					     .program_count = 1 };
+	static const char *const names[] = { "missing", "unresolved", "open_raw" };
+	static const struct ebpf_strings alternatives = { names, 3 };
 	struct ebpf_kernel *kernel = ebpf_kernel_new_with(&table, NULL);
 	struct ebpf_collection *collection = NULL;
 	struct ebpf_error err = { 0 };
 
+	if (attempt->program && !strcmp(attempt->program, "alternatives")) {
+		options.programs = NULL;
+		options.alternatives = &alternatives;
+		options.alternative_count = 1;
+	}
 	attempt->code = ENOMEM;
 	attempt->loaded = false;
 	if (!kernel)
@@ -224,6 +231,7 @@ int main(void)
 	try_object("load_kconfig", "options");
 	try_object("load_maps", NULL);
 	try_object("load_types", NULL);
+	try_object("load_choice", "alternatives");
 	if (!emulated && version >= (5 << 16 | 6 << 8))
 		try_object("load_ops", NULL);
 	if (!emulated && version >= (6 << 16 | 2 << 8))
