@@ -16,8 +16,9 @@ local function shape(spec, loosely)
     if not loosely then
       -- how much of a static variable is left is the compiler's choice
       local size = map.section == ".bss" and "" or map.value_size
-      lines[#lines + 1] = table.concat({ "map", name, map.type, map.key_size, size, map.max_entries, map.flags, map.key or "",
-        map.value or "" }, " ")
+      -- clang 13 says "long int" where younger ones say "long"
+      local key, value = (map.key or ""):gsub("^long int$", "long"), map.value or ""
+      lines[#lines + 1] = table.concat({ "map", name, map.type, map.key_size, size, map.max_entries, map.flags, key, value }, " ")
     elseif map.section == ".maps" then
       lines[#lines + 1] = table.concat({ "map", name, map.type, map.key_size, map.value_size, map.max_entries }, " ")
     end

@@ -80,6 +80,11 @@ describe("ebpf.link.query", function()
   end)
 end)
 
+local function returns(type, attach_type, value)
+  return assert(ebpf.program { type = type, attach_type = attach_type, license = "GPL", name = "q",
+    instructions = { ebpf.asm.mov(ebpf.asm.r0, value), ebpf.asm.exit() } })
+end
+
 describe("link:update", function()
   it("replaces the program that is named, and no other", function()
     need { kernel = "5.9", "netns_link", "xdp_link" }
