@@ -1,9 +1,12 @@
 /* link.c -- links of every kind, by the schema of options that the core gives for each: a new kind needs nothing here. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "binding.h"
+
+#define CLASS_PLACES "ebpf.link places" /* a list that is being pushed: freed also when that raises */
 
 enum { ATTACHED = 1, USER_VALUES = ATTACHED };
 
@@ -443,6 +446,22 @@ static void set_known(lua_State *L, const char *name, uint64_t value)
 		binding_set_integer(L, name, value);
 }
 
+/* What carries the program of a perf_event link. */
+static void push_event(lua_State *L, const struct ebpf_link_info *info)
+{
+	static const char *const names[] = { NULL, "uprobe", "uretprobe", "kprobe", "kretprobe", "tracepoint", "event" };
+
+	if (!info->event || info->event >= sizeof(names) / sizeof(names[0]))
+		return;
+	binding_set_string(L, "event", names[info->event]);
+	set_known(L, "offset", info->offset);
+	set_known(L, "address", info->address);
+	if (info->event == EBPF_EVENT_OTHER) { /* the first of both are 0 */
+		binding_set_integer(L, "event_type", info->event_type);
+		binding_set_integer(L, "config", info->config);
+	}
+}
+
 static int push_info(lua_State *L, const struct ebpf_link_info *info)
 {
 	lua_createtable(L, 0, 8);
@@ -470,6 +489,8 @@ static int push_info(lua_State *L, const struct ebpf_link_info *info)
 		binding_set_integer(L, "hook", info->hook);
 		binding_set_integer(L, "priority", (uint64_t)(int64_t)info->priority);
 	}
+	set_known(L, "flags", info->flags);
+	push_event(L, info);
 	if (info->name[0]) {
 		lua_pushstring(L, info->name);
 		lua_setfield(L, -2, "name");
@@ -485,6 +506,41 @@ static int l_link_info(lua_State *L)
 	if (ebpf_link_info(binding_check_link(L, 1), &info, binding_error(L)) < 0)
 		return binding_fail(L);
 	return push_info(L, &info);
+}
+
+/* link:places() -> { { address = | offset =, ref_counter_offset =, cookie =, type_id = }, ... } of a link on many places */
+static int l_link_places(lua_State *L)
+{
+	struct ebpf_link *link = binding_check_link(L, 1);
+	struct ebpf_link_place **places = lua_newuserdatauv(L, sizeof(*places), 0);
+	size_t count = 0;
+
+	*places = NULL;
+	luaL_setmetatable(L, CLASS_PLACES);
+	if (ebpf_link_places(link, places, &count, binding_error(L)) < 0)
+		return binding_fail(L);
+	lua_createtable(L, (int)count, 0);
+	for (size_t i = 0; i < count; i++) {
+		const struct ebpf_link_place *place = *places + i;
+
+		lua_createtable(L, 0, 3);
+		set_known(L, "address", place->address);
+		set_known(L, "offset", place->offset);
+		set_known(L, "ref_counter_offset", place->ref_counter_offset);
+		set_known(L, "cookie", place->cookie);
+		set_known(L, "type_id", place->type_id);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	return 1;
+}
+
+static int l_places_gc(lua_State *L)
+{
+	struct ebpf_link_place **places = lua_touserdata(L, 1);
+
+	free(*places);
+	*places = NULL;
+	return 0;
 }
 
 static int l_link_fd(lua_State *L)
@@ -539,7 +595,7 @@ static int l_link_tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "detach", l_link_detach }, { "update", l_link_update }, { "info", l_link_info }, { "pin", l_link_pin },
+	{ "detach", l_link_detach }, { "update", l_link_update }, { "info", l_link_info }, { "places", l_link_places }, { "pin", l_link_pin },
 	{ "unpin", l_link_unpin }, { "fd", l_link_fd }, { "open", binding_link_open }, { "lines", binding_link_lines },
 	{ "read", binding_link_read },
 	{ "records", binding_link_records }, { "close", l_link_close }, { NULL, NULL }
@@ -561,5 +617,9 @@ void binding_open_link(lua_State *L)
 	static const struct binding_class class = { CLASS_LINK, methods, properties, NULL, metamethods, NULL };
 
 	binding_class_register(L, &class);
+	luaL_newmetatable(L, CLASS_PLACES);
+	lua_pushcfunction(L, l_places_gc);
+	lua_setfield(L, -2, "__gc");
+	lua_pop(L, 1);
 	luaL_setfuncs(L, functions, 0);
 }

@@ -63,6 +63,31 @@ describe("ebpf.link.uprobe_multi", function()
       "symbols: string expected, got number")
   end)
 
+  it("tells where it is", function()
+    need { kernel = "6.8", "uprobe_multi" }
+    local program = links.counter { type = "kprobe", attach_type = "trace_uprobe_multi" }
+    local names = { "getenv", "secure_getenv" }
+    local link <close> = assert(ebpf.link.uprobe_multi(program, "libc.so.6", { symbols = names, cookies = { 5, 1 << 40 } }))
+    local places = assert(link:places())
+    assert.equal(2, #places)
+    table.sort(places, function(a, b) return a.cookie < b.cookie end)
+    assert.equal(5, places[1].cookie)
+    assert.equal(1 << 40, places[2].cookie)
+    assert.is_true(places[1].offset > 0 and places[2].offset > 0 and places[1].offset ~= places[2].offset)
+    local again <close> = assert(ebpf.link.uprobe_multi(program, "libc.so.6", { offsets = { places[1].offset } }))
+    assert.equal(places[1].offset, again:places()[1].offset)
+    assert.matches("libc", link:info().name)
+    local plain = links.counter { type = "kprobe" }
+    local single <close> = assert(ebpf.link.uprobe(plain, "libc.so.6", "getenv"))
+    local none, err = single:places()
+    assert.is_nil(none)
+    assert.equal("EOPNOTSUPP", err.code)
+    link:detach()
+    none, err = link:places()
+    assert.is_nil(none)
+    assert.equal("EBADF", err.code)
+  end)
+
   it("passes over what cannot be probed", function()
     need { kernel = "6.6", "uprobe_multi" }
     local program, counts = links.counter { type = "kprobe", attach_type = "trace_uprobe_multi" }
@@ -162,6 +187,10 @@ describe("ebpf.link.tracing_multi", function()
     local info = assert(link:info())
     assert.equal("tracing_multi", info.type)
     assert.equal(2, info.count)
+    local places = assert(link:places())
+    table.sort(places, function(a, b) return a.cookie < b.cookie end)
+    assert.equal("vfs_read", assert(ebpf.btf.vmlinux()):type(places[1].type_id).name)
+    assert.equal(22, places[2].cookie)
     local opened <close> = assert(ebpf.link.open { id = info.id })
     assert.equal("trace_fentry_multi of 2 functions", opened.target)
     opened:close()

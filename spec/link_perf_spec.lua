@@ -128,6 +128,32 @@ describe("ebpf.link.perf_event", function()
     assert.error_matches(function() ebpf.link.perf_event(program, { cpu = { "a" } }) end, "cpu: integer expected, got string")
   end)
 
+  it("tells of events, probes and tracepoints", function()
+    need { kernel = "6.6", "perf_link" }
+    local CPU_CLOCK <const> = 0 -- its type is that of software, or (6.5) of a PMU of its own
+    local event <close> = assert(ebpf.link.perf_event(counter(), "cpu-clock", { frequency = 5, cpu = 0, cookie = 3 }))
+    local info = assert(event:info())
+    assert.same({ "event", CPU_CLOCK, 3 }, { info.event, info.config, info.cookie })
+    assert.is_true(info.event_type > 0)
+    local probe <const> = (links.counter { type = "kprobe" })
+    for kind, event_name in pairs { uprobe = "uprobe", uretprobe = "uretprobe" } do
+      local link <close> = assert(ebpf.link[kind](probe, "libc.so.6", "getenv", { cookie = 8 }))
+      info = assert(link:info())
+      assert.equal(event_name, info.event)
+      assert.matches("/libc", info.name)
+      assert.is_true(info.offset > 0)
+      assert.equal(8, info.cookie)
+    end
+    local point <close> = assert(ebpf.link.tracepoint((links.counter { type = "tracepoint" }), "syscalls:sys_enter_getppid"))
+    info = assert(point:info())
+    assert.same({ "tracepoint", "sys_enter_getppid" }, { info.event, info.name })
+    if not ebpf.kernel():has "kprobe" then return end
+    local kernel <close> = assert(ebpf.link.kprobe(probe, "vfs_read"))
+    info = assert(kernel:info())
+    assert.same({ "kprobe", "vfs_read" }, { info.event, info.name })
+    assert.is_true(info.address ~= nil)
+  end)
+
   it("leaves no descriptor behind", function()
     need { kernel = "4.9" }
     assert.equal(0, handles.leaked(function()

@@ -183,11 +183,30 @@ struct ebpf_link_info {
 	uint64_t netns_ino;    /* netns */
 	uint64_t cookie;       /* tracing, raw_tracepoint, perf_event */
 	uint64_t missed;       /* kprobe_multi, perf_event on a kprobe: runs that did not take place */
-	char name[128];        /* raw_tracepoint: the event; iter: what it walks ("task") */
+	uint32_t flags;        /* the kernel's: netfilter, kprobe_multi, uprobe_multi; iter over cgroups: in which order */
+	uint32_t event;        /* perf_event (6.6): enum ebpf_event; 0 = not told */
+	uint32_t event_type;   /* EBPF_EVENT_OTHER: PERF_TYPE_... */
+	uint64_t config;       /* likewise: of perf_event_open(2) */
+	uint64_t offset;       /* perf_event: of a uprobe in the file, of a kprobe in the function */
+	uint64_t address;      /* perf_event: of a kprobe; 0 = hidden */
+	char name[512];        /* raw_tracepoint: the event; iter: what it walks ("task"); uprobe_multi: the file (6.8); perf_event: the file, function or tracepoint;
+				* "" when it is longer */
+};
+enum ebpf_event { /* enum bpf_perf_event_type of linux/bpf.h */
+	EBPF_EVENT_UPROBE = 1, EBPF_EVENT_URETPROBE, EBPF_EVENT_KPROBE, EBPF_EVENT_KRETPROBE, EBPF_EVENT_TRACEPOINT, EBPF_EVENT_OTHER
 };
 #define EBPF_NO_ATTACH_TYPE UINT32_MAX
 /* 5.8; of an attachment without a BPF link, only program_id or map_id (and attach_type) are known; of one in parts, what they have in common. */
 EBPF_API int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct ebpf_error *err);
+struct ebpf_link_place {
+	uint64_t address;            /* kprobe_multi, tracing_multi; 0 = hidden (kptr_restrict) */
+	uint64_t offset, ref_counter_offset; /* uprobe_multi: in the file */
+	uint64_t cookie;             /* kprobe_multi 6.9 */
+	uint32_t type_id;            /* tracing_multi: of the function, in the BTF that the program was loaded for */
+};
+/* Where a link on many places is: kprobe_multi (6.6), uprobe_multi (6.8), tracing_multi (7.2); those of all its parts. On success to be freed with free(3).
+ * ENOTSUP for other links, EINVAL from a kernel that does not tell. */
+EBPF_API int ebpf_link_places(struct ebpf_link *link, struct ebpf_link_place **out, size_t *count, struct ebpf_error *err);
 /* Lets the attachment outlive this process, under a name in a BPF file system; moved there when it has one. ENOTSUP for one without a BPF link. */
 EBPF_API int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *err);
 EBPF_API int ebpf_link_unpin(struct ebpf_link *link, struct ebpf_error *err);

@@ -92,7 +92,8 @@
 ---@field target string
 ---@field program ebpf.Program
 ---@field detach fun(self: ebpf.Link): true?, ebpf.Error?, integer?
----@field update fun(self: ebpf.Link, program: ebpf.Program): true?, ebpf.Error?, integer?
+---@field update fun(self: ebpf.Link, program: ebpf.Program, options?: table): true?, ebpf.Error?, integer?
+---@field places fun(self: ebpf.Link): table[]?, ebpf.Error?, integer?
 ---@field info fun(self: ebpf.Link): table?, ebpf.Error?, integer?
 ---@field pin fun(self: ebpf.Link, path: string): true?, ebpf.Error?, integer?
 ---@field unpin fun(self: ebpf.Link): true?, ebpf.Error?, integer?

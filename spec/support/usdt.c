@@ -55,8 +55,12 @@ __attribute__((noinline)) static void pass_operands(void)
 
 	__asm__ volatile(PROBE("operands", "0", "1@65 -4@%%r1 8@%%r2 1@0(%%r3) -2@2(%%r3) -4@4(%%r3) 8@8(%%r3) -4@0(%%r5,%%r4)")
 			 : : "r"(other), "r"(seven), "r"(at), "r"(list), "r"(index) : "memory");
-#else
-#error "the operands of this machine are not written yet"
+#elif defined(__riscv) /* no indexed operands there: the last one's address is in a register */
+	register long other __asm__("a1") = -66, seven __asm__("a2") = 7;
+	register const void *at __asm__("a3") = &memory, *third __asm__("a4") = numbers + 2;
+
+	__asm__ volatile(PROBE("operands", "0", "1@65 -4@a1 8@a2 1@0(a3) -2@2(a3) -4@4(a3) 8@8(a3) -4@0(a4)")
+			 : : "r"(other), "r"(seven), "r"(at), "r"(third) : "memory");
 #endif
 }
 
@@ -81,6 +85,12 @@ __attribute__((noinline)) static void pass_twice(void)
 
 	__asm__ volatile(PROBE("twice", "0", "-4@1 8@%%r2") : : "r"(five) : "memory");
 	__asm__ volatile(PROBE("twice", "0", "-4@1 8@%%r3") : : "r"(six) : "memory");
+	__asm__ volatile(PROBE("bare", "0", ""));
+#elif defined(__riscv)
+	register long five __asm__("a0") = 5, six __asm__("a1") = 6;
+
+	__asm__ volatile(PROBE("twice", "0", "-4@1 8@a0") : : "r"(five) : "memory");
+	__asm__ volatile(PROBE("twice", "0", "-4@1 8@a1") : : "r"(six) : "memory");
 	__asm__ volatile(PROBE("bare", "0", ""));
 #endif
 }

@@ -259,221 +259,11 @@ const char *ebpf_link_target(const struct ebpf_link *link)
 	return link->target;
 }
 
-/* -- asking -- */
+/* -- asking (the rest of it: info.c) -- */
 
-static int fail_detached(struct ebpf_link *link, const char *verb, struct ebpf_error *err)
+int ebpf_link_fail_detached(struct ebpf_link *link, const char *verb, struct ebpf_error *err)
 {
 	return ebpf_fail(err, EBADF, "link '%s': %s: it is detached", link->target, verb);
-}
-
-static int object_info(const struct ebpf_kernel *kernel, int fd, void *info, uint32_t size)
-{
-	union bpf_attr attr;
-
-	memset(&attr, 0, sizeof attr);
-	attr.info.bpf_fd = (uint32_t)fd;
-	attr.info.info_len = size;
-	attr.info.info = ebpf_ptr(info);
-	return ebpf_kernel_sys(kernel)->bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, EBPF_ATTR_SIZE(info));
-}
-
-uint32_t ebpf_link_program_id(struct ebpf_link *link, int fd)
-{
-	struct bpf_prog_info info = { 0 };
-
-	return object_info(link->kernel, fd, &info, sizeof info) ? 0 : info.id;
-}
-
-/* The program of an attachment without a BPF link: by the descriptor that was kept, or by the perf event (Linux
- * 4.18). */
-static int program_of(struct ebpf_link *link, uint32_t *id)
-{
-	struct bpf_prog_info info = { 0 };
-	struct ebpf_task_fd event;
-	int result;
-
-	if (link->program_fd_kept >= 0) {
-		result = object_info(link->kernel, link->program_fd_kept, &info, sizeof info);
-		*id = info.id;
-		return result;
-	}
-	result = ebpf_kernel_task_fd(link->kernel, getpid(), link->perf_fd, &event, NULL);
-	if (!result)
-		*id = event.program_id;
-	return result;
-}
-
-static int map_of(struct ebpf_link *link, uint32_t *id)
-{
-	struct bpf_map_info info = { 0 };
-	int result = object_info(link->kernel, link->map->fd, &info, sizeof info);
-
-	*id = info.id;
-	return result;
-}
-
-static uint32_t attach_type_of(const struct bpf_link_info *info, uint32_t otherwise)
-{
-	switch (info->type) {
-	case BPF_LINK_TYPE_TRACING: return info->tracing.attach_type;
-	case BPF_LINK_TYPE_CGROUP: return info->cgroup.attach_type;
-	case BPF_LINK_TYPE_NETNS: return info->netns.attach_type;
-	case BPF_LINK_TYPE_TCX: return info->tcx.attach_type;
-	case BPF_LINK_TYPE_NETKIT: return info->netkit.attach_type;
-	case BPF_LINK_TYPE_SOCKMAP: return info->sockmap.attach_type;
-	case BPF_LINK_TYPE_XDP: return BPF_XDP;
-	case BPF_LINK_TYPE_PERF_EVENT: return BPF_PERF_EVENT;
-	default: return otherwise;
-	}
-}
-
-/* enum bpf_perf_event_type: which member of the union it is */
-static void take_perf_event(const struct bpf_link_info *raw, struct ebpf_link_info *info)
-{
-	switch (raw->perf_event.type) {
-	case 1: case 2:
-		info->cookie = raw->perf_event.uprobe.cookie;
-		break;
-	case 3: case 4:
-		info->cookie = raw->perf_event.kprobe.cookie;
-		info->missed = raw->perf_event.kprobe.missed;
-		break;
-	case 5:
-		info->cookie = raw->perf_event.tracepoint.cookie;
-		break;
-	case 6:
-		info->cookie = raw->perf_event.event.cookie;
-		break;
-	}
-}
-
-/* The kernel writes names where it is told to, in a second call: only then it is known that there is one. */
-static void take_name(struct ebpf_kernel *kernel, int fd, struct ebpf_link_info *info)
-{
-	struct bpf_link_info raw;
-
-	memset(&raw, 0, sizeof raw);
-	raw.iter.target_name = ebpf_ptr(info->name); /* tp_name and its length are at the same place */
-	raw.iter.target_name_len = sizeof info->name;
-	if (object_info(kernel, fd, &raw, sizeof raw))
-		info->name[0] = '\0';
-	info->name[sizeof info->name - 1] = '\0';
-}
-
-static void take_details(struct ebpf_kernel *kernel, int fd, const struct bpf_link_info *raw, struct ebpf_link_info *info)
-{
-	switch (raw->type) {
-	case BPF_LINK_TYPE_RAW_TRACEPOINT:
-		info->cookie = raw->raw_tracepoint.cookie;
-		take_name(kernel, fd, info);
-		break;
-	case BPF_LINK_TYPE_TRACING:
-		info->target_object_id = raw->tracing.target_obj_id;
-		info->target_btf_id = raw->tracing.target_btf_id;
-		info->cookie = raw->tracing.cookie;
-		break;
-	case BPF_LINK_TYPE_CGROUP:
-		info->cgroup_id = raw->cgroup.cgroup_id;
-		break;
-	case BPF_LINK_TYPE_ITER:
-		take_name(kernel, fd, info);
-		info->map_id = raw->iter.map.map_id;
-		if (!strcmp(info->name, "cgroup"))
-			info->cgroup_id = raw->iter.cgroup.cgroup_id;
-		if (ebpf_starts_with(info->name, "task")) {
-			info->tid = raw->iter.task.tid;
-			info->pid = raw->iter.task.pid;
-		}
-		break;
-	case BPF_LINK_TYPE_NETNS:
-		info->netns_ino = raw->netns.netns_ino;
-		break;
-	case BPF_LINK_TYPE_XDP:
-		info->ifindex = raw->xdp.ifindex;
-		break;
-	case BPF_LINK_TYPE_TCX: case BPF_LINK_TYPE_NETKIT:
-		info->ifindex = raw->tcx.ifindex;
-		break;
-	case BPF_LINK_TYPE_STRUCT_OPS:
-		info->map_id = raw->struct_ops.map_id;
-		break;
-	case BPF_LINK_TYPE_SOCKMAP:
-		info->map_id = raw->sockmap.map_id;
-		break;
-	case BPF_LINK_TYPE_NETFILTER:
-		info->family = raw->netfilter.pf;
-		info->hook = raw->netfilter.hooknum;
-		info->priority = raw->netfilter.priority;
-		break;
-	case BPF_LINK_TYPE_KPROBE_MULTI:
-		info->count = raw->kprobe_multi.count;
-		info->missed = raw->kprobe_multi.missed;
-		break;
-	case BPF_LINK_TYPE_TRACING_MULTI:
-		info->count = raw->tracing_multi.count;
-		break;
-	case BPF_LINK_TYPE_UPROBE_MULTI:
-		info->count = raw->uprobe_multi.count;
-		info->pid = raw->uprobe_multi.pid;
-		break;
-	case BPF_LINK_TYPE_PERF_EVENT:
-		take_perf_event(raw, info);
-		break;
-	}
-}
-
-/* What all of them have in common, and how many places they are. */
-static int info_of_parts(struct ebpf_link *link, struct ebpf_link_info *info, struct ebpf_error *err)
-{
-	struct ebpf_link_info part, found = { 0 };
-	uint32_t total = 0;
-
-	for (size_t i = link->part_count; i-- > 0;) {
-		int result = ebpf_link_info(link->parts[i], &part, err);
-
-		if (result)
-			return result;
-		total += part.count ? part.count : 1;
-		found = part;
-	}
-	found.id = 0;
-	found.count = total;
-	*info = found;
-	return 0;
-}
-
-int ebpf_link_info(struct ebpf_link *link, struct ebpf_link_info *info, struct ebpf_error *err)
-{
-	struct ebpf_link_info found = { .attach_type = link->attach_type };
-	struct bpf_link_info raw;
-	int result = 0;
-
-	if (link->detached)
-		return fail_detached(link, "info", err);
-	if (link->part_count)
-		return info_of_parts(link, info, err);
-	memset(&raw, 0, sizeof raw);
-	if (link->fd >= 0) {
-		result = object_info(link->kernel, link->fd, &raw, sizeof raw);
-		found.type = raw.type;
-		found.id = raw.id;
-		found.program_id = raw.prog_id;
-		found.attach_type = attach_type_of(&raw, link->attach_type);
-		if (!result)
-			take_details(link->kernel, link->fd, &raw, &found);
-	} else if (!link->map) {
-		result = program_of(link, &found.program_id);
-	}
-	if (!result && link->map)
-		result = map_of(link, &found.map_id);
-	if (result) {
-		ebpf_fail_errno(err, result, "link '%s': info", link->target);
-		if (result == -EINVAL)
-			ebpf_hint(err, "the info of links needs Linux 5.8");
-		return result;
-	}
-	*info = found;
-	return 0;
 }
 
 /* The types by the program's id: the program itself need not be ours any more. */
@@ -492,7 +282,7 @@ int ebpf_link_btf(struct ebpf_link *link, struct ebpf_btf **out, struct ebpf_err
 	fd = sys->bpf(BPF_PROG_GET_FD_BY_ID, &attr, EBPF_ATTR_SIZE(open_flags));
 	if (fd < 0)
 		return ebpf_fail_errno(err, fd, "link '%s': open its program", link->target);
-	result = object_info(link->kernel, fd, &program, sizeof program);
+	result = ebpf_link_object_info(link->kernel, fd, &program, sizeof program);
 	sys->close(fd);
 	if (result)
 		return ebpf_fail_errno(err, result, "link '%s': ask about its program", link->target);
@@ -508,7 +298,7 @@ int ebpf_link_pin(struct ebpf_link *link, const char *path, struct ebpf_error *e
 	int result;
 
 	if (link->detached)
-		return fail_detached(link, "pin", err);
+		return ebpf_link_fail_detached(link, "pin", err);
 	if (link->part_count) {
 		ebpf_fail(err, ENOTSUP, "link '%s': pin: it is made of %zu attachments, and a pin is of one", link->target,
 			  link->part_count);
@@ -566,7 +356,7 @@ static int explain_update(struct ebpf_link *link, int code, struct ebpf_error *e
 int ebpf_link_update_map(struct ebpf_link *link, struct ebpf_map *map, struct ebpf_error *err)
 {
 	if (link->detached)
-		return fail_detached(link, "update", err);
+		return ebpf_link_fail_detached(link, "update", err);
 	if (!link->kind->update_map)
 		return ebpf_fail(err, EINVAL, "link '%s': update: it takes a program, not a map", link->target);
 	return link->kind->update_map(link, map, err);
@@ -591,7 +381,7 @@ int ebpf_link_update(struct ebpf_link *link, struct ebpf_program *program, struc
 	int result;
 
 	if (link->detached)
-		return fail_detached(link, "update", err);
+		return ebpf_link_fail_detached(link, "update", err);
 	if (link->kind->update_map)
 		return ebpf_fail(err, EINVAL, "link '%s': update: it takes a map, not a program", link->target);
 	if (link->fd < 0 && link->kind->update)
@@ -611,7 +401,7 @@ int ebpf_link_exchange(struct ebpf_link *link, struct ebpf_program *old, struct 
 	int result;
 
 	if (link->detached)
-		return fail_detached(link, "update", err);
+		return ebpf_link_fail_detached(link, "update", err);
 	if (link->fd < 0 || link->kind->update_map)
 		return ebpf_fail(err, ENOTSUP, "link '%s': update: interface '%s' cannot tell which program it replaces", link->target,
 				 link->interface);

@@ -73,7 +73,7 @@ extern const struct ebpf_link_kind *const ebpf_link_kinds[]; /* ends with NULL *
  * ("xdp lo: another ..."); the caller puts "program 'x': attach" before it. On failure it may leave the link half done:
  * the caller releases what is in it. */
 
-/* -- what kinds share (link.c) -- */
+/* -- what kinds share (link.c, info.c) -- */
 
 /* A link with nothing in it; NULL when out of memory. */
 struct ebpf_link *ebpf_link_new(struct ebpf_kernel *kernel, const struct ebpf_link_kind *kind);
@@ -85,6 +85,10 @@ void ebpf_link_drop_part(struct ebpf_link *link);
 int ebpf_link_set_target(struct ebpf_link *link, struct ebpf_error *err, const char *format, ...) EBPF_PRINTF(3, 4);
 /* BPF_LINK_CREATE; the descriptor goes to link->fd and `interface` becomes "link". -errno, err not filled. */
 int ebpf_link_create(struct ebpf_link *link, union bpf_attr *attr);
+/* EBADF: what was asked (`verb`) needs a link that is attached. */
+int ebpf_link_fail_detached(struct ebpf_link *link, const char *verb, struct ebpf_error *err);
+/* BPF_OBJ_GET_INFO_BY_FD; -errno (info.c). */
+int ebpf_link_object_info(const struct ebpf_kernel *kernel, int fd, void *info, uint32_t size);
 /* The id of a program by its descriptor; 0 when the kernel does not tell. */
 uint32_t ebpf_link_program_id(struct ebpf_link *link, int fd);
 /* BPF_PROG_ATTACH and _DETACH of link->attach_type at link->target_fd (0 when there is none); `replaced_fd` with
