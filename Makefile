@@ -50,6 +50,7 @@ CC := $(CROSS)-linux-gnu-gcc --sysroot=$(SYSROOT) $(foreach folder,$(CROSS)-linu
 	$(foreach folder,usr/lib/$(CROSS)-linux-gnu lib/$(CROSS)-linux-gnu,-B$(SYSROOT)/$(folder) -L$(SYSROOT)/$(folder))
 LUA_CFLAGS := -I$(SYSROOT)/usr/include/lua5.4
 LUA_LIBS := -llua5.4
+LUA_STATIC := $(wildcard $(SYSROOT)/usr/lib/$(CROSS)-linux-gnu/liblua5.4.a)
 BPF_TARGET := $(if $(shell $(CC) -dM -E -x c /dev/null | grep 'BYTE_ORDER__ __ORDER_BIG'),bpfeb,bpfel)
 else
 BPF_TARGET := $(shell printf '\1\0' | od -An -td2 | grep -qw 1 && echo bpfel || echo bpfeb)
