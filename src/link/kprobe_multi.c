@@ -47,17 +47,9 @@ struct choice {
 static int attach_by_link(struct ebpf_link *link, const struct ebpf_multi *multi, size_t from, size_t count, struct ebpf_error *err)
 {
 	const struct choice *choice = multi->context;
-	uint64_t *cookies = NULL;
 	union bpf_attr attr;
 	int result;
 
-	if (multi->cookie && !multi->cookies) {
-		cookies = malloc(count * sizeof *cookies);
-		if (!cookies)
-			return ebpf_fail_memory(err);
-		for (size_t i = 0; i < count; i++)
-			cookies[i] = multi->cookie;
-	}
 	memset(&attr, 0, sizeof attr);
 	attr.link_create.prog_fd = (uint32_t)choice->program->fd;
 	attr.link_create.attach_type = choice->program->attach_type;
@@ -67,9 +59,8 @@ static int attach_by_link(struct ebpf_link *link, const struct ebpf_multi *multi
 		attr.link_create.kprobe_multi.addrs = ebpf_ptr(multi->places + from);
 	else
 		attr.link_create.kprobe_multi.syms = ebpf_ptr(multi->names + from);
-	attr.link_create.kprobe_multi.cookies = multi->cookies ? ebpf_ptr(multi->cookies + from) : ebpf_ptr(cookies);
+	attr.link_create.kprobe_multi.cookies = multi->cookies ? ebpf_ptr(multi->cookies + from) : 0;
 	result = ebpf_link_create(link, &attr);
-	free(cookies);
 	link->attach_type = choice->program->attach_type;
 	return result ? ebpf_link_fail(link, result, err) : 0;
 }

@@ -71,7 +71,7 @@ static int finish(struct ebpf_link *link, int result, struct ebpf_error *err)
 	return 0;
 }
 
-int ebpf_multi_attach(struct ebpf_link *link, const struct ebpf_multi *multi, struct ebpf_error *err)
+static int attach_all(struct ebpf_link *link, const struct ebpf_multi *multi, struct ebpf_error *err)
 {
 	int result = multi->attach(link, multi, 0, multi->count, err);
 	size_t refused = 0;
@@ -82,6 +82,25 @@ int ebpf_multi_attach(struct ebpf_link *link, const struct ebpf_multi *multi, st
 	if (!result)
 		result = attach_halves(link, multi, multi->count / 2, multi->count - multi->count / 2, &refused, err);
 	return finish(link, result, err);
+}
+
+/* A link takes a cookie for each place. */
+int ebpf_multi_attach(struct ebpf_link *link, const struct ebpf_multi *multi, struct ebpf_error *err)
+{
+	struct ebpf_multi listed = *multi;
+	uint64_t *cookies = NULL;
+	int result;
+
+	if (multi->cookie && !multi->cookies) {
+		listed.cookies = cookies = malloc(multi->count * sizeof *cookies);
+		if (!cookies)
+			return ebpf_fail_memory(err);
+		for (size_t i = 0; i < multi->count; i++)
+			cookies[i] = multi->cookie;
+	}
+	result = attach_all(link, &listed, err);
+	free(cookies);
+	return result;
 }
 
 int ebpf_multi_attach_each(struct ebpf_link *link, const struct ebpf_multi *multi, struct ebpf_error *err)

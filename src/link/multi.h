@@ -21,7 +21,7 @@ struct ebpf_multi {
 };
 /* A list of cookies is of the length of the list of places: EINVAL. */
 int ebpf_multi_check(const struct ebpf_link_options *given, size_t count, const char *word, struct ebpf_error *err);
-/* All at once; where that is refused and some may be left out, by halves, as parts of the link. */
+/* All at once, with a list of cookies if there is one for all; where that is refused and some may be left out, by halves, as parts of the link. */
 int ebpf_multi_attach(struct ebpf_link *link, const struct ebpf_multi *multi, struct ebpf_error *err);
 /* Each as a part of its own. */
 int ebpf_multi_attach_each(struct ebpf_link *link, const struct ebpf_multi *multi, struct ebpf_error *err);

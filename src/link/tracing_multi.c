@@ -152,25 +152,16 @@ static int find_by_name(const struct ebpf_strings *symbols, struct choice *choic
 static int attach_ids(struct ebpf_link *link, const struct ebpf_multi *multi, size_t from, size_t count, struct ebpf_error *err)
 {
 	const struct choice *choice = multi->context;
-	uint64_t *cookies = NULL;
 	union bpf_attr attr;
 	int result;
 
-	if (multi->cookie && !multi->cookies) {
-		cookies = malloc(count * sizeof *cookies);
-		if (!cookies)
-			return ebpf_fail_memory(err);
-		for (size_t i = 0; i < count; i++)
-			cookies[i] = multi->cookie;
-	}
 	memset(&attr, 0, sizeof attr);
 	attr.link_create.prog_fd = (uint32_t)choice->program->fd;
 	attr.link_create.attach_type = choice->program->attach_type;
 	attr.link_create.tracing_multi.ids = ebpf_ptr(choice->ids + from);
-	attr.link_create.tracing_multi.cookies = multi->cookies ? ebpf_ptr(multi->cookies + from) : ebpf_ptr(cookies);
+	attr.link_create.tracing_multi.cookies = multi->cookies ? ebpf_ptr(multi->cookies + from) : 0;
 	attr.link_create.tracing_multi.cnt = (uint32_t)count;
 	result = ebpf_link_create(link, &attr);
-	free(cookies);
 	link->attach_type = choice->program->attach_type;
 	return result ? ebpf_link_fail(link, result, err) : 0;
 }
