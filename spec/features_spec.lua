@@ -15,6 +15,7 @@ local configured = {
   ["program_type.lirc_mode2"] = "CONFIG_BPF_LIRC_MODE2", ["attach_type.lirc_mode2"] = "CONFIG_BPF_LIRC_MODE2",
   ["attach_type.netkit_primary"] = "CONFIG_NETKIT", ["attach_type.netkit_peer"] = "CONFIG_NETKIT",
   kprobe_multi = "CONFIG_FPROBE", kprobe_session = "CONFIG_FPROBE", netkit = "CONFIG_NETKIT",
+  trampoline = "CONFIG_BPF_JIT", struct_ops_link = "CONFIG_BPF_JIT",
   ["program_type.ext"] = "CONFIG_BPF_JIT", ["program_type.struct_ops"] = "CONFIG_BPF_JIT", ["program_type.lsm"] = "CONFIG_BPF_LSM",
   ["map_type.struct_ops"] = "CONFIG_BPF_JIT", ["map_type.inode_storage"] = "CONFIG_BPF_LSM",
   ["map_flag.link"] = "CONFIG_BPF_JIT", ["map_flag.vtype_btf_obj_fd"] = "CONFIG_BPF_JIT",

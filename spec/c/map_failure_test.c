@@ -297,11 +297,21 @@ static uint64_t *at(struct overwriting *o, unsigned long position)
 	return &o->data[(position & (RING - 1)) / 8];
 }
 
+/* A record's header: its size with flags, and where it is in pages, which only the kernel looks at. */
+static uint64_t header(uint32_t size)
+{
+	const uint32_t words[2] = { size, 0 };
+	uint64_t both;
+
+	memcpy(&both, words, sizeof both);
+	return both;
+}
+
 /* One record of 8 bytes, as the kernel writes it. */
 static void produce(struct overwriting *o, uint64_t value, uint32_t flag)
 {
 	unsigned long position = o->producer[0];
-	uint64_t parts[2] = { 8 | flag, value };
+	uint64_t parts[2] = { header(8 | flag), value };
 
 	while (position + 16 - o->producer[2] > RING - 1)
 		o->producer[2] += 16;
@@ -355,7 +365,7 @@ static void test_overwriting(void)
 	CHECK_INT(ebpf_ring_consume(ring, sum_up, &sum, 0), 10);
 	produce(&o, 1, BPF_RINGBUF_BUSY_BIT);
 	CHECK_INT(ebpf_ring_next(ring, &data, &size), 0);
-	*at(&o, o.producer[0] - 16) = 4096; /* reaches beyond all that was written */
+	*at(&o, o.producer[0] - 16) = header(4096); /* reaches beyond all that was written */
 	CHECK_INT(ebpf_ring_next(ring, &data, &size), -EBADMSG);
 }
 
