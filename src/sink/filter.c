@@ -153,13 +153,13 @@ static void set_check(struct ebpf_check *check, const struct ebpf_filter_node *n
 	check->mask = node->test == EBPF_TEST_BITS ? (uint64_t)number : UINT64_MAX;
 	switch (node->test) {
 	case EBPF_TEST_LT:
-		set_range(check, is_unsigned, number == least ? most : least, number == least ? least : number - 1);
+		set_range(check, is_unsigned, number == least ? most : least, number == least ? least : (int64_t)((uint64_t)number - 1));
 		break;
 	case EBPF_TEST_LE:
 		set_range(check, is_unsigned, least, number);
 		break;
 	case EBPF_TEST_GT:
-		set_range(check, is_unsigned, number == most ? most : number + 1, number == most ? least : most);
+		set_range(check, is_unsigned, number == most ? most : (int64_t)((uint64_t)number + 1), number == most ? least : most);
 		break;
 	case EBPF_TEST_GE:
 		set_range(check, is_unsigned, number, most);
