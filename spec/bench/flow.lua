@@ -1,5 +1,5 @@
--- flow.lua OBJECT SECONDS WAY : the consumer of flow.sh in Lua; WAY is one of those below. Prints records, lost, and the CPU time
--- in ns per record.
+-- flow.lua OBJECT SECONDS WAY : the consumer of flow.sh in Lua; WAY is one of those below. Prints records, lost, the CPU time in
+-- ns per record, and how many records were made in how many seconds.
 local ebpf = require "ebpf"
 local object, seconds, way = arg[1], tonumber(arg[2]), arg[3]
 
@@ -34,4 +34,4 @@ local took = os.clock() - start
 if sink then count = sink:read()[0].count end
 local lost = 0
 for _, each in ipairs(coll.maps.samples_lost[0]) do lost = lost + each end
-print(("%d %d %.1f"):format(count, lost, took * 1e9 / count))
+print(("%d %d %.1f %d %.3f"):format(count, lost, took * 1e9 / count, producer:read("n", "n")))
