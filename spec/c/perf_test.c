@@ -180,6 +180,66 @@ static void test_turns(void)
 	fake_close(&fake);
 }
 
+struct seen {
+	const struct ebpf_ring *ring;
+	uint64_t values[CPUS][SIZE];
+	int counts[CPUS];
+};
+
+static int see(void *context, const void *data, size_t size)
+{
+	struct seen *seen = context;
+	uint32_t value = 0;
+	int cpu = ebpf_ring_cpu(seen->ring);
+
+	memcpy(&value, data, size < 4 ? size : 4);
+	seen->values[cpu][seen->counts[cpu]++] = (uint64_t)value << 32 | size;
+	return 0;
+}
+
+/* ebpf_ring_consume, with any limits, sees what ebpf_ring_next does: of each CPU the same records in the same order, lost ones counted. */
+static void test_consume(void)
+{
+	srand(7);
+	for (int round = 0; round < 3000; round++) {
+		uint64_t start = round % 3 ? (uint64_t)(rand() % 64) * 8 : UINT64_MAX - 127;
+		struct fake one, other;
+		struct seen all = { .ring = &one.ring }, parts = { .ring = &other.ring };
+		const void *data;
+		size_t size;
+
+		fake_open(&one, start, false);
+		fake_open(&other, start, false);
+		for (uint32_t times = 0; times < 3; times++) {
+			for (uint32_t i = 0; i < 12; i++) {
+				int cpu = rand() % CPUS;
+				uint32_t bytes = 4 + (uint32_t)rand() % 40;
+
+				if (one.head[cpu] - one.tail[cpu] + bytes + 24 > SIZE)
+					continue;
+				if (rand() % 8) {
+					put_sample(&one, cpu, 0, times * 100 + i, bytes);
+					put_sample(&other, cpu, 0, times * 100 + i, bytes);
+				} else {
+					put_lost(&one, cpu, bytes);
+					put_lost(&other, cpu, bytes);
+				}
+			}
+			while (ebpf_ring_next(&one.ring, &data, &size) > 0)
+				see(&all, data, size);
+			ebpf_ring_release(&one.ring);
+			while (ebpf_ring_consume(&other.ring, see, &parts, 1 + (uint64_t)rand() % 9) > 0)
+				;
+			CHECK(!memcmp(one.tail, other.tail, sizeof(one.tail)));
+		}
+		CHECK(!memcmp(parts.counts, all.counts, sizeof(all.counts)));
+		CHECK(!memcmp(parts.values, all.values, sizeof(all.values)));
+		CHECK_INT(ebpf_ring_lost(&other.ring), ebpf_ring_lost(&one.ring));
+		fake_close(&one);
+		fake_close(&other);
+	}
+}
+
 static void test_order(void)
 {
 	struct fake fake;
@@ -546,6 +606,7 @@ int main(void)
 	test_wrapping();
 	test_lost();
 	test_turns();
+	test_consume();
 	test_order();
 	test_hostile();
 	if (geteuid())

@@ -58,6 +58,10 @@ void ebpf_perf_release(struct ebpf_ring *ring);
 uint64_t ebpf_perf_available(const struct ebpf_ring *ring);
 uint64_t ebpf_perf_lost(const struct ebpf_ring *ring);
 uint64_t ebpf_perf_take_lost(struct ebpf_ring *ring, int *cpu);
+/* The same by a shorter way where samples are nothing but the program's bytes (perf_plain.c); the second, as ebpf_ring_consume, only for such. */
+int ebpf_perf_next_plain(struct ebpf_ring *ring, const void **data, size_t *size);
+int64_t ebpf_perf_consume_plain(struct ebpf_ring *ring, ebpf_record_fn callback, void *context, uint64_t limit);
+bool ebpf_perf_is_plain(const struct ebpf_ring *ring);
 /* Whether ebpf_perf_next would give a record; what is none is stepped over. */
 bool ebpf_perf_is_ready(struct ebpf_ring *ring);
 /* For memory that is laid out in this way: tests. `size` is that of the data, a power of two. */

@@ -223,7 +223,7 @@ int ebpf_ring_next(struct ebpf_ring *ring, const void **data, size_t *size)
 	if (ring->consuming)
 		return -EBUSY;
 	if (ring->perf)
-		return ebpf_perf_next(ring, data, size);
+		return ebpf_perf_next_plain(ring, data, size);
 	if (ring->oldest)
 		return ebpf_overwrite_next(ring, data, size);
 	for (;;) {
@@ -366,7 +366,10 @@ int64_t ebpf_ring_consume(struct ebpf_ring *ring, ebpf_record_fn callback, void 
 	if (!limit)
 		limit = UINT64_MAX;
 	ring->consuming = true;
-	ret = (ring->perf || ring->oldest ? consume_copies : consume_ring)(ring, callback, context, limit);
+	if (ring->perf && ebpf_perf_is_plain(ring))
+		ret = ebpf_perf_consume_plain(ring, callback, context, limit);
+	else
+		ret = (ring->perf || ring->oldest ? consume_copies : consume_ring)(ring, callback, context, limit);
 	ring->consuming = false;
 	if (ring->closing)
 		ring_free(ring);
