@@ -801,6 +801,10 @@ EBPF_API int64_t ebpf_ring_consume(struct ebpf_ring *ring, ebpf_record_fn callba
  * functions of a ring buffer. What differs: a ring for each CPU, read in turns; a record has up to 7 bytes more than the program wrote (the kernel
  * fills up to a multiple of 8) and is valid until the next one is asked for; records that found no space are counted by the kernel. Closing it takes
  * its CPUs out of the map: keep the map open as long as programs write, since the kernel empties one whose last descriptor is closed. */
+struct perf_event_attr;
+/* Called while a perf buffer is read, for each record that is none of a program's and no count of lost ones: PERF_RECORD_COMM and such, which only an
+ * own `attr` asks for. `record` begins with struct perf_event_header. Returns always, and must neither read nor close the reader. */
+typedef void (*ebpf_other_fn)(void *context, int cpu, const void *record, size_t size);
 struct ebpf_perf_options {
 	size_t size;
 	uint32_t buffer_size;   /* bytes for each CPU, rounded up to a power of two of pages; 0 = 64 KiB */
@@ -810,6 +814,12 @@ struct ebpf_perf_options {
 	bool ordered;           /* by the time of writing over all CPUs, as far as the records are there; 8 bytes more for each */
 	const uint32_t *cpus;   /* rings for these alone: on another CPU the program is refused (ENOENT); NULL = all */
 	size_t cpu_count;
+	/* The events as perf_event_open(2) is to make them: what samples carry (ebpf_ring_sample), other records, the clock. Copied; `size` is its size. EINVAL
+	 * for another event than PERF_COUNT_SW_BPF_OUTPUT, a sample_type without PERF_SAMPLE_RAW or with PERF_SAMPLE_READ, one that is `disabled`,
+	 * write_backward without `overwrite`, and wake-ups in both places. `ordered` adds PERF_SAMPLE_TIME, by CLOCK_MONOTONIC unless use_clockid. */
+	const struct perf_event_attr *attr;
+	ebpf_other_fn other;    /* or NULL: they are counted only, ebpf_ring_others */
+	void *other_context;
 };
 /* `options` may be NULL. CPUs that are offline are left out: ebpf_ring_refresh. */
 EBPF_API int ebpf_ring_open_perf(struct ebpf_map *map, const struct ebpf_perf_options *options, struct ebpf_ring **out,
@@ -830,9 +840,27 @@ EBPF_API uint64_t ebpf_ring_take_lost(struct ebpf_ring *ring, int *cpu);
 /* Rings with BPF_F_RB_OVERWRITE: bytes of records, headers included, that were written over before they were read, as far as the
  * ring has been read. */
 EBPF_API uint64_t ebpf_ring_overwritten(const struct ebpf_ring *ring);
-/* Of the last record: the CPU that wrote it (-1 in a ring buffer), and with `ordered` when, in ns of CLOCK_MONOTONIC. */
+/* Of the last record: the CPU that wrote it (-1 in a ring buffer), and with `ordered` (or an attr with PERF_SAMPLE_TIME) when, in ns of the attr's clock:
+ * CLOCK_MONOTONIC if it names none. */
 EBPF_API int ebpf_ring_cpu(const struct ebpf_ring *ring);
 EBPF_API uint64_t ebpf_ring_time(const struct ebpf_ring *ring);
+/* What the last record of a perf buffer with an own attr carries beside the program's bytes. `parts` are the PERF_SAMPLE_ bits of what is set; `id` is that
+ * of IDENTIFIER too. The call chain has marks of the kernel's between its addresses (PERF_CONTEXT_KERNEL, PERF_CONTEXT_USER). `rest` is what follows the
+ * program's bytes (registers, stacks, cgroup, ...), as perf_event_open(2) lays it out. Pointers are good as long as the record. */
+struct ebpf_sample {
+	size_t size;  /* sizeof, set by the caller */
+	uint64_t parts;
+	uint64_t ip, time, addr, id, stream_id, period;
+	uint32_t pid, tid, cpu;
+	const uint64_t *callchain;
+	uint64_t callchain_count;
+	const void *rest;
+	size_t rest_size;
+};
+/* false = there is no last record (of a ring buffer never), or its space has been given back. */
+EBPF_API bool ebpf_ring_sample(const struct ebpf_ring *ring, struct ebpf_sample *sample);
+/* Records of a perf buffer that were neither samples nor counts of lost ones, as far as it has been read. */
+EBPF_API uint64_t ebpf_ring_others(const struct ebpf_ring *ring);
 /* Perf buffers (4.7): while paused, what programs write is dropped (and counted as lost). ENOTSUP for a ring buffer. */
 EBPF_API int ebpf_ring_pause(struct ebpf_ring *ring, struct ebpf_error *err);
 EBPF_API int ebpf_ring_resume(struct ebpf_ring *ring, struct ebpf_error *err);

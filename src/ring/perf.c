@@ -2,14 +2,12 @@
 #include "ring/perf.h"
 
 #include <fcntl.h>
-#include <linux/perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BUFFER_DEFAULT (64U << 10)
@@ -25,25 +23,8 @@ static const struct ebpf_sys *perf_sys(const struct ebpf_ring *ring)
 
 static int open_event(const struct ebpf_ring *ring, int cpu)
 {
-	const struct ebpf_perf *perf = ring->perf;
-	struct perf_event_attr attr;
+	struct perf_event_attr attr = ring->perf->attr; /* the kernel writes to attr.size when it knows less */
 
-	memset(&attr, 0, sizeof(attr));
-	attr.size = sizeof(attr);
-	attr.type = PERF_TYPE_SOFTWARE;
-	attr.config = PERF_COUNT_SW_BPF_OUTPUT;
-	attr.sample_period = 1;
-	attr.sample_type = PERF_SAMPLE_RAW | (perf->ordered ? PERF_SAMPLE_TIME : 0);
-	if (perf->ordered) {
-		attr.use_clockid = 1;
-		attr.clockid = CLOCK_MONOTONIC;
-	}
-	attr.write_backward = perf->overwrite;
-	attr.watermark = perf->wakeup_bytes != 0;
-	if (attr.watermark)
-		attr.wakeup_watermark = perf->wakeup_bytes;
-	else
-		attr.wakeup_events = perf->wakeup_events;
 	return perf_sys(ring)->perf_event_open(&attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
@@ -155,6 +136,7 @@ static int set_sizes(const struct ebpf_ring *ring, const struct ebpf_perf_option
 	struct ebpf_perf *perf = ring->perf;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), size = page;
 	uint32_t asked = options->buffer_size ? options->buffer_size : BUFFER_DEFAULT;
+	int ret;
 
 	if (asked > BUFFER_MAX)
 		return ebpf_fail(err, EINVAL, "perf buffer: map '%s': buffer_size %u: more than %u bytes for each CPU", ring->map->name, asked,
@@ -163,13 +145,16 @@ static int set_sizes(const struct ebpf_ring *ring, const struct ebpf_perf_option
 		size <<= 1;
 	if (options->wakeup_bytes && options->wakeup_events)
 		return ebpf_fail(err, EINVAL, "perf buffer: map '%s': wakeup_bytes and wakeup_events exclude each other", ring->map->name);
-	if (options->wakeup_bytes >= size)
+	ret = ebpf_perf_fill_attr(perf, options, ring->map->name, err);
+	if (ret < 0)
+		return ret;
+	if (perf->attr.watermark && perf->attr.wakeup_watermark >= size)
 		return ebpf_fail(err, EINVAL, "perf buffer: map '%s': wakeup_bytes %u must be below the ring's %zu bytes", ring->map->name,
-				 options->wakeup_bytes, size);
+				 perf->attr.wakeup_watermark, size);
 	perf->mask = size - 1;
 	perf->memory_size = size + page;
-	perf->wakeup_bytes = options->wakeup_bytes;
-	perf->wakeup_events = options->wakeup_events ? options->wakeup_events : 1;
+	perf->other = options->other;
+	perf->other_context = options->other_context;
 	perf->overwrite = options->overwrite;
 	perf->ordered = options->ordered;
 	if (perf->overwrite && perf->ordered)
@@ -264,44 +249,6 @@ static bool is_record(const struct ebpf_perf_cpu *cpu, uint32_t size)
 	return size >= sizeof(struct perf_event_header) && size % 8 == 0 && size <= cpu->known - cpu->position;
 }
 
-/* Steps over what is no sample, counting what was lost. 1 = a sample stands at cpu->position, 0 = nothing does, -EBADMSG = what is there is no
- * record: all that is known of is then passed over. */
-static int find_sample(const struct ebpf_perf *perf, struct ebpf_perf_cpu *cpu)
-{
-	for (;;) {
-		const struct perf_event_header *header;
-		uint32_t size, type;
-
-		if (cpu->position == cpu->known) {
-			if (perf->overwrite)
-				return 0; /* a look at a ring that stands still: ebpf_ring_pause has said how far it goes */
-			cpu->known = __atomic_load_n(cpu->head, __ATOMIC_ACQUIRE);
-			if (cpu->position == cpu->known)
-				return 0;
-		}
-		header = header_at(perf, cpu, cpu->position);
-		size = header->size;
-		type = header->type;
-		if (perf->overwrite && size == 0) { /* never written */
-			cpu->position = cpu->known;
-			return 0;
-		}
-		if (!is_record(cpu, size)) {
-			cpu->position = cpu->known;
-			return perf->overwrite ? 0 : -EBADMSG; /* the oldest record has been cut by the newest */
-		}
-		if (type == PERF_RECORD_SAMPLE)
-			return 1;
-		if (type == PERF_RECORD_LOST && size >= 24) {
-			uint64_t lost = word_at(perf, cpu, cpu->position + 16);
-
-			cpu->lost += lost;
-			cpu->untold += lost;
-		}
-		cpu->position += size;
-	}
-}
-
 /* The record at cpu->position in one piece. */
 static const uint8_t *whole_record(struct ebpf_perf *perf, const struct ebpf_perf_cpu *cpu, uint32_t size)
 {
@@ -322,25 +269,89 @@ static const uint8_t *whole_record(struct ebpf_perf *perf, const struct ebpf_per
 	return perf->joined;
 }
 
-/* Takes the sample at cpu->position: header, with `ordered` its time, a 32-bit length, and the bytes. */
+/* What is no sample, at cpu->position, is counted and told of. 0, or -ENOMEM: then it is still there. */
+static int pass_other(struct ebpf_perf *perf, struct ebpf_perf_cpu *cpu, uint32_t type, uint32_t size)
+{
+	const uint8_t *record = NULL;
+
+	if (type == PERF_RECORD_LOST) {
+		uint64_t lost = size >= 24 ? word_at(perf, cpu, cpu->position + 16) : 0;
+
+		cpu->lost += lost;
+		cpu->untold += lost;
+		cpu->position += size;
+		return 0;
+	}
+	if (perf->other) {
+		record = whole_record(perf, cpu, size);
+		if (!record)
+			return -ENOMEM;
+	}
+	perf->others++;
+	perf->lap += size;
+	cpu->position += size;
+	if (record)
+		perf->other(perf->other_context, cpu->cpu, record, size);
+	return 0;
+}
+
+/* Steps over what is no sample. 1 = a sample stands at cpu->position, 0 = nothing does, -EBADMSG = what is there is no record: all that is known of is
+ * then passed over. `look`: nothing is told of; what somebody wants to be told of counts as a sample. */
+static int find_sample(struct ebpf_perf *perf, struct ebpf_perf_cpu *cpu, bool look)
+{
+	const uint64_t start = cpu->position;
+
+	while (cpu->position - start <= perf->mask) { /* others have a turn, however fast this one is filled */
+		const struct perf_event_header *header;
+		uint32_t size, type;
+		int ret;
+
+		if (cpu->position == cpu->known) {
+			if (perf->overwrite)
+				return 0; /* a look at a ring that stands still: ebpf_ring_pause has said how far it goes */
+			cpu->known = __atomic_load_n(cpu->head, __ATOMIC_ACQUIRE);
+			if (cpu->position == cpu->known)
+				return 0;
+		}
+		header = header_at(perf, cpu, cpu->position);
+		size = header->size;
+		type = header->type;
+		if (perf->overwrite && size == 0) { /* never written */
+			cpu->position = cpu->known;
+			return 0;
+		}
+		if (!is_record(cpu, size)) {
+			cpu->position = cpu->known;
+			return perf->overwrite ? 0 : -EBADMSG; /* the oldest record has been cut by the newest */
+		}
+		if (type == PERF_RECORD_SAMPLE || (look && perf->other && type != PERF_RECORD_LOST))
+			return 1;
+		ret = pass_other(perf, cpu, type, size);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* Takes the sample at cpu->position: its parts by the attr's sample_type, among them the program's bytes. */
 static int take_sample(struct ebpf_perf *perf, struct ebpf_perf_cpu *cpu, const void **data, size_t *size)
 {
-	uint32_t total = header_at(perf, cpu, cpu->position)->size, start = sizeof(struct perf_event_header) + (perf->ordered ? 8 : 0), length;
+	uint32_t total = header_at(perf, cpu, cpu->position)->size, raw_at, length;
 	const uint8_t *record = whole_record(perf, cpu, total);
 
 	if (!record)
 		return -ENOMEM;
 	cpu->position += total;
 	perf->lap += total;
-	if (total < start + sizeof(length))
+	perf->record = NULL;
+	if (!ebpf_perf_find_raw(perf, record, total, &raw_at, &length))
 		return -EBADMSG;
-	memcpy(&length, record + start, sizeof(length));
-	if (length > total - start - sizeof(length))
-		return -EBADMSG;
-	if (perf->ordered)
-		memcpy(&perf->last_time, record + sizeof(struct perf_event_header), sizeof(perf->last_time));
+	if (perf->attr.sample_type & PERF_SAMPLE_TIME)
+		memcpy(&perf->last_time, record + perf->time_at, sizeof(perf->last_time));
 	perf->last_cpu = cpu->cpu;
-	*data = record + start + sizeof(length);
+	perf->record = record;
+	perf->record_size = total;
+	*data = record + raw_at;
 	*size = length;
 	return 1;
 }
@@ -351,7 +362,7 @@ static int next_in_turn(struct ebpf_perf *perf, const void **data, size_t *size)
 {
 	for (uint32_t tried = 0; tried <= perf->count; tried++) {
 		struct ebpf_perf_cpu *cpu = &perf->cpus[perf->current];
-		int ret = perf->lap > perf->mask ? 0 : find_sample(perf, cpu);
+		int ret = perf->lap > perf->mask ? 0 : find_sample(perf, cpu, false);
 
 		if (ret > 0)
 			return take_sample(perf, cpu, data, size);
@@ -370,14 +381,14 @@ static int look_at_heads(struct ebpf_perf *perf, struct ebpf_perf_cpu **earliest
 		struct ebpf_perf_cpu *cpu = &perf->cpus[i];
 
 		if (!cpu->ready) {
-			int ret = find_sample(perf, cpu);
+			int ret = find_sample(perf, cpu, false);
 
 			if (ret < 0)
 				return ret;
 			if (ret == 0)
 				continue;
 			cpu->ready = true;
-			cpu->time = word_at(perf, cpu, cpu->position + sizeof(struct perf_event_header));
+			cpu->time = word_at(perf, cpu, cpu->position + perf->time_at);
 		}
 		if (!*earliest || cpu->time < (*earliest)->time)
 			*earliest = cpu;
@@ -409,7 +420,7 @@ bool ebpf_perf_is_ready(struct ebpf_ring *ring)
 	if (perf->overwrite && !perf->paused)
 		return false;
 	for (uint32_t i = 0; i < perf->count; i++)
-		if (find_sample(perf, &perf->cpus[i]))
+		if (find_sample(perf, &perf->cpus[i], true))
 			return true;
 	return false;
 }
@@ -433,6 +444,8 @@ void ebpf_perf_release(struct ebpf_ring *ring)
 {
 	struct ebpf_perf *perf = ring->perf;
 	bool left = false;
+
+	perf->record = NULL;
 
 	for (uint32_t i = 0; i < perf->count; i++) {
 		struct ebpf_perf_cpu *cpu = &perf->cpus[i];
@@ -492,6 +505,16 @@ int ebpf_ring_cpu(const struct ebpf_ring *ring)
 uint64_t ebpf_ring_time(const struct ebpf_ring *ring)
 {
 	return ring->perf ? ring->perf->last_time : 0;
+}
+
+bool ebpf_ring_sample(const struct ebpf_ring *ring, struct ebpf_sample *sample)
+{
+	return ring->perf && ebpf_perf_sample(ring->perf, sample);
+}
+
+uint64_t ebpf_ring_others(const struct ebpf_ring *ring)
+{
+	return ring->perf ? ring->perf->others : 0;
 }
 
 static int set_paused(struct ebpf_ring *ring, bool pause, struct ebpf_error *err)
