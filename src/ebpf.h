@@ -773,15 +773,17 @@ EBPF_API int ebpf_program_run(struct ebpf_program *program, struct ebpf_run_opti
 
 /* ---- the ring buffer ------------------------------------------------------------------------------------------ */
 
-/* A reader of one BPF_MAP_TYPE_RINGBUF map (5.8). Keeps a reference to the map. One reader per map. */
+/* A reader of one BPF_MAP_TYPE_RINGBUF map (5.8). Keeps a reference to the map. One reader per map; of a reader one thread at a time, but for
+ * ebpf_ring_flush. */
 struct ebpf_ring;
 EBPF_API int ebpf_ring_open(struct ebpf_map *map, struct ebpf_ring **out, struct ebpf_error *err);
 EBPF_API void ebpf_ring_close(struct ebpf_ring *ring);
 /* A ring with BPF_F_RB_OVERWRITE (6.19) gives what is left of the oldest records; then a record is valid until the next one is
  * asked for. */
 EBPF_API struct ebpf_map *ebpf_ring_map(const struct ebpf_ring *ring);
-/* Readable when a record is there: the map's descriptor. */
-EBPF_API int ebpf_ring_fd(const struct ebpf_ring *ring);
+/* For a loop of the caller's: readable when a record is there, and after ebpf_ring_flush, until ebpf_ring_wait (which may be with a time of 0) has found nothing
+ * more to read. The reader's own; made at the first call. */
+EBPF_API int ebpf_ring_fd(struct ebpf_ring *ring);
 /* Bytes that the ring has room for; of a perf buffer all CPUs' rings together. */
 EBPF_API uint64_t ebpf_ring_size(const struct ebpf_ring *ring);
 /* Bytes that wait behind the records seen so far, headers included. */
@@ -864,10 +866,24 @@ EBPF_API uint64_t ebpf_ring_others(const struct ebpf_ring *ring);
 /* Perf buffers (4.7): while paused, what programs write is dropped (and counted as lost). ENOTSUP for a ring buffer. */
 EBPF_API int ebpf_ring_pause(struct ebpf_ring *ring, struct ebpf_error *err);
 EBPF_API int ebpf_ring_resume(struct ebpf_ring *ring, struct ebpf_error *err);
-/* Waits up to `timeout_ms` (-1 = for ever) until there is a record: 1, or 0 when the time is over; -EINTR on a signal. Gives back the
+/* Waits up to `timeout_ms` (-1 = for ever) until there is a record: 1, or 0 when the time is over, or the reader was flushed; -EINTR on a signal. Gives back the
  * space of the records seen so far, as ebpf_ring_release does. */
 EBPF_API int ebpf_ring_wait(struct ebpf_ring *ring, int timeout_ms, struct ebpf_error *err);
-
+/* Whoever waits is to take what is there, however little of a watermark it is: ebpf_ring_wait returns 1 as long as there are records, and then 0, with
+ * ebpf_ring_flushed saying that it was for this; if nobody waits, the next wait does. In a loop the ring's callback is called at once. From any thread,
+ * and from a signal handler, as long as the reader is open. */
+EBPF_API void ebpf_ring_flush(struct ebpf_ring *ring);
+EBPF_API bool ebpf_ring_flushed(const struct ebpf_ring *ring);
+/* One reader of several maps of either kind, read in turns of one lap at most; with `ordered` (perf buffers alone) by time over all of them. The functions
+ * above are for all maps together: sums, whichever is ready, all or none paused; ebpf_ring_map, and ebpf_ring_cpu, _time and _sample, are of the last record.
+ * `options` are those of ebpf_ring_open_perf, or NULL. EINVAL for no maps, and for one that is there twice. The array is not kept. */
+EBPF_API int ebpf_ring_open_many(struct ebpf_map *const *maps, size_t count, const struct ebpf_perf_options *options, struct ebpf_ring **out,
+				 struct ebpf_error *err);
+/* How many maps; the number, from 0, of that of the last record; the reader of one map, which is to be asked and set up (ebpf_ring_set_lost,
+ * _available, _take_lost, ...), but read, waited for and closed through the whole alone. */
+EBPF_API size_t ebpf_ring_count(const struct ebpf_ring *ring);
+EBPF_API size_t ebpf_ring_index(const struct ebpf_ring *ring);
+EBPF_API struct ebpf_ring *ebpf_ring_part(const struct ebpf_ring *ring, size_t index);
 /* ---- the user ring buffer: records that this process writes and a program reads ------------------------------- */
 
 /* The writer of a user_ringbuf map (6.1), whose records a program takes out by bpf_user_ringbuf_drain(), in the order in which
@@ -908,6 +924,10 @@ EBPF_API int ebpf_loop_add_fd(struct ebpf_loop *loop, int fd, uint32_t events, e
 /* Calls back when the ring has records; the callback drains it. The ring must outlive the source. */
 EBPF_API int ebpf_loop_add_ring(struct ebpf_loop *loop, struct ebpf_ring *ring, ebpf_source_fn callback, void *context,
 				struct ebpf_source **out, struct ebpf_error *err);
+/* The same every `interval_ns`, for programs that are not to wake anybody (BPF_RB_NO_WAKEUP), and at once when the ring is flushed; `events` is how many times
+ * it fell due, 0 for a flush. */
+EBPF_API int ebpf_loop_add_ring_every(struct ebpf_loop *loop, struct ebpf_ring *ring, uint64_t interval_ns, ebpf_source_fn callback, void *context,
+				      struct ebpf_source **out, struct ebpf_error *err);
 /* First after `delay_ns`, then every `interval_ns` (0 = once); `events` of the callback is how many times it fell due since. One that fires once does
  * not keep the loop running after that, but stays to be removed if there is a pointer to it. */
 EBPF_API int ebpf_loop_add_timer(struct ebpf_loop *loop, uint64_t delay_ns, uint64_t interval_ns, ebpf_source_fn callback,

@@ -47,6 +47,7 @@ static void fake_open(struct fake *fake, uint64_t start, bool ordered)
 					 .wake = -1, .last_cpu = -1 };
 	ebpf_perf_set_format(&fake->perf, PERF_SAMPLE_RAW | (ordered ? PERF_SAMPLE_TIME : 0));
 	fake->ring.perf = &fake->perf;
+	fake->ring.next = ebpf_perf_next;
 }
 
 static void fake_close(struct fake *fake)

@@ -102,6 +102,11 @@ int ebpf_source_add(struct ebpf_loop *loop, const struct ebpf_source *model, uin
 	}
 	*source = *model;
 	ret = loop->sys->epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event);
+	if (ret == 0 && source->has_second) {
+		ret = loop->sys->epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->second_fd, &event);
+		if (ret < 0)
+			loop->sys->epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, &event);
+	}
 	if (ret < 0) {
 		explain_add(source, ret, what, err);
 		if (source->kind->owns_fd)
@@ -134,6 +139,8 @@ void ebpf_source_retire(struct ebpf_source *source)
 	loop->live--;
 	/* A failure means that the caller has closed the descriptor already, and with it the kernel has forgotten it. */
 	loop->sys->epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, &unused);
+	if (source->has_second)
+		loop->sys->epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->second_fd, &unused);
 	if (source->kind->close)
 		source->kind->close(source);
 	if (source->kind->owns_fd)

@@ -1,5 +1,5 @@
 /* perf.c -- reading perf buffers; perf.h tells how they are laid out and what may be relied on. */
-#include "ring/perf.h"
+#include "ring/many.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -128,7 +128,17 @@ static int add_cpus(struct ebpf_ring *ring, struct ebpf_error *err)
 
 int ebpf_ring_refresh(struct ebpf_ring *ring, struct ebpf_error *err)
 {
-	return ring->perf ? add_cpus(ring, err) : 0;
+	int added = 0;
+
+	for (size_t i = 0; i < ebpf_ring_count(ring); i++) {
+		struct ebpf_ring *part = ebpf_ring_part(ring, i);
+		int ret = part->perf ? add_cpus(part, err) : 0;
+
+		if (ret < 0)
+			return ret;
+		added += ret;
+	}
+	return added;
 }
 
 static int set_sizes(const struct ebpf_ring *ring, const struct ebpf_perf_options *options, struct ebpf_error *err)
@@ -396,6 +406,16 @@ static int look_at_heads(struct ebpf_perf *perf, struct ebpf_perf_cpu **earliest
 	return *earliest != NULL;
 }
 
+int ebpf_perf_peek(struct ebpf_ring *ring, uint64_t *time)
+{
+	struct ebpf_perf_cpu *earliest;
+	int ret = look_at_heads(ring->perf, &earliest);
+
+	if (ret > 0)
+		*time = earliest->time;
+	return ret;
+}
+
 int ebpf_perf_next(struct ebpf_ring *ring, const void **data, size_t *size)
 {
 	struct ebpf_perf *perf = ring->perf;
@@ -438,6 +458,11 @@ static void set_wake(struct ebpf_ring *ring, bool wake)
 		perf_sys(ring)->write(perf->wake, &one, sizeof(one));
 	else
 		perf_sys(ring)->read(perf->wake, &one, sizeof(one));
+}
+
+void ebpf_perf_wake(struct ebpf_ring *ring)
+{
+	set_wake(ring, true);
 }
 
 void ebpf_perf_release(struct ebpf_ring *ring)
@@ -497,23 +522,36 @@ uint64_t ebpf_perf_take_lost(struct ebpf_ring *ring, int *cpu)
 	return 0;
 }
 
+static const struct ebpf_perf *last_read(const struct ebpf_ring *ring)
+{
+	return ebpf_ring_part(ring, ebpf_ring_index(ring))->perf;
+}
+
 int ebpf_ring_cpu(const struct ebpf_ring *ring)
 {
-	return ring->perf ? ring->perf->last_cpu : -1;
+	const struct ebpf_perf *perf = last_read(ring);
+
+	return perf ? perf->last_cpu : -1;
 }
 
 uint64_t ebpf_ring_time(const struct ebpf_ring *ring)
 {
-	return ring->perf ? ring->perf->last_time : 0;
+	const struct ebpf_perf *perf = last_read(ring);
+
+	return perf ? perf->last_time : 0;
 }
 
 bool ebpf_ring_sample(const struct ebpf_ring *ring, struct ebpf_sample *sample)
 {
-	return ring->perf && ebpf_perf_sample(ring->perf, sample);
+	const struct ebpf_perf *perf = last_read(ring);
+
+	return perf && ebpf_perf_sample(perf, sample);
 }
 
 uint64_t ebpf_ring_others(const struct ebpf_ring *ring)
 {
+	if (ring->many)
+		return ebpf_many_sum(ring, ebpf_ring_others);
 	return ring->perf ? ring->perf->others : 0;
 }
 
@@ -521,8 +559,6 @@ static int set_paused(struct ebpf_ring *ring, bool pause, struct ebpf_error *err
 {
 	struct ebpf_perf *perf = ring->perf;
 
-	if (!perf)
-		return ebpf_fail(err, ENOTSUP, "ring buffer: map '%s': only a perf buffer can be paused", ring->map->name);
 	for (uint32_t i = 0; i < perf->count; i++) {
 		int ret = perf_sys(ring)->ioctl(perf->cpus[i].fd, PERF_EVENT_IOC_PAUSE_OUTPUT, pause);
 
@@ -533,7 +569,7 @@ static int set_paused(struct ebpf_ring *ring, bool pause, struct ebpf_error *err
 	return 0;
 }
 
-int ebpf_ring_pause(struct ebpf_ring *ring, struct ebpf_error *err)
+static int pause_part(struct ebpf_ring *ring, struct ebpf_error *err)
 {
 	struct ebpf_perf *perf = ring->perf;
 	int ret = set_paused(ring, true, err);
@@ -552,12 +588,37 @@ int ebpf_ring_pause(struct ebpf_ring *ring, struct ebpf_error *err)
 	return 0;
 }
 
-int ebpf_ring_resume(struct ebpf_ring *ring, struct ebpf_error *err)
+static int resume_part(struct ebpf_ring *ring, struct ebpf_error *err)
 {
 	struct ebpf_perf *perf = ring->perf;
 
-	if (perf && perf->overwrite)
-		for (uint32_t i = 0; i < perf->count; i++)
-			perf->cpus[i].position = perf->cpus[i].known;
+	for (uint32_t i = 0; perf->overwrite && i < perf->count; i++)
+		perf->cpus[i].position = perf->cpus[i].known;
 	return set_paused(ring, false, err);
+}
+
+/* All parts, or none: a ring buffer among them cannot. */
+static int for_each_part(struct ebpf_ring *ring, int (*call)(struct ebpf_ring *part, struct ebpf_error *err), struct ebpf_error *err)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < ebpf_ring_count(ring); i++) {
+		const struct ebpf_ring *part = ebpf_ring_part(ring, i);
+
+		if (!part->perf)
+			return ebpf_fail(err, ENOTSUP, "ring buffer: map '%s': only a perf buffer can be paused", part->map->name);
+	}
+	for (size_t i = 0; i < ebpf_ring_count(ring) && ret >= 0; i++)
+		ret = call(ebpf_ring_part(ring, i), err);
+	return ret;
+}
+
+int ebpf_ring_pause(struct ebpf_ring *ring, struct ebpf_error *err)
+{
+	return for_each_part(ring, pause_part, err);
+}
+
+int ebpf_ring_resume(struct ebpf_ring *ring, struct ebpf_error *err)
+{
+	return for_each_part(ring, resume_part, err);
 }

@@ -69,6 +69,10 @@ void ebpf_perf_release(struct ebpf_ring *ring);
 uint64_t ebpf_perf_available(const struct ebpf_ring *ring);
 uint64_t ebpf_perf_lost(const struct ebpf_ring *ring);
 uint64_t ebpf_perf_take_lost(struct ebpf_ring *ring, int *cpu);
+/* Makes the reader's descriptor readable until nothing that is known of is left. */
+void ebpf_perf_wake(struct ebpf_ring *ring);
+/* With `ordered`: when the record was written that ebpf_perf_next would give: 1, or 0 or an error as that. */
+int ebpf_perf_peek(struct ebpf_ring *ring, uint64_t *time);
 /* Whether ebpf_perf_next would give a record; what is none is stepped over. */
 bool ebpf_perf_is_ready(struct ebpf_ring *ring);
 /* For memory that is laid out in this way: tests. `size` is that of the data, a power of two. */
