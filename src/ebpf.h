@@ -822,6 +822,7 @@ struct ebpf_perf_options {
 	const struct perf_event_attr *attr;
 	ebpf_other_fn other;    /* or NULL: they are counted only, ebpf_ring_others */
 	void *other_context;
+	uint64_t refresh_ns;    /* ebpf_ring_refresh by itself, so often, while the reader is read or waited for; 0 = never */
 };
 /* `options` may be NULL. CPUs that are offline are left out: ebpf_ring_refresh. */
 EBPF_API int ebpf_ring_open_perf(struct ebpf_map *map, const struct ebpf_perf_options *options, struct ebpf_ring **out,
@@ -829,7 +830,8 @@ EBPF_API int ebpf_ring_open_perf(struct ebpf_map *map, const struct ebpf_perf_op
 /* The reader that the map's type calls for: ebpf_ring_open or ebpf_ring_open_perf. `options` may be NULL and are for a perf buffer. */
 EBPF_API int ebpf_ring_open_any(struct ebpf_map *map, const struct ebpf_perf_options *options, struct ebpf_ring **out,
 				struct ebpf_error *err);
-/* Perf buffers: takes in CPUs that have come online since; how many. */
+/* Perf buffers: takes in CPUs that have come online since, also those that were there before and have been offline: how many. Of the latter what they wrote
+ * before is to be read first. */
 EBPF_API int ebpf_ring_refresh(struct ebpf_ring *ring, struct ebpf_error *err);
 /* Of a ring buffer the program alone sees that a record finds no space. It counts them in an array or per-CPU array of one u64 (records.bpf.h), which
  * the ring reads from now on; it keeps a reference. EINVAL for another map, and for a perf buffer, where the kernel counts. */

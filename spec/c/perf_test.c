@@ -44,7 +44,7 @@ static void fake_open(struct fake *fake, uint64_t start, bool ordered)
 		ebpf_perf_init_cpu(&fake->cpus[i], i, &fake->tail[i], &fake->head[i], fake->data[i]);
 	}
 	fake->perf = (struct ebpf_perf){ .cpus = fake->cpus, .count = CPUS, .capacity = CPUS, .mask = SIZE - 1, .ordered = ordered, .epoll_fd = -1,
-					 .wake = -1, .last_cpu = -1 };
+					 .wake = -1, .timer = -1, .last_cpu = -1 };
 	ebpf_perf_set_format(&fake->perf, PERF_SAMPLE_RAW | (ordered ? PERF_SAMPLE_TIME : 0));
 	fake->ring.perf = &fake->perf;
 	fake->ring.next = ebpf_perf_next;

@@ -8,6 +8,8 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BUFFER_DEFAULT (64U << 10)
@@ -72,12 +74,34 @@ static void close_cpu(const struct ebpf_ring *ring, struct ebpf_perf_cpu *cpu)
 		perf_sys(ring)->close(cpu->fd);
 }
 
-/* 1 = opened, 0 = the CPU is offline. On failure nothing is left. */
-static int add_cpu(struct ebpf_ring *ring, int number, struct ebpf_error *err)
+/* How long the event has been switched on, in ns: it grows as long as it is. */
+static uint64_t time_enabled(const struct ebpf_ring *ring, const struct ebpf_perf_cpu *cpu)
 {
-	struct ebpf_perf *perf = ring->perf;
-	struct ebpf_perf_cpu cpu = { .cpu = number, .fd = open_event(ring, number) };
+	uint64_t values[2] = { 0 }; /* as of attr.read_format */
+
+	return perf_sys(ring)->read(cpu->fd, values, sizeof(values)) == (ssize_t)sizeof(values) ? values[1] : 0;
+}
+
+/* Into the map, and into the set of what is waited for. */
+static int join_cpu(const struct ebpf_ring *ring, const struct ebpf_perf_cpu *cpu, struct ebpf_error *err)
+{
 	struct epoll_event event = { .events = EPOLLIN };
+	int ret = perf_sys(ring)->epoll_ctl(ring->perf->epoll_fd, EPOLL_CTL_ADD, cpu->fd, &event);
+
+	if (ret < 0)
+		return fail_cpu(ring, cpu->cpu, "cannot wait for it", ret, err);
+	if (ring->perf->paused) {
+		ret = perf_sys(ring)->ioctl(cpu->fd, PERF_EVENT_IOC_PAUSE_OUTPUT, 1);
+		if (ret < 0)
+			return fail_cpu(ring, cpu->cpu, "cannot pause it", ret, err);
+	}
+	return ebpf_map_update(ring->map, &cpu->cpu, &cpu->fd, EBPF_ANY, err);
+}
+
+/* 1 = opened, 0 = the CPU is offline. On failure nothing is left. */
+static int open_cpu(struct ebpf_ring *ring, int number, struct ebpf_perf_cpu *out, struct ebpf_error *err)
+{
+	struct ebpf_perf_cpu cpu = { .cpu = number, .fd = open_event(ring, number) };
 	int ret;
 
 	if (cpu.fd == -ENODEV)
@@ -85,45 +109,94 @@ static int add_cpu(struct ebpf_ring *ring, int number, struct ebpf_error *err)
 	if (cpu.fd < 0)
 		return fail_cpu(ring, number, "cannot open its event", cpu.fd, err);
 	ret = map_event(ring, &cpu);
-	if (ret < 0)
-		fail_cpu(ring, number, "cannot map its ring", ret, err);
-	if (ret == 0) {
-		ret = perf_sys(ring)->epoll_ctl(perf->epoll_fd, EPOLL_CTL_ADD, cpu.fd, &event);
-		if (ret < 0)
-			fail_cpu(ring, number, "cannot wait for it", ret, err);
-	}
-	if (ret == 0)
-		ret = ebpf_map_update(ring->map, &number, &cpu.fd, EBPF_ANY, err);
+	ret = ret < 0 ? fail_cpu(ring, number, "cannot map its ring", ret, err) : join_cpu(ring, &cpu, err);
 	if (ret < 0) {
 		close_cpu(ring, &cpu);
 		return ret;
 	}
-	perf->cpus[perf->count++] = cpu;
+	cpu.enabled = time_enabled(ring, &cpu);
+	*out = cpu;
 	return 1;
 }
 
-static bool has_cpu(const struct ebpf_perf *perf, int number)
+/* The event of a CPU that has been offline stays switched off when it is online again, and a program's records are refused there. 1 = it has a new one,
+ * 0 = it needs none, or is not online yet, or there is still something to be read. */
+static int renew_cpu(struct ebpf_ring *ring, struct ebpf_perf_cpu *old, struct ebpf_error *err)
+{
+	uint64_t enabled = time_enabled(ring, old);
+	struct ebpf_perf_cpu cpu;
+	int ret;
+
+	if (enabled != old->enabled) {
+		old->enabled = enabled;
+		return 0;
+	}
+	if (ring->perf->overwrite ? ring->perf->paused : old->position != __atomic_load_n(old->head, __ATOMIC_ACQUIRE))
+		return 0;
+	ret = open_cpu(ring, old->cpu, &cpu, err);
+	if (ret <= 0)
+		return ret;
+	cpu.lost = old->lost;
+	cpu.untold = old->untold;
+	close_cpu(ring, old);
+	*old = cpu;
+	return 1;
+}
+
+static struct ebpf_perf_cpu *find_cpu(const struct ebpf_perf *perf, int number)
 {
 	for (uint32_t i = 0; i < perf->count; i++)
 		if (perf->cpus[i].cpu == number)
-			return true;
-	return false;
+			return &perf->cpus[i];
+	return NULL;
 }
 
 /* How many were added. */
 static int add_cpus(struct ebpf_ring *ring, struct ebpf_error *err)
 {
+	struct ebpf_perf *perf = ring->perf;
 	int added = 0;
 
-	for (uint32_t number = 0; number < ring->perf->capacity; number++) {
-		bool wanted = !ring->perf->wanted || ring->perf->wanted[number];
-		int ret = !wanted || has_cpu(ring->perf, (int)number) ? 0 : add_cpu(ring, (int)number, err);
+	for (uint32_t number = 0; number < perf->capacity; number++) {
+		struct ebpf_perf_cpu *old = find_cpu(perf, (int)number);
+		int ret = 0;
 
+		if (old)
+			ret = renew_cpu(ring, old, err);
+		else if (!perf->wanted || perf->wanted[number])
+			ret = open_cpu(ring, (int)number, &perf->cpus[perf->count], err);
 		if (ret < 0)
 			return ret;
+		perf->count += !old && ret;
 		added += ret;
 	}
 	return added;
+}
+
+/* Looks by itself every now and then: a timer makes the reader come, and its release comes here. What fails is tried again. */
+static int start_refreshing(struct ebpf_ring *ring, uint64_t interval_ns, struct ebpf_error *err)
+{
+	struct timespec interval = { .tv_sec = (time_t)(interval_ns / 1000000000), .tv_nsec = (long)(interval_ns % 1000000000) };
+	struct itimerspec when = { interval, interval };
+	struct epoll_event event = { .events = EPOLLIN };
+	struct ebpf_perf *perf = ring->perf;
+	int ret;
+
+	if (!interval_ns)
+		return 0;
+	perf->timer = perf_sys(ring)->timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	ret = perf->timer < 0 ? perf->timer : perf_sys(ring)->timerfd_settime(perf->timer, 0, &when);
+	if (ret == 0)
+		ret = perf_sys(ring)->epoll_ctl(perf->epoll_fd, EPOLL_CTL_ADD, perf->timer, &event);
+	return ret < 0 ? ebpf_fail_errno(err, ret, "perf buffer: map '%s': timer", ring->map->name) : 0;
+}
+
+static void refresh_when_due(struct ebpf_ring *ring)
+{
+	uint64_t times;
+
+	if (ring->perf->timer >= 0 && perf_sys(ring)->read(ring->perf->timer, &times, sizeof(times)) > 0)
+		add_cpus(ring, NULL);
 }
 
 int ebpf_ring_refresh(struct ebpf_ring *ring, struct ebpf_error *err)
@@ -197,7 +270,7 @@ int ebpf_perf_open_cpus(struct ebpf_ring *ring, const struct ebpf_perf_options *
 	struct epoll_event event = { .events = EPOLLIN };
 	int ret = set_sizes(ring, options, err), cpus;
 
-	perf->epoll_fd = perf->wake = -1;
+	perf->epoll_fd = perf->wake = perf->timer = -1;
 	perf->last_cpu = -1;
 	if (ret < 0)
 		return ret;
@@ -218,7 +291,7 @@ int ebpf_perf_open_cpus(struct ebpf_ring *ring, const struct ebpf_perf_options *
 	ret = add_cpus(ring, err);
 	if (ret == 0)
 		return ebpf_fail(err, ENODEV, "perf buffer: map '%s': none of %s CPUs is online", ring->map->name, perf->wanted ? "the chosen" : "its");
-	return ret < 0 ? ret : 0;
+	return ret < 0 ? ret : start_refreshing(ring, options->refresh_ns, err);
 }
 
 /* The map would keep the events, and the programs would go on writing into them. */
@@ -232,6 +305,8 @@ void ebpf_perf_free(struct ebpf_ring *ring)
 	}
 	if (perf->wake >= 0)
 		perf_sys(ring)->close(perf->wake);
+	if (perf->timer >= 0)
+		perf_sys(ring)->close(perf->timer);
 	if (perf->epoll_fd >= 0)
 		perf_sys(ring)->close(perf->epoll_fd);
 	free(perf->cpus);
@@ -482,6 +557,7 @@ void ebpf_perf_release(struct ebpf_ring *ring)
 		__atomic_store_n(cpu->tail, cpu->position, __ATOMIC_RELEASE);
 	}
 	set_wake(ring, left);
+	refresh_when_due(ring);
 }
 
 uint64_t ebpf_perf_available(const struct ebpf_ring *ring)

@@ -33,6 +33,7 @@ struct ebpf_perf_cpu {
 	void *memory;
 	uint64_t position, published, known;
 	uint64_t lost, untold;    /* records that found no space; those that ebpf_ring_take_lost has not told of */
+	uint64_t enabled;         /* how long it had been switched on when that was last looked at */
 	uint64_t time;            /* ordered: of the record at `position` */
 	bool ready;               /* ordered: there is one */
 };
@@ -48,6 +49,7 @@ struct ebpf_perf {
 	bool overwrite, paused, ordered;
 	bool woken;               /* `wake` is readable */
 	int epoll_fd, wake;
+	int timer;                /* of looking for CPUs; or -1 */
 	uint8_t *joined;
 	size_t joined_size;
 	int last_cpu;

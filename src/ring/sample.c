@@ -72,6 +72,7 @@ int ebpf_perf_fill_attr(struct ebpf_perf *perf, const struct ebpf_perf_options *
 		return ebpf_fail(err, EINVAL, "perf buffer: map '%s': attr: %s", map, why);
 	attr->size = sizeof(*attr);
 	attr->write_backward = options->overwrite;
+	attr->read_format = PERF_FORMAT_TOTAL_TIME_ENABLED; /* tells whether its CPU has been offline */
 	if (!attr->sample_period)
 		attr->sample_period = 1;
 	if (options->ordered && !attr->use_clockid) {
