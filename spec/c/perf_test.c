@@ -6,9 +6,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "asm/asm.h"
+#include "perf_program.h"
 #include "ring/perf.h"
-#include "ring_program.h"
 #include "test.h"
 
 static struct ebpf_kernel *kernel;
@@ -391,67 +390,6 @@ static struct ebpf_map *make_map(void)
 	return map;
 }
 
-enum { HELPER_PERF_EVENT_OUTPUT = 25, HELPER_GET_SMP_PROCESSOR_ID = 8 };
-
-/* { u32 cpu; u32 argument } for each run; the argument is the context's first word. */
-static int load_writer(int map_fd)
-{
-	static char log[65536];
-	struct ebpf_insn insns[32];
-	union bpf_attr attr;
-	uint32_t n = 0;
-
-	MOVE(6, 1);
-	INSN(EBPF_LDX | EBPF_MEM | EBPF_DW, 7, 6, 0, 0);
-	INSN(EBPF_STX | EBPF_MEM | EBPF_W, 10, 7, -4, 0);
-	CALL(HELPER_GET_SMP_PROCESSOR_ID);
-	INSN(EBPF_STX | EBPF_MEM | EBPF_W, 10, 0, -8, 0);
-	MOVE(1, 6);
-	LOAD_MAP(2, map_fd);
-	LOAD_MAP(3, -1);
-	insns[n - 2].src = 0;
-	insns[n - 2].imm = -1; /* BPF_F_CURRENT_CPU is 0xffffffff */
-	MOVE(4, 10);
-	ADD(4, -8);
-	SET(5, 8);
-	CALL(HELPER_PERF_EVENT_OUTPUT);
-	EXIT();
-	memset(&attr, 0, sizeof(attr));
-	attr.prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT;
-	attr.insns = ebpf_ptr(insns);
-	attr.insn_cnt = n;
-	attr.license = ebpf_ptr("GPL");
-	attr.log_level = 1;
-	attr.log_buf = ebpf_ptr(log);
-	attr.log_size = sizeof(log);
-	int fd = ebpf_sys_linux.bpf(BPF_PROG_LOAD, &attr, EBPF_ATTR_SIZE(expected_attach_type));
-
-	if (fd < 0)
-		fprintf(stderr, "the writer is refused: %d\n%s\n", fd, log);
-	return fd;
-}
-
-/* What the program returned on that CPU, which may be offline: -ENXIO or -EINVAL then. */
-static int run_writer(int fd, uint32_t cpu, uint64_t argument)
-{
-	uint64_t context[1] = { argument };
-	union bpf_attr attr;
-	int ret;
-
-	memset(&attr, 0, sizeof(attr));
-	attr.test.prog_fd = (uint32_t)fd;
-	attr.test.ctx_in = ebpf_ptr(context);
-	attr.test.ctx_size_in = sizeof(context);
-	attr.test.flags = BPF_F_TEST_RUN_ON_CPU;
-	attr.test.cpu = cpu;
-	ret = ebpf_sys_linux.bpf(BPF_PROG_RUN, &attr, EBPF_ATTR_SIZE(test.batch_size));
-	return ret < 0 ? ret : (int)attr.test.retval;
-}
-
-struct record {
-	uint32_t cpu, argument;
-};
-
 /* An own attr: what samples carry, records of other kinds, and what it must not ask for. */
 static void test_attr(void)
 {
@@ -462,17 +400,17 @@ static void test_attr(void)
 	struct ebpf_perf_options options = { .size = sizeof(options), .attr = &attr, .ordered = true, .other = tell_other, .other_context = &told };
 	struct ebpf_map *map = make_map();
 	struct ebpf_ring *ring = NULL;
-	int writer = load_writer(ebpf_map_fd(map));
+	int writer = perf_program_load(ebpf_map_fd(map));
 	struct ebpf_sample sample = { .size = sizeof(sample) };
 	const void *data;
 	size_t size;
 
 	OK(ebpf_ring_open_perf(map, &options, &ring, &err));
-	CHECK_INT(run_writer(writer, 0, 11), 0);
+	CHECK_INT(perf_program_run(writer, 0, 11), 0);
 	prctl(PR_SET_NAME, "renamed");
 	CHECK_INT(ebpf_ring_wait(ring, 1000, &err), 1);
 	while (ebpf_ring_next(ring, &data, &size) == 1) {
-		CHECK_INT(((const struct record *)data)->argument, 11);
+		CHECK_INT(((const struct perf_program_record *)data)->argument, 11);
 		CHECK(ebpf_ring_sample(ring, &sample));
 		CHECK(sample.cpu == 0 && sample.id && sample.callchain_count && sample.time == ebpf_ring_time(ring) && sample.time);
 		CHECK(sample.parts & PERF_SAMPLE_TIME);
@@ -510,7 +448,7 @@ static void test_records(bool ordered)
 	struct ebpf_map *map = make_map();
 	struct ebpf_ring *ring = NULL;
 	uint32_t cpus = (uint32_t)ebpf_kernel_cpu_count(kernel, NULL), written = 0, read = 0, seen[256] = { 0 };
-	int writer = load_writer(ebpf_map_fd(map));
+	int writer = perf_program_load(ebpf_map_fd(map));
 	const void *data;
 	uint64_t last = 0;
 	size_t size;
@@ -518,11 +456,11 @@ static void test_records(bool ordered)
 	OK(ebpf_ring_open_perf(map, &options, &ring, &err));
 	CHECK_INT(ebpf_ring_wait(ring, 0, &err), 0);
 	for (uint32_t i = 0; i < 30; i++)
-		written += run_writer(writer, i % cpus, i) == 0;
+		written += perf_program_run(writer, i % cpus, i) == 0;
 	CHECK(written >= 30 / cpus);
 	CHECK_INT(ebpf_ring_wait(ring, 1000, &err), 1);
 	while (ebpf_ring_next(ring, &data, &size) == 1) {
-		const struct record *record = data;
+		const struct perf_program_record *record = data;
 
 		CHECK(size >= sizeof(*record) && size < sizeof(*record) + 8);
 		CHECK_INT(record->cpu, (uint32_t)ebpf_ring_cpu(ring));
@@ -540,7 +478,7 @@ static void test_records(bool ordered)
 	CHECK_INT(ebpf_ring_lost(ring), 0);
 	/* Closed, its CPUs are out of the map: the program finds none. */
 	ebpf_ring_close(ring);
-	CHECK(run_writer(writer, 0, 0) != 0);
+	CHECK(perf_program_run(writer, 0, 0) != 0);
 	close(writer);
 	ebpf_map_close(map);
 }
@@ -551,7 +489,7 @@ static void test_overflow(void)
 	struct ebpf_perf_options options = { .size = sizeof(options), .buffer_size = 4096 };
 	struct ebpf_map *map = make_map();
 	struct ebpf_ring *ring = NULL;
-	int writer = load_writer(ebpf_map_fd(map)), cpu = -1, written = 1000;
+	int writer = perf_program_load(ebpf_map_fd(map)), cpu = -1, written = 1000;
 	const void *data;
 	uint64_t read = 0;
 	size_t size;
@@ -559,13 +497,13 @@ static void test_overflow(void)
 	OK(ebpf_ring_open_perf(map, &options, &ring, &err));
 	CHECK_INT(ebpf_ring_size(ring), 4096 * (unsigned)ring->perf->count);
 	for (int i = 0; i < written; i++)
-		run_writer(writer, 0, (uint64_t)i);
+		perf_program_run(writer, 0, (uint64_t)i);
 	while (ebpf_ring_next(ring, &data, &size) == 1)
 		read++;
 	ebpf_ring_release(ring);
 	CHECK(read > 50 && read < 200);
 	/* the count comes with the next record that fits */
-	CHECK(run_writer(writer, 0, 0) == 0);
+	CHECK(perf_program_run(writer, 0, 0) == 0);
 	while (ebpf_ring_next(ring, &data, &size) == 1)
 		read++;
 	CHECK_INT(read + ebpf_ring_lost(ring), (unsigned)written + 1);
@@ -581,11 +519,11 @@ static void test_left_over(void)
 {
 	struct ebpf_map *map = make_map();
 	struct ebpf_ring *ring = NULL;
-	int writer = load_writer(ebpf_map_fd(map)), count = 0;
+	int writer = perf_program_load(ebpf_map_fd(map)), count = 0;
 
 	OK(ebpf_ring_open_perf(map, NULL, &ring, &err));
 	for (int i = 0; i < 10; i++)
-		run_writer(writer, 0, (uint64_t)i);
+		perf_program_run(writer, 0, (uint64_t)i);
 	for (int i = 1; i <= 5; i++) {
 		CHECK_INT(ebpf_ring_wait(ring, 1000, &err), 1);
 		CHECK_INT(ebpf_ring_consume(ring, count_record, &count, 2), 2);
@@ -602,7 +540,7 @@ static void test_overwrite(void)
 	struct ebpf_perf_options options = { .size = sizeof(options), .buffer_size = 4096, .overwrite = true };
 	struct ebpf_map *map = make_map();
 	struct ebpf_ring *ring = NULL;
-	int writer = load_writer(ebpf_map_fd(map));
+	int writer = perf_program_load(ebpf_map_fd(map));
 	const void *data;
 	uint32_t expected = 999;
 	int read = 0;
@@ -610,20 +548,20 @@ static void test_overwrite(void)
 
 	OK(ebpf_ring_open_perf(map, &options, &ring, &err));
 	for (uint32_t i = 0; i < 1000; i++)
-		CHECK_INT(run_writer(writer, 0, i), 0);
+		CHECK_INT(perf_program_run(writer, 0, i), 0);
 	CHECK_INT(ebpf_ring_next(ring, &data, &size), 0); /* not while programs write */
 	OK(ebpf_ring_pause(ring, &err));
 	while (ebpf_ring_next(ring, &data, &size) == 1) {
-		CHECK_INT(((const struct record *)data)->argument, expected);
+		CHECK_INT(((const struct perf_program_record *)data)->argument, expected);
 		expected--;
 		read++;
 	}
 	CHECK(read > 50 && read < 200);
 	OK(ebpf_ring_resume(ring, &err));
-	CHECK_INT(run_writer(writer, 0, 5000), 0);
+	CHECK_INT(perf_program_run(writer, 0, 5000), 0);
 	OK(ebpf_ring_pause(ring, &err));
 	CHECK_INT(ebpf_ring_next(ring, &data, &size), 1); /* what is new, once */
-	CHECK_INT(((const struct record *)data)->argument, 5000);
+	CHECK_INT(((const struct perf_program_record *)data)->argument, 5000);
 	CHECK_INT(ebpf_ring_next(ring, &data, &size), 0);
 	ebpf_ring_close(ring);
 	close(writer);

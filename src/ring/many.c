@@ -73,7 +73,9 @@ static void next_turn(struct ebpf_many *many)
 
 static int next_in_turn(struct ebpf_many *many, const void **data, size_t *size)
 {
-	for (size_t tried = 0; tried <= many->count; tried++) {
+	size_t turns = many->count + (many->lap > 0); /* the current one a second time, if its lap is over */
+
+	while (turns--) {
 		struct ebpf_ring *part = many->parts[many->current];
 		int ret = many->lap >= ebpf_ring_size(part) ? 0 : ebpf_ring_next(part, data, size);
 
