@@ -267,7 +267,7 @@ uint64_t binding_ring_interval(const struct binding_ring *ring);
  * or the reader is closed. Returns how many. An error leaves that record and those before it consumed and goes on up: call it
  * protected, and binding_ring_release() afterwards either way. */
 lua_Integer binding_ring_drain(lua_State *L, int ring, int function, lua_Integer limit, const bool *stop);
-void binding_ring_release(struct binding_ring *ring);
+void binding_ring_release(lua_State *L, struct binding_ring *ring, int index);
 bool binding_ring_is_busy(const struct binding_ring *ring);
 /* Who is to be told, once, before the reader's memory goes; false when somebody is already. A NULL function takes it back. */
 bool binding_ring_watch(struct binding_ring *ring, void (*closing)(void *context), void *context);

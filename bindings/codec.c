@@ -1,6 +1,4 @@
 /* codec.c -- reading: the plan of a type, and bytes -> Lua values. encode.c is the way back; codec.h is what the two share. */
-#include <string.h>
-
 #include "codec.h"
 
 enum { FLAT_FIELDS = 32 };
@@ -293,9 +291,7 @@ uint32_t binding_codec_fields(const struct binding_codec *codec)
 
 /* -- reading -- */
 
-#define LOAD(type) ({ type value_; memcpy(&value_, data, sizeof(value_)); value_; })
-
-static bool any_bit(const uint8_t *data, size_t size)
+bool codec_any_bit(const uint8_t *data, size_t size)
 {
 	while (size--)
 		if (data[size])
@@ -303,7 +299,7 @@ static bool any_bit(const uint8_t *data, size_t size)
 	return false;
 }
 
-static void push_enumerator(lua_State *L, const struct step *step, const uint8_t *base)
+void codec_push_enumerator(lua_State *L, const struct step *step, const uint8_t *base)
 {
 	int64_t value = ebpf_layout_get_int(step->layout, step->field, step->field ? base : base + step->offset);
 
@@ -313,30 +309,6 @@ static void push_enumerator(lua_State *L, const struct step *step, const uint8_t
 			return;
 		}
 	lua_pushinteger(L, value);
-}
-
-/* Pushes a value that is neither struct, union nor array. This is the inner loop of every record. */
-static inline __attribute__((always_inline)) void push_scalar(lua_State *L, const struct step *step, const uint8_t *base)
-{
-	const uint8_t *data = base + step->offset;
-
-	switch (step->op) {
-	case OP_U8: lua_pushinteger(L, *data); break;
-	case OP_S8: lua_pushinteger(L, (int8_t)*data); break;
-	case OP_U16: lua_pushinteger(L, LOAD(uint16_t)); break;
-	case OP_S16: lua_pushinteger(L, LOAD(int16_t)); break;
-	case OP_U32: lua_pushinteger(L, LOAD(uint32_t)); break;
-	case OP_S32: lua_pushinteger(L, LOAD(int32_t)); break;
-	case OP_64: lua_pushinteger(L, LOAD(int64_t)); break;
-	case OP_F32: lua_pushnumber(L, (lua_Number)LOAD(float)); break;
-	case OP_F64: lua_pushnumber(L, LOAD(double)); break;
-	case OP_BOOL: lua_pushboolean(L, any_bit(data, step->size)); break;
-	case OP_ENUM: push_enumerator(L, step, base); break;
-	case OP_BITS: lua_pushinteger(L, ebpf_layout_get_int(step->layout, step->field, base)); break;
-	case OP_BIT_BOOL: lua_pushboolean(L, ebpf_layout_get_int(step->layout, step->field, base) != 0); break;
-	case OP_STRING: lua_pushlstring(L, (const char *)data, strnlen((const char *)data, step->size)); break;
-	default: lua_pushlstring(L, (const char *)data, step->size); break;
-	}
 }
 
 static void read_step(lua_State *L, const struct binding_codec *codec, int keys, const struct step *step, const uint8_t *base);
@@ -369,7 +341,7 @@ static void read_step(lua_State *L, const struct binding_codec *codec, int keys,
 	switch (step->op) {
 	case OP_STRUCT: read_struct(L, codec, keys, &codec->nodes[step->node], base + step->offset); break;
 	case OP_ARRAY: read_array(L, codec, keys, &codec->nodes[step->node], base + step->offset); break;
-	default: push_scalar(L, step, base); break;
+	default: codec_push_scalar(L, step, base); break;
 	}
 }
 
@@ -435,7 +407,7 @@ void binding_decode_flat(lua_State *L, const struct binding_codec *codec, int fi
 	lua_createtable(L, 0, count);
 	for (int i = 0; i < count; i++) {
 		lua_pushvalue(L, first_key + i);
-		push_scalar(L, &steps[i], data);
+		codec_push_scalar(L, &steps[i], data);
 		lua_rawset(L, -3);
 	}
 }

@@ -1,9 +1,11 @@
-/* codec.h -- the plan of a type, shared by reading (codec.c) and writing (encode.c); everyone else sees binding.h.
+/* codec.h -- the plan of a type, shared by reading (codec.c), records (record.c) and writing (encode.c); everyone else sees binding.h.
  *
  * A step is one value of an enclosing struct or array; a node is a struct, union or array: a run of steps. The plan only points
  * into the layout for what is not needed while reading plain values: bit fields, enumerators, names. */
 #ifndef EBPF_BINDING_CODEC_H
 #define EBPF_BINDING_CODEC_H
+
+#include <string.h>
 
 #include "binding.h"
 
@@ -36,5 +38,40 @@ struct binding_codec {
 	size_t least;                     /* bytes that a record must have */
 	const struct step *tail;          /* of a struct whose end may be longer or shorter: that string or array; else NULL */
 };
+
+bool codec_any_bit(const uint8_t *data, size_t size);
+/* The name of the value of an enum, or the number if it has none. */
+void codec_push_enumerator(lua_State *L, const struct step *step, const uint8_t *base);
+
+static inline bool codec_is_scalar(const struct step *step)
+{
+	return step->op < OP_STRUCT;
+}
+
+#define CODEC_LOAD(type) ({ type value_; memcpy(&value_, data, sizeof(value_)); value_; })
+
+/* Pushes a value that is neither struct, union nor array. This is the inner loop of every record. */
+static inline __attribute__((always_inline)) void codec_push_scalar(lua_State *L, const struct step *step, const uint8_t *base)
+{
+	const uint8_t *data = base + step->offset;
+
+	switch (step->op) {
+	case OP_U8: lua_pushinteger(L, *data); break;
+	case OP_S8: lua_pushinteger(L, (int8_t)*data); break;
+	case OP_U16: lua_pushinteger(L, CODEC_LOAD(uint16_t)); break;
+	case OP_S16: lua_pushinteger(L, CODEC_LOAD(int16_t)); break;
+	case OP_U32: lua_pushinteger(L, CODEC_LOAD(uint32_t)); break;
+	case OP_S32: lua_pushinteger(L, CODEC_LOAD(int32_t)); break;
+	case OP_64: lua_pushinteger(L, CODEC_LOAD(int64_t)); break;
+	case OP_F32: lua_pushnumber(L, (lua_Number)CODEC_LOAD(float)); break;
+	case OP_F64: lua_pushnumber(L, CODEC_LOAD(double)); break;
+	case OP_BOOL: lua_pushboolean(L, codec_any_bit(data, step->size)); break;
+	case OP_ENUM: codec_push_enumerator(L, step, base); break;
+	case OP_BITS: lua_pushinteger(L, ebpf_layout_get_int(step->layout, step->field, base)); break;
+	case OP_BIT_BOOL: lua_pushboolean(L, ebpf_layout_get_int(step->layout, step->field, base) != 0); break;
+	case OP_STRING: lua_pushlstring(L, (const char *)data, strnlen((const char *)data, step->size)); break;
+	default: lua_pushlstring(L, (const char *)data, step->size); break;
+	}
+}
 
 #endif

@@ -252,8 +252,11 @@ int loop_deliver(void *context, uint32_t events)
 	lua_pushinteger(L, events);
 	int status = binding_pcall(L, 2, 0);
 
-	if (source->ring && !source->task)
-		binding_ring_release(source->ring); /* the source, still on the stack, keeps it */
+	if (source->ring && !source->task) {
+		lua_getiuservalue(L, top + 2, OBJECT); /* the source, still on the stack, keeps it */
+		binding_ring_release(L, source->ring, -1);
+		lua_pop(L, 1);
+	}
 	if (status != LUA_OK && handle(loop, L) != LUA_OK)
 		result = fail(loop, L);
 	lua_settop(L, top);

@@ -1,40 +1,21 @@
-/* ring.c -- readers of ring and perf buffers, and how their records become Lua values.
+/* ring.c -- readers of ring and perf buffers.
  *
- * The way of a record is one straight line: ebpf_ring_next gives it in place, the reader's shape says what is pushed (a table, some
- * fields, the reused view, a string), the function is called; space is given back to the kernel every few KiB. All that this needs
- * is on the stack before the first record: the keys of its tables are interned once, and no registry is looked into.
- *
- * A sink takes the place of the function: then the core reads, and nothing comes to Lua.
+ * The way of a record is one straight line: ebpf_ring_next gives it in place, the reader's shape (record.c) says what is pushed, the function is called;
+ * space is given back to the kernel every few KiB. A sink takes the place of the function: then the core reads, and nothing comes to Lua.
  *
  * A reader is `busy` while a record of it is being used: then close() waits, so that the memory under the record stays. */
 #include <errno.h>
-#include <string.h>
 
-#include "binding.h"
+#include "record.h"
 
-enum { PARENT = 1, CODEC, NAMES, VIEW, FIELDS, LOST, USER_VALUES = LOST };
-enum shape { RAW, TABLE, SOME_FIELDS, REUSED_VIEW };
+enum { PARENT = 1, SHAPE, LOST, USER_VALUES = LOST };
 enum { RELEASE_BYTES = 4096 }; /* read before space is given back */
-
-/* One userdata for all records, good until the callback returns. */
-struct view {
-	const void *data;     /* NULL = expired */
-	size_t size;
-	const struct binding_codec *codec;
-	int depth;            /* stack slots that reading needs */
-};
 
 struct binding_ring {
 	struct ebpf_ring *ring;
-	const struct binding_codec *codec;
-	enum shape shape;
-	size_t record_size;   /* the least of the type: a shorter record is an error; 0 when they are strings */
-	size_t whole_size;    /* from which on a record is read without a look at where it ends */
+	struct binding_shape *shape;
 	struct ebpf_filter *filter; /* records that do not pass are stepped over; or NULL */
 	uint64_t interval;    /* of draining in a loop */
-	uint32_t *fields;     /* SOME_FIELDS: their numbers */
-	int field_count;
-	struct view *view;    /* or NULL */
 	bool tells_lost;      /* there is a function for lost records */
 	unsigned busy;
 	bool close_later;
@@ -68,7 +49,17 @@ bool binding_ring_watch(struct binding_ring *ring, void (*closing)(void *context
 
 /* -- closing -- */
 
-static void close_now(struct binding_ring *ring)
+/* The reader is at `index`. */
+static void expire(lua_State *L, struct binding_ring *ring, int index)
+{
+	if (!ring->shape || !lua_checkstack(L, 1))
+		return;
+	lua_getiuservalue(L, index, SHAPE);
+	binding_shape_expire(L, ring->shape, -1);
+	lua_pop(L, 1);
+}
+
+static void close_now(lua_State *L, struct binding_ring *ring, int index)
 {
 	struct ebpf_ring *core = ring->ring;
 
@@ -76,8 +67,7 @@ static void close_now(struct binding_ring *ring)
 		ring->closing(ring->closing_context);
 	ring->closing = NULL;
 	ring->ring = NULL;
-	if (ring->view)
-		ring->view->data = NULL;
+	expire(L, ring, index);
 	ebpf_filter_free(ring->filter);
 	ring->filter = NULL;
 	ebpf_ring_close(core);
@@ -90,7 +80,7 @@ static int l_ring_close(lua_State *L)
 	if (ring->busy)
 		ring->close_later = true;
 	else
-		close_now(ring);
+		close_now(L, ring, 1);
 	return 0;
 }
 
@@ -103,178 +93,10 @@ static int l_ring_gc(lua_State *L)
 	return l_ring_close(L);
 }
 
-static void leave(struct binding_ring *ring)
+static void leave(lua_State *L, struct binding_ring *ring, int index)
 {
 	if (--ring->busy == 0 && ring->close_later)
-		close_now(ring);
-}
-
-/* -- the view -- */
-
-/* Upvalues: field name -> number + 1, names by number, the view. The view is taken from there, whatever it is called with. */
-static int view_index(lua_State *L)
-{
-	struct view *view = lua_touserdata(L, lua_upvalueindex(3));
-
-	luaL_argcheck(L, lua_gettop(L) == 2, 2, "a field's name expected");
-	if (!view->data)
-		return luaL_error(L, "the view has expired: a record may be looked at until the callback returns");
-	if (view->depth > LUA_MINSTACK / 2)
-		luaL_checkstack(L, view->depth, NULL);
-	lua_pushvalue(L, 2);
-	lua_rawget(L, lua_upvalueindex(1));
-	lua_Integer field = lua_tointeger(L, -1);
-
-	if (!field)
-		return luaL_error(L, "%s has no field '%s'", binding_codec_name(view->codec), luaL_tolstring(L, 2, NULL));
-	binding_decode_field(L, view->codec, lua_upvalueindex(2), (uint32_t)field - 1, view->data, view->size);
-	return 1;
-}
-
-/* pairs(view): of a table with all fields. Upvalues as above. */
-static int view_pairs(lua_State *L)
-{
-	struct view *view = lua_touserdata(L, lua_upvalueindex(3));
-
-	if (!view->data)
-		return luaL_error(L, "the view has expired: a record may be looked at until the callback returns");
-	luaL_checkstack(L, view->depth + 2, NULL);
-	lua_getglobal(L, "next");
-	binding_decode_record(L, view->codec, lua_upvalueindex(2), view->data, view->size);
-	return 2;
-}
-
-/* Pushes field name -> number + 1. */
-static void push_numbers(lua_State *L, const struct binding_codec *codec, int names)
-{
-	uint32_t count = binding_codec_fields(codec);
-
-	lua_createtable(L, 0, (int)count);
-	for (uint32_t i = 1; i <= count; i++) {
-		lua_rawgeti(L, names, i);
-		lua_pushinteger(L, i);
-		lua_rawset(L, -3);
-	}
-}
-
-static void set_view_function(lua_State *L, const char *name, lua_CFunction function, int numbers, int names, int view)
-{
-	lua_pushvalue(L, numbers);
-	lua_pushvalue(L, names);
-	lua_pushvalue(L, view);
-	lua_pushcclosure(L, function, 3);
-	lua_setfield(L, -2, name);
-}
-
-static void make_view(lua_State *L, struct binding_ring *ring, int index, int names)
-{
-	struct view *view = lua_newuserdatauv(L, sizeof(*view), 1);
-	int view_at = lua_gettop(L);
-
-	*view = (struct view){ NULL, 0, ring->codec, binding_codec_depth(ring->codec) };
-	lua_getiuservalue(L, index, CODEC);
-	lua_setiuservalue(L, view_at, 1);
-	push_numbers(L, ring->codec, names);
-	lua_createtable(L, 0, 4);
-	set_view_function(L, "__index", view_index, view_at + 1, names, view_at);
-	set_view_function(L, "__pairs", view_pairs, view_at + 1, names, view_at);
-	lua_pushliteral(L, "ebpf.record");
-	lua_setfield(L, -2, "__name");
-	lua_pushboolean(L, 0);
-	lua_setfield(L, -2, "__metatable");
-	lua_setmetatable(L, view_at);
-	lua_settop(L, view_at);
-	lua_setiuservalue(L, index, VIEW);
-	ring->view = view;
-}
-
-/* -- shapes -- */
-
-/* options.fields: a list of names. */
-static void choose_fields(lua_State *L, struct binding_ring *ring, int index, int list, int names)
-{
-	luaL_checktype(L, list, LUA_TTABLE);
-	ring->field_count = (int)lua_rawlen(L, list);
-	luaL_checkstack(L, ring->field_count, "too many fields");
-	uint32_t *fields = lua_newuserdatauv(L, ((size_t)ring->field_count + 1) * sizeof(*fields), 0);
-
-	lua_setiuservalue(L, index, FIELDS);
-	push_numbers(L, ring->codec, names);
-	for (int i = 0; i < ring->field_count; i++) {
-		lua_rawgeti(L, list, i + 1);
-		lua_rawget(L, -2);
-		if (lua_isnil(L, -1)) {
-			lua_rawgeti(L, list, i + 1);
-			luaL_error(L, "fields: %s has no field '%s'", binding_codec_name(ring->codec), luaL_tolstring(L, -1, NULL));
-		}
-		fields[i] = (uint32_t)lua_tointeger(L, -1) - 1;
-		lua_pop(L, 1);
-	}
-	lua_pop(L, 1);
-	ring->fields = fields;
-	ring->shape = SOME_FIELDS;
-}
-
-/* options.enums: "numbers" or "names". */
-static bool enum_names(lua_State *L, int options)
-{
-	const char *enums = binding_option_string(L, options, "enums", "numbers");
-
-	if (strcmp(enums, "numbers") != 0 && strcmp(enums, "names") != 0)
-		luaL_error(L, "enums: \"numbers\" or \"names\" expected, got \"%s\"", enums);
-	return enums[1] == 'a';
-}
-
-/* The codec of the records: the type that the options name, or the map's value type; without either they are strings. */
-static void choose_codec(lua_State *L, struct binding_ring *ring, int index, int options)
-{
-	struct ebpf_map *map = ebpf_ring_map(ring->ring);
-	const char *type = binding_option_string(L, options, "type", NULL);
-
-	if (type) {
-		ring->codec = binding_codec_push_name(L, type, ebpf_map_btf(map));
-		if (!ring->codec)
-			binding_raise(L);
-	} else {
-		ring->codec = binding_codec_push(L, ebpf_map_value_layout(map), 0);
-	}
-	if (enum_names(L, options))
-		binding_codec_name_enums(L, -1);
-	lua_getiuservalue(L, -1, 1);
-	lua_setiuservalue(L, index, NAMES);
-	lua_setiuservalue(L, index, CODEC);
-	ring->shape = type || ebpf_map_value_layout(map) ? TABLE : RAW;
-}
-
-static void choose_shape(lua_State *L, struct binding_ring *ring, int index, int options)
-{
-	bool raw = binding_option_boolean(L, options, "raw", false), view = binding_option_boolean(L, options, "view", false);
-
-	choose_codec(L, ring, index, options);
-	lua_getiuservalue(L, index, NAMES);
-	int names = lua_gettop(L);
-
-	if (lua_istable(L, options))
-		lua_getfield(L, options, "fields");
-	else
-		lua_pushnil(L);
-	bool fields = !lua_isnil(L, -1);
-
-	if (raw + view + fields > 1)
-		luaL_error(L, "raw, view and fields exclude each other");
-	if ((view || fields) && !binding_codec_is_struct(ring->codec))
-		luaL_error(L, "%s: the records' type is not known to be a struct; name it: { type = \"struct event\" }",
-			   view ? "view" : "fields");
-	if (raw)
-		ring->shape = RAW;
-	else if (fields)
-		choose_fields(L, ring, index, names + 1, names);
-	else if (view) {
-		make_view(L, ring, index, names);
-		ring->shape = REUSED_VIEW;
-	}
-	ring->record_size = ring->shape == RAW ? 0 : binding_codec_least(ring->codec);
-	ring->whole_size = binding_codec_whole(ring->codec);
+		close_now(L, ring, index);
 }
 
 /* options.where, by the fields of the records' type. false with the error filled. */
@@ -282,7 +104,7 @@ static bool choose_filter(lua_State *L, struct binding_ring *ring, int options)
 {
 	if (!lua_istable(L, options) || lua_getfield(L, options, "where") == LUA_TNIL)
 		return true;
-	const struct ebpf_layout *layout = binding_codec_layout(ring->codec);
+	const struct ebpf_layout *layout = binding_shape_layout(ring->shape);
 
 	if (!layout)
 		luaL_error(L, "where: the records' type is not known to be a struct; name it: { type = \"struct event\" }");
@@ -377,19 +199,20 @@ static int open_reader(lua_State *L, int map, int options, const char *const *na
 	if (open(binding_check_map(L, map), &perf, &ring->ring, binding_error(L)) < 0)
 		return binding_fail(L);
 	ring->busy++; /* its layouts stay while the plan is made */
-	choose_shape(L, ring, index, options);
+	ring->shape = binding_shape_push(L, ebpf_ring_map(ring->ring), options);
+	lua_setiuservalue(L, index, SHAPE);
 	bool good = choose_filter(L, ring, options) && choose_lost(L, ring, index, options) >= 0;
 
 	if (lua_istable(L, options) && lua_getfield(L, options, "every") != LUA_TNIL)
 		ring->interval = binding_to_seconds(L, -1, "every");
-	leave(ring);
+	leave(L, ring, index);
 	if (!good)
 		return binding_fail(L);
 	lua_settop(L, index);
 	return 1;
 }
 
-#define RECORD_OPTIONS "type", "fields", "view", "raw", "enums", "where", "lost", "lost_map", "every"
+#define RECORD_OPTIONS BINDING_SHAPE_OPTIONS, "where", "lost", "lost_map", "every"
 static const char *const ring_options[] = { RECORD_OPTIONS, NULL };
 static const char *const perf_options[] = {
 	RECORD_OPTIONS, "buffer_size", "wakeup_events", "wakeup_bytes", "overwrite", "ordered", "cpus", NULL
@@ -423,72 +246,11 @@ static int l_events(lua_State *L)
 
 /* -- records -- */
 
-static int refuse_size(lua_State *L, const struct binding_ring *ring, size_t size)
-{
-	return luaL_error(L, "ring buffer '%s': a record has %d bytes, but %s has %s%d", ebpf_map_name(ebpf_ring_map(ring->ring)),
-			  (int)size, binding_codec_name(ring->codec),
-			  ring->record_size < ring->whole_size ? "at least " : "", (int)ring->record_size);
-}
-
-/* Where on the stack is what records are made with. */
-struct place {
-	int names, view;
-	int first_key; /* of a flat struct; else 0 */
-};
-
-static struct place push_place(lua_State *L, const struct binding_ring *ring, int index)
-{
-	struct place place = { 0 };
-
-	lua_getiuservalue(L, index, NAMES);
-	lua_getiuservalue(L, index, VIEW);
-	place.view = lua_gettop(L);
-	place.names = place.view - 1;
-	if (ring->shape == TABLE && binding_codec_is_flat(ring->codec)) {
-		place.first_key = place.view + 1;
-		for (uint32_t i = 1; i <= binding_codec_fields(ring->codec); i++)
-			lua_rawgeti(L, place.names, i);
-	}
-	return place;
-}
-
-/* Pushes a record in the reader's shape; returns how many values. */
-static inline int push_record(lua_State *L, const struct binding_ring *ring, const struct place *place, const void *data,
-			      size_t size)
-{
-	if (place->first_key && size >= ring->whole_size) {
-		binding_decode_flat(L, ring->codec, place->first_key, data);
-		return 1;
-	}
-	if (ring->shape == RAW) {
-		lua_pushlstring(L, data, size);
-		return 1;
-	}
-	if (ring->shape == TABLE) {
-		binding_decode_record(L, ring->codec, place->names, data, size);
-		return 1;
-	}
-	if (ring->shape == REUSED_VIEW) {
-		ring->view->data = data;
-		ring->view->size = size;
-		lua_pushvalue(L, place->view);
-		return 1;
-	}
-	for (int i = 0; i < ring->field_count; i++)
-		binding_decode_field(L, ring->codec, place->names, ring->fields[i], data, size);
-	return ring->field_count;
-}
-
 static int refuse_ring(lua_State *L, const struct binding_ring *ring, int code)
 {
 	return luaL_error(L, "ring buffer '%s': %s", ebpf_map_name(ebpf_ring_map(ring->ring)),
 			  code == -EBADMSG ? "its records are not in order: somebody else reads it too"
 					   : "it is being read already");
-}
-
-static int slots_needed(const struct binding_ring *ring)
-{
-	return binding_codec_depth(ring->codec) + ring->field_count + (int)binding_codec_fields(ring->codec) + 8;
 }
 
 /* Tells of records that the kernel had no room for. */
@@ -524,29 +286,29 @@ lua_Integer binding_ring_drain(lua_State *L, int index, int function, lua_Intege
 
 	if (lua_type(L, function) == LUA_TUSERDATA)
 		return feed_sink(L, ring, index, binding_check_sink(L, function), limit);
-	uint64_t lap = ebpf_ring_size(ring->ring), read = 0, released = 0;
-	lua_Integer count = 0;
+	uint64_t lap = limit ? UINT64_MAX : ebpf_ring_size(ring->ring), read = 0, release_at = RELEASE_BYTES;
+	lua_Integer count = 0, most = limit ? limit : LUA_MAXINTEGER;
+	struct binding_place place;
 	const void *data;
 	size_t size;
 	int result = 0;
 
-	luaL_checkstack(L, slots_needed(ring), NULL);
-	struct place place = push_place(L, ring, index);
-
+	luaL_checkstack(L, binding_shape_slots(ring->shape), NULL);
+	lua_getiuservalue(L, index, SHAPE);
+	binding_shape_enter(L, -1, &place);
 	ring->busy++;
-	while (!*stop && !ring->close_later && (limit ? count < limit : read < lap) &&
-	       (result = ebpf_ring_next(ring->ring, &data, &size)) > 0) {
+	while (!*stop && !ring->close_later && count < most && read < lap && (result = ebpf_ring_next(ring->ring, &data, &size)) > 0) {
 		count++;
 		read += size + 8;
 		if (!ring->filter || ebpf_filter_holds(ring->filter, data, size)) {
-			if (size < ring->record_size)
-				refuse_size(L, ring, size);
+			if (size < place.least)
+				binding_shape_refuse(L, &place, ebpf_ring_map(ring->ring), size);
 			lua_pushvalue(L, function);
-			lua_call(L, push_record(L, ring, &place, data, size), 0);
+			lua_call(L, binding_shape_record(L, &place, data, size), 0);
 		}
-		if (read - released >= RELEASE_BYTES) {
+		if (read >= release_at) {
 			ebpf_ring_release(ring->ring);
-			released = read;
+			release_at = read + RELEASE_BYTES;
 		}
 	}
 	if (result < 0)
@@ -556,15 +318,14 @@ lua_Integer binding_ring_drain(lua_State *L, int index, int function, lua_Intege
 }
 
 /* After binding_ring_drain, whether it returned or raised. */
-void binding_ring_release(struct binding_ring *ring)
+void binding_ring_release(lua_State *L, struct binding_ring *ring, int index)
 {
-	if (ring->view)
-		ring->view->data = NULL;
+	expire(L, ring, index);
 	if (!ring->ring)
 		return;
 	ebpf_ring_release(ring->ring);
 	if (ring->busy)
-		leave(ring);
+		leave(L, ring, index);
 }
 
 /* -- ring:consume(fn [, limit]) -- */
@@ -599,7 +360,7 @@ static int l_ring_consume(lua_State *L)
 	lua_insert(L, 1);
 	int status = lua_pcall(L, 3, 1, 0);
 
-	binding_ring_release(ring);
+	binding_ring_release(L, ring, 1);
 	return status == LUA_OK ? 1 : lua_error(L);
 }
 
@@ -637,26 +398,27 @@ static int next_record(lua_State *L, struct binding_ring *ring, int timeout_ms, 
 
 static int records_resumed(lua_State *L, int status, lua_KContext context);
 
-/* Upvalues: the ring, the timeout in ms, its names, its view. The last record is given back when the next is asked for. */
+/* Upvalues: the ring, the timeout in ms, its shape. The last record is given back when the next is asked for. */
 static int records_next(lua_State *L, int timeout)
 {
 	lua_settop(L, 0);
 	lua_pushvalue(L, lua_upvalueindex(1));
 	struct binding_ring *ring = binding_check_ring(L, 1);
+	struct binding_place place;
 	const void *data;
 	size_t size;
 
 	if (ring->busy)
 		return luaL_error(L, "the ring is being read already");
-	luaL_checkstack(L, slots_needed(ring), NULL);
-	binding_ring_release(ring);
+	luaL_checkstack(L, binding_shape_slots(ring->shape), NULL);
+	binding_ring_release(L, ring, 1);
 	int result = next_record(L, ring, timeout, &data, &size);
 
 	if (result == YIELDS)
 		return lua_yieldk(L, 0, 0, records_resumed);
 	ring->busy++;
 	tell_lost(L, ring, 1);
-	leave(ring);
+	leave(L, ring, 1);
 	if (!ring->ring)
 		return 0; /* closed meanwhile */
 	if (result == -EBADMSG || result == -EBUSY)
@@ -665,13 +427,13 @@ static int records_next(lua_State *L, int timeout)
 		return binding_raise(L);
 	if (result == 0)
 		return 0;
-	if (size < ring->record_size)
-		return refuse_size(L, ring, size);
+	binding_shape_enter(L, lua_upvalueindex(3), &place);
+	if (size < place.least)
+		return binding_shape_refuse(L, &place, ebpf_ring_map(ring->ring), size);
 	ring->busy++;
-	const struct place place = { .names = lua_upvalueindex(3), .view = lua_upvalueindex(4) };
-	int count = push_record(L, ring, &place, data, size);
+	int count = binding_shape_record(L, &place, data, size);
 
-	leave(ring);
+	leave(L, ring, 1);
 	return count;
 }
 
@@ -702,9 +464,8 @@ static int l_ring_records(lua_State *L)
 	}
 	lua_pushvalue(L, 1);
 	lua_pushinteger(L, timeout);
-	lua_getiuservalue(L, 1, NAMES);
-	lua_getiuservalue(L, 1, VIEW);
-	lua_pushcclosure(L, l_records_next, 4);
+	lua_getiuservalue(L, 1, SHAPE);
+	lua_pushcclosure(L, l_records_next, 3);
 	return 1;
 }
 
@@ -713,7 +474,7 @@ static int l_ring_records(lua_State *L)
 int binding_ring_sink(lua_State *L, int index, int declaration)
 {
 	struct binding_ring *ring = binding_check_ring(L, index);
-	const struct ebpf_layout *layout = binding_codec_layout(ring->codec);
+	const struct ebpf_layout *layout = binding_shape_layout(ring->shape);
 
 	if (!layout)
 		luaL_error(L, "sink: the records' type is not known to be a struct; name it: { type = \"struct event\" }");

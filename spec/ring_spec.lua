@@ -111,6 +111,42 @@ describe("a ring buffer", function()
     assert.error_matches(function() ring:consume(print) end, "ring is closed")
   end)
 
+  it("gives a view that is the same whether a field is read once or always", function()
+    local ring <close> = assert(ebpf.ringbuf(coll.maps.events, { view = true }))
+    local kept
+    for round = 1, 4 do -- what is asked for all the time is put into the view by itself
+      run("fill", 40)
+      local count, late = 0, 0
+      ring:consume(function(e)
+        assert.equal((round - 1) * 40 + count, e.number)
+        assert.equal(1000 + count, e.pid)
+        assert.equal(-count, e.delta)
+        assert.equal(count == 39, e.last)
+        if round == 3 and count == 39 then late = e.kind end
+        local all = {}
+        for name, value in pairs(e) do all[name] = value end
+        assert.equal(e.pid, all.pid)
+        assert.equal(e.kind, all.kind)
+        assert.error_matches(function() e.nothing = 1 end, "a record cannot be changed")
+        assert.error_matches(function() return e.nothing end, "no field 'nothing'")
+        kept, count = e, count + 1
+      end)
+      assert.equal(40, count)
+      for _, name in ipairs { "number", "pid", "delta", "kind", "last" } do
+        assert.error_matches(function() return kept[name] end, "the view has expired")
+      end
+      collectgarbage()
+      assert.is_number(late)
+    end
+    run("fill", 2)
+    assert.has_error(function() ring:consume(function(e) kept = e error(kept.pid, 0) end) end, 1000)
+    assert.error_matches(function() return kept.pid end, "the view has expired")
+    kept = ring:records { timeout = 0 }()
+    assert.equal(1001, kept.pid)
+    ring:close()
+    assert.error_matches(function() return kept.pid end, "the view has expired")
+  end)
+
   it("is read by a for loop that ends when nothing comes any more", function()
     local ring <close> = assert(ebpf.ringbuf(coll.maps.events))
     run("fill", 5)

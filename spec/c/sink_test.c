@@ -473,6 +473,112 @@ static void test_layout(void)
 	CHECK(!layout->fields[13].layout->is_signed);
 }
 
+/* -- the short way and the general one say the same -- */
+
+static uint64_t next_random(void)
+{
+	static uint64_t state = 88172645463325252ULL;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	return state ^= state << 17;
+}
+
+/* Mostly small, and often an extreme one of some size. */
+static uint64_t interesting(void)
+{
+	static const uint64_t extremes[] = { 0, 1, 127, 128, 255, 0x7fff, 0x8000, 0x7fffffff, 0x80000000, 0xffffffff, INT64_MAX, 1ULL << 63, UINT64_MAX };
+	uint64_t random = next_random();
+
+	return random & 1 ? extremes[(random >> 8) % (sizeof(extremes) / sizeof(*extremes))] : random & 2 ? random >> 60 : -(random >> 58);
+}
+
+static struct sink_record random_record(void)
+{
+	struct sink_record record = sink_record_one();
+
+	record.pid = (uint32_t)interesting() & 7;
+	record.delta = (int16_t)interesting();
+	record.kind = (uint8_t)interesting();
+	record.bytes = interesting();
+	record.color = (uint32_t)interesting();
+	record.pair[1] = (uint32_t)interesting();
+	record.point.x = (int32_t)interesting();
+	return record;
+}
+
+static const char *const int_fields[] = { "pid", "delta", "kind", "bytes", "color", "pair[2]", "point.x" };
+enum { INT_FIELDS = sizeof(int_fields) / sizeof(*int_fields) };
+
+static void test_checks_of_filters(void)
+{
+	for (int round = 0; round < 20000; round++) {
+		struct ebpf_condition conditions[] = {
+			{ .test = EBPF_TEST_ALL, .count = 2 }, /* a group: not the short way */
+			{ .test = (enum ebpf_test)(next_random() % (EBPF_TEST_BITS + 1)), .field = int_fields[next_random() % INT_FIELDS],
+			  .value = NUMBER((int64_t)interesting()) },
+			{ .test = (enum ebpf_test)(next_random() % (EBPF_TEST_BITS + 1)), .field = int_fields[next_random() % INT_FIELDS],
+			  .value = NUMBER((int64_t)interesting()) },
+		};
+		struct sink_record record = random_record();
+		int general = holds_size(conditions, 3, &record, sizeof(record)), fast = holds_size(conditions + 1, 2, &record, sizeof(record));
+		size_t cut = next_random() % sizeof(record);
+
+		CHECK_INT(fast, general);
+		CHECK_INT(holds_size(conditions + 1, 2, &record, cut), holds_size(conditions, 3, &record, cut));
+	}
+}
+
+static void test_groups_of_integers(void)
+{
+	for (size_t keys = 0; keys <= 3; keys++) {
+		static const char *const by[] = { "pid", "kind", "delta" };
+		struct ebpf_sink_column columns[5 * INT_FIELDS + 2], *column = columns;
+		struct ebpf_sink *fast, *general;
+
+		*column++ = (struct ebpf_sink_column){ .function = EBPF_SINK_COUNT };
+		for (int i = 0; i < INT_FIELDS; i++)
+			for (int function = EBPF_SINK_SUM; function <= EBPF_SINK_LAST; function++)
+				if (function != EBPF_SINK_AVG && function != EBPF_SINK_LINEAR)
+					*column++ = (struct ebpf_sink_column){ .function = (enum ebpf_sink_function)function, .field = int_fields[i] };
+		size_t count = (size_t)(column - columns);
+
+		*column = (struct ebpf_sink_column){ .function = EBPF_SINK_LAST, .field = "comm" }; /* no integer */
+		struct ebpf_sink_options options = { .size = sizeof(options), .by = by, .by_count = keys, .columns = columns, .column_count = count };
+
+		CHECK_INT(ebpf_sink_new_groups(layout, &options, &fast, &err), 0);
+		options.column_count++;
+		CHECK_INT(ebpf_sink_new_groups(layout, &options, &general, &err), 0);
+		CHECK(fast->kind != general->kind);
+		for (int i = 0; i < 5000; i++) {
+			struct sink_record record = random_record();
+			size_t size = i % 50 ? sizeof(record) : next_random() % sizeof(record);
+
+			ebpf_sink_feed(fast, &record, size);
+			ebpf_sink_feed(general, &record, size);
+		}
+		CHECK_INT(fast->totals.shorter, general->totals.shorter);
+		CHECK_INT(ebpf_sink_count(fast), ebpf_sink_count(general));
+		for (size_t group = 0; group < ebpf_sink_count(fast); group++)
+			for (size_t at = 0; at < count; at++) {
+				const uint64_t *some, *others;
+				struct ebpf_datum one, other;
+				size_t buckets = 0;
+
+				ebpf_sink_value(fast, group, at, &one);
+				ebpf_sink_value(general, group, at, &other);
+				CHECK_INT(one.kind, other.kind);
+				CHECK_INT(one.number, other.number);
+				some = ebpf_sink_buckets(fast, group, at, &buckets);
+				others = ebpf_sink_buckets(general, group, at, &buckets);
+				CHECK(!some == !others);
+				CHECK(!some || !memcmp(some, others, buckets * sizeof(*some)));
+			}
+		ebpf_sink_free(fast);
+		ebpf_sink_free(general);
+	}
+}
+
 int main(void)
 {
 	layout = sink_record_layout(&err);
@@ -482,6 +588,8 @@ int main(void)
 	}
 	test_layout();
 	test_values();
+	test_checks_of_filters();
+	test_groups_of_integers();
 	test_texts();
 	test_ends();
 	test_groups_of_conditions();

@@ -56,6 +56,25 @@ int64_t ebpf_place_bits(const struct ebpf_place *place, const uint8_t *record)
 	return ebpf_layout_get_int(place->layout, NULL, record + place->offset);
 }
 
+/* Integers of whole bytes: the eight that end with the room, if it would end behind it. */
+bool ebpf_window_set(struct ebpf_window *window, const struct ebpf_place *place, uint32_t room)
+{
+	uint32_t size = place->size, before;
+
+	if (place->load > LOAD_64 || room < 8 || place->end > room)
+		return false;
+	window->base = place->offset + 8 <= room ? place->offset : room - 8;
+	before = place->offset - window->base;
+	window->right = (uint8_t)(64 - 8 * size);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	window->left = (uint8_t)(8 * before);
+#else
+	window->left = (uint8_t)(64 - 8 * size - 8 * before);
+#endif
+	window->is_signed = place->load == LOAD_S8 || place->load == LOAD_S16 || place->load == LOAD_S32;
+	return true;
+}
+
 const char *ebpf_place_enumerator(const struct ebpf_place *place, int64_t value)
 {
 	const struct ebpf_layout *layout = place->layout;

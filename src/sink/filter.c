@@ -1,11 +1,14 @@
-/* filter.c -- conditions on fields, compiled to a list of tests in prefix order: a group's end stands in it, so that all of it is one walk. */
+/* filter.c -- conditions on fields, compiled to a list of tests in prefix order: a group's end stands in it, so that all of it is one walk.
+ *
+ * Most filters are a few integers that are compared: those are made into checks besides (sink.h), each of a range of 64-bit numbers that wraps around, so that
+ * every comparison, signed or not, is one subtraction and one comparison. */
 #include <stdlib.h>
 
 #include "sink/sink.h"
 
 enum { DEPTH_MAX = 16, NODES_MAX = 4096 };
 
-struct node {
+struct ebpf_filter_node {
 	enum ebpf_test test;
 	uint32_t next; /* behind it, and behind all that belongs to it */
 	struct ebpf_place place;
@@ -14,11 +17,6 @@ struct node {
 	char *text;
 	size_t size;
 };
-struct ebpf_filter {
-	uint32_t count;
-	struct node nodes[];
-};
-
 /* -- making -- */
 
 static bool is_group(enum ebpf_test test)
@@ -26,12 +24,12 @@ static bool is_group(enum ebpf_test test)
 	return test >= EBPF_TEST_ALL && test <= EBPF_TEST_NONE;
 }
 
-static int fail_test(const struct ebpf_condition *condition, const struct node *node, const char *why, struct ebpf_error *err)
+static int fail_test(const struct ebpf_condition *condition, const struct ebpf_filter_node *node, const char *why, struct ebpf_error *err)
 {
 	return ebpf_fail(err, EINVAL, "filter: field '%.200s' (%.100s): %s", condition->field, node->place.layout->name, why);
 }
 
-static int find_enumerator(const struct ebpf_condition *condition, struct node *node, struct ebpf_error *err)
+static int find_enumerator(const struct ebpf_condition *condition, struct ebpf_filter_node *node, struct ebpf_error *err)
 {
 	const struct ebpf_layout *layout = node->place.layout;
 
@@ -45,7 +43,7 @@ static int find_enumerator(const struct ebpf_condition *condition, struct node *
 			 condition->value.size > 100 ? 100 : (int)condition->value.size, condition->value.text);
 }
 
-static int set_int(const struct ebpf_condition *condition, struct node *node, struct ebpf_error *err)
+static int set_int(const struct ebpf_condition *condition, struct ebpf_filter_node *node, struct ebpf_error *err)
 {
 	node->number = condition->value.number;
 	if (condition->test == EBPF_TEST_PREFIX || condition->test == EBPF_TEST_FIND)
@@ -57,7 +55,7 @@ static int set_int(const struct ebpf_condition *condition, struct node *node, st
 	return 0;
 }
 
-static int set_real(const struct ebpf_condition *condition, struct node *node, struct ebpf_error *err)
+static int set_real(const struct ebpf_condition *condition, struct ebpf_filter_node *node, struct ebpf_error *err)
 {
 	if (condition->test > EBPF_TEST_GE)
 		return fail_test(condition, node, "floats can only be compared", err);
@@ -70,7 +68,7 @@ static int set_real(const struct ebpf_condition *condition, struct node *node, s
 	return 0;
 }
 
-static int set_text(const struct ebpf_condition *condition, struct node *node, struct ebpf_error *err)
+static int set_text(const struct ebpf_condition *condition, struct ebpf_filter_node *node, struct ebpf_error *err)
 {
 	if (condition->test == EBPF_TEST_BITS)
 		return fail_test(condition, node, "only integers have bits", err);
@@ -85,7 +83,7 @@ static int set_text(const struct ebpf_condition *condition, struct node *node, s
 	return 0;
 }
 
-static int set_test(const struct ebpf_layout *layout, const struct ebpf_condition *condition, struct node *node, struct ebpf_error *err)
+static int set_test(const struct ebpf_layout *layout, const struct ebpf_condition *condition, struct ebpf_filter_node *node, struct ebpf_error *err)
 {
 	int ret = ebpf_place_find(layout, condition->field, &node->place, err);
 
@@ -106,7 +104,7 @@ static int compile(struct ebpf_filter *filter, const struct ebpf_layout *layout,
 		return ebpf_fail(err, E2BIG, "filter: conditions are nested more than %d deep", DEPTH_MAX);
 	while (children--) {
 		uint32_t at = filter->count;
-		struct node *node = &filter->nodes[at];
+		struct ebpf_filter_node *node = &filter->nodes[at];
 		int ret;
 
 		if (at >= total)
@@ -137,6 +135,69 @@ static size_t count_top(const struct ebpf_condition *conditions, size_t count)
 	return top;
 }
 
+/* The numbers that pass are those from `low` to `high`, both included, in the order of the field's type; `low` behind `high`: none. */
+static void set_range(struct ebpf_check *check, bool is_unsigned, int64_t low, int64_t high)
+{
+	bool none = is_unsigned ? (uint64_t)low > (uint64_t)high : low > high;
+
+	check->negated = none;
+	check->low = none ? 0 : (uint64_t)low;
+	check->span = none ? UINT64_MAX : (uint64_t)high - (uint64_t)low;
+}
+
+static void set_check(struct ebpf_check *check, const struct ebpf_filter_node *node)
+{
+	bool is_unsigned = node->place.is_unsigned;
+	int64_t least = is_unsigned ? 0 : INT64_MIN, most = is_unsigned ? -1 : INT64_MAX, number = node->number;
+
+	check->mask = node->test == EBPF_TEST_BITS ? (uint64_t)number : UINT64_MAX;
+	switch (node->test) {
+	case EBPF_TEST_LT:
+		set_range(check, is_unsigned, number == least ? most : least, number == least ? least : (int64_t)((uint64_t)number - 1));
+		break;
+	case EBPF_TEST_LE:
+		set_range(check, is_unsigned, least, number);
+		break;
+	case EBPF_TEST_GT:
+		set_range(check, is_unsigned, number == most ? most : (int64_t)((uint64_t)number + 1), number == most ? least : most);
+		break;
+	case EBPF_TEST_GE:
+		set_range(check, is_unsigned, number, most);
+		break;
+	case EBPF_TEST_BITS:
+		number = 0; /* other than none of them */
+		/* fall through */
+	default:
+		set_range(check, is_unsigned, number, number);
+		check->negated = node->test != EBPF_TEST_EQ;
+	}
+}
+
+/* Leaves filter->checks NULL where one of the conditions is none of integers. */
+static int make_checks(struct ebpf_filter *filter, struct ebpf_error *err)
+{
+	struct ebpf_check *checks;
+	uint32_t room = 8;
+
+	for (uint32_t i = 0; i < filter->count; i++)
+		if (filter->nodes[i].place.end > room)
+			room = filter->nodes[i].place.end;
+	checks = calloc(filter->count + 1, sizeof(*checks));
+	if (!checks)
+		return ebpf_fail_memory(err);
+	for (uint32_t i = 0; i < filter->count; i++) {
+		if (is_group(filter->nodes[i].test) || !ebpf_window_set(&checks[i].window, &filter->nodes[i].place, room)) {
+			free(checks);
+			return 0;
+		}
+		set_check(&checks[i], &filter->nodes[i]);
+	}
+	filter->checks = checks;
+	filter->check_count = filter->count;
+	filter->room = room;
+	return 0;
+}
+
 int ebpf_filter_new(const struct ebpf_layout *layout, const struct ebpf_condition *conditions, size_t count, struct ebpf_filter **out,
 		    struct ebpf_error *err)
 {
@@ -145,12 +206,19 @@ int ebpf_filter_new(const struct ebpf_layout *layout, const struct ebpf_conditio
 
 	if (count > NODES_MAX)
 		return ebpf_fail(err, E2BIG, "filter: %zu conditions, at most %d", count, NODES_MAX);
-	filter = calloc(1, sizeof(*filter) + count * sizeof(filter->nodes[0]));
+	filter = calloc(1, sizeof(*filter));
 	if (!filter)
 		return ebpf_fail_memory(err);
+	filter->nodes = calloc(count + 1, sizeof(*filter->nodes));
+	if (!filter->nodes) {
+		ebpf_filter_free(filter);
+		return ebpf_fail_memory(err);
+	}
 	ret = compile(filter, layout, conditions, count, count_top(conditions, count), 0, err);
 	if (!ret && filter->count != count)
 		ret = ebpf_fail(err, EINVAL, "filter: a group has more conditions than there are");
+	if (!ret)
+		ret = make_checks(filter, err);
 	if (ret < 0) {
 		ebpf_filter_free(filter);
 		return ret;
@@ -165,6 +233,8 @@ void ebpf_filter_free(struct ebpf_filter *filter)
 		return;
 	for (uint32_t i = 0; i < filter->count; i++)
 		free(filter->nodes[i].text);
+	free(filter->nodes);
+	free(filter->checks);
 	free(filter);
 }
 
@@ -183,7 +253,7 @@ static bool is_order(enum ebpf_test test, int order)
 	}
 }
 
-static bool test_int(const struct node *node, const uint8_t *record)
+static bool test_int(const struct ebpf_filter_node *node, const uint8_t *record)
 {
 	int64_t value = ebpf_place_int(&node->place, record);
 
@@ -194,7 +264,7 @@ static bool test_int(const struct node *node, const uint8_t *record)
 	return is_order(node->test, (value > node->number) - (value < node->number));
 }
 
-static bool test_real(const struct node *node, const uint8_t *record)
+static bool test_real(const struct ebpf_filter_node *node, const uint8_t *record)
 {
 	double value = ebpf_place_real(&node->place, record);
 
@@ -203,7 +273,7 @@ static bool test_real(const struct node *node, const uint8_t *record)
 	return is_order(node->test, (value > node->real) - (value < node->real));
 }
 
-static bool test_text(const struct node *node, const uint8_t *record, size_t record_size)
+static bool test_text(const struct ebpf_filter_node *node, const uint8_t *record, size_t record_size)
 {
 	const char *text;
 	size_t size = ebpf_place_text(&node->place, record, record_size, &text);
@@ -217,7 +287,7 @@ static bool test_text(const struct node *node, const uint8_t *record, size_t rec
 	return is_order(node->test, order ? order : (size > node->size) - (size < node->size));
 }
 
-static bool test(const struct node *node, const uint8_t *record, size_t size)
+static bool test(const struct ebpf_filter_node *node, const uint8_t *record, size_t size)
 {
 	if (size < node->place.end)
 		return false;
@@ -229,7 +299,7 @@ static bool test(const struct node *node, const uint8_t *record, size_t size)
 static bool group_holds(const struct ebpf_filter *filter, enum ebpf_test group, uint32_t at, uint32_t end, const uint8_t *record, size_t size)
 {
 	for (; at < end; at = filter->nodes[at].next) {
-		const struct node *node = &filter->nodes[at];
+		const struct ebpf_filter_node *node = &filter->nodes[at];
 		bool holds = is_group(node->test) ? group_holds(filter, node->test, at + 1, node->next, record, size) : test(node, record, size);
 
 		if (holds != (group == EBPF_TEST_ALL))
@@ -240,5 +310,7 @@ static bool group_holds(const struct ebpf_filter *filter, enum ebpf_test group, 
 
 bool ebpf_filter_holds(const struct ebpf_filter *filter, const void *data, size_t size)
 {
+	if (filter->checks && size >= filter->room)
+		return ebpf_filter_passes(filter, data, size);
 	return group_holds(filter, EBPF_TEST_ALL, 0, filter->count, data, size);
 }

@@ -3,6 +3,9 @@
  * A group is a run of 64-bit words: its key (an integer or a float takes one, a string as many as its size needs, with zeros behind its NUL), its count, and
  * the cells of the columns. Groups lie in one array in the order of their first record; a table of 32-bit numbers, at most half full, finds them by a hash of
  * the key's words. The hash has a seed of the sink's own, so that nobody who chooses keys can choose which of them collide.
+ *
+ * Cells begin as what the first value replaces whatever it is (`fresh`): zero for sums, the greatest number for minima. Plans of integers alone (`fast`) are
+ * read through windows; everything else, and records that end before a window does, goes the general way.
  */
 #include <stdlib.h>
 
@@ -14,10 +17,15 @@ enum { KEY_WORDS_MAX = 512, COLUMNS_MAX = 64, BUCKETS_MAX = 4096, LIMIT_DEFAULT 
 
 struct part { /* a value that is kept as words: of the key, or the last one */
 	struct ebpf_place place;
+	struct ebpf_window window;
 	uint32_t word, words;
 };
+/* What is done with an integer and its cell. */
+enum fast { FAST_SUM, FAST_MIN, FAST_MAX, FAST_MIN_UNSIGNED, FAST_MAX_UNSIGNED, FAST_LAST, FAST_HIST, FAST_LINEAR };
 struct column {
 	enum ebpf_sink_function function;
+	enum fast fast;
+	bool same;               /* the field of the column before: it has been loaded */
 	struct part part; /* `words` of LAST; a number's one; a histogram's buckets */
 	int64_t low, high, step;
 };
@@ -29,6 +37,8 @@ struct groups {
 	size_t counts;          /* columns at the front that need nothing but the group's count */
 	uint32_t key_words, stride;
 	size_t needed;          /* bytes of a record */
+	size_t room;            /* and those that windows look at */
+	uint64_t *fresh;        /* the words of a group behind its key, before its first record */
 	uint64_t *words;        /* of all groups */
 	size_t count, capacity, limit;
 	uint32_t *slots;        /* number + 1 */
@@ -204,7 +214,7 @@ static uint64_t *add_group(struct groups *groups)
 	*find_slot(groups, groups->key) = (uint32_t)groups->count + 1;
 	group = &words[groups->count++ * groups->stride];
 	memcpy(group, groups->key, groups->key_words * sizeof(*group));
-	memset(group + groups->key_words, 0, (groups->stride - groups->key_words) * sizeof(*group));
+	memcpy(group + groups->key_words, groups->fresh, (groups->stride - groups->key_words) * sizeof(*group));
 	return group;
 }
 
@@ -303,30 +313,11 @@ static inline void add_column(const struct column *column, uint64_t *group, cons
 		add_real(column, cell, ebpf_place_real(place, record), first);
 }
 
-static inline void add_record(struct groups *groups, uint64_t *group, const uint8_t *record, size_t size)
-{
-	bool first;
-
-	if (__builtin_expect(!group, 0)) {
-		groups->sink.totals.refused++;
-		return;
-	}
-	groups->sink.totals.passed++;
-	first = group[groups->key_words]++ == 0;
-	for (size_t i = groups->counts; i < groups->column_count; i++)
-		add_column(&groups->columns[i], group, record, size, first);
-}
-
-static uint64_t *find_group(struct groups *groups)
-{
-	uint32_t number = *find_slot(groups, groups->key);
-
-	return number ? &groups->words[(size_t)(number - 1) * groups->stride] : add_group(groups);
-}
-
 static int feed_groups(void *context, const void *data, size_t size)
 {
 	struct groups *groups = context;
+	uint64_t *group = groups->words;
+	bool first;
 
 	if (__builtin_expect(size < groups->needed, 0)) {
 		groups->sink.totals.shorter++;
@@ -334,35 +325,112 @@ static int feed_groups(void *context, const void *data, size_t size)
 	}
 	for (size_t i = 0; i < groups->key_count; i++)
 		load_part(&groups->keys[i], groups->key + groups->keys[i].word, data, size);
-	add_record(groups, groups->key_count ? find_group(groups) : groups->words, data, size);
+	if (groups->key_count) {
+		uint32_t number = *find_slot(groups, groups->key);
+
+		group = number ? &groups->words[(size_t)(number - 1) * groups->stride] : add_group(groups);
+	}
+	if (__builtin_expect(!group, 0)) {
+		groups->sink.totals.refused++;
+		return 0;
+	}
+	groups->sink.totals.passed++;
+	first = group[groups->key_words]++ == 0;
+	for (size_t i = groups->counts; i < groups->column_count; i++)
+		add_column(&groups->columns[i], group, data, size, first);
 	return 0;
 }
 
-/* The same where the key is one integer: most are. */
-static int feed_by_int(void *context, const void *data, size_t size)
+/* -- feeding integers -- */
+
+static inline __attribute__((always_inline)) void add_fast(const struct column *column, uint64_t *cell, uint64_t value)
 {
-	struct groups *groups = context;
+	switch (column->fast) {
+	case FAST_SUM: *cell += value; break;
+	case FAST_MIN: *cell = (int64_t)value < (int64_t)*cell ? value : *cell; break;
+	case FAST_MAX: *cell = (int64_t)value > (int64_t)*cell ? value : *cell; break;
+	case FAST_MIN_UNSIGNED: *cell = value < *cell ? value : *cell; break;
+	case FAST_MAX_UNSIGNED: *cell = value > *cell ? value : *cell; break;
+	case FAST_LAST: *cell = value; break;
+	case FAST_HIST: cell[log_bucket(&column->part.place, (int64_t)value)]++; break;
+	case FAST_LINEAR: cell[linear_bucket(column, (int64_t)value)]++; break;
+	}
+}
+
+/* The group of a key of `words` integers; NULL when there is no room for it. */
+static inline __attribute__((always_inline)) uint64_t *find_fast(struct groups *groups, const uint64_t *key, uint32_t words)
+{
 	size_t mask = groups->slot_count - 1, stride = groups->stride, at;
-	uint64_t key, hash, *group = NULL;
+	uint64_t hash = groups->seed;
 	uint32_t number;
 
-	if (__builtin_expect(size < groups->needed, 0)) {
-		groups->sink.totals.shorter++;
+	for (uint32_t i = 0; i < words; i++) {
+		hash = (hash ^ key[i]) * HASH_FACTOR;
+		hash ^= hash >> 32;
+	}
+	for (at = hash & mask; (number = groups->slots[at]); at = (at + 1) & mask) {
+		uint64_t *group = &groups->words[(number - 1) * stride];
+		uint32_t same = 0;
+
+		while (same < words && group[same] == key[same])
+			same++;
+		if (__builtin_expect(same == words, 1))
+			return group;
+	}
+	if (key != groups->key)
+		memcpy(groups->key, key, words * sizeof(*key));
+	return add_group(groups);
+}
+
+/* `key` is where to put it: registers, where the compiler knows how many words it has. */
+static inline __attribute__((always_inline)) int feed_fast(struct groups *groups, const uint8_t *record, size_t size, uint64_t *key, uint32_t words)
+{
+	uint64_t *group = groups->words, value = 0;
+
+	if (__builtin_expect(size < groups->room, 0))
+		return feed_groups(groups, record, size);
+	for (uint32_t i = 0; i < words; i++)
+		key[i] = ebpf_window_load(&groups->keys[i].window, record);
+	if (words)
+		group = find_fast(groups, key, words);
+	if (__builtin_expect(!group, 0)) {
+		groups->sink.totals.refused++;
 		return 0;
 	}
-	key = (uint64_t)ebpf_place_int(&groups->keys[0].place, data);
-	hash = (groups->seed ^ key) * HASH_FACTOR;
-	for (at = (hash ^ hash >> 32) & mask; (number = groups->slots[at]); at = (at + 1) & mask) {
-		group = &groups->words[(number - 1) * stride];
-		if (*group == key)
-			break;
+	groups->sink.totals.passed++;
+	group[words]++;
+	for (const struct column *column = groups->columns + groups->counts, *end = groups->columns + groups->column_count; column < end; column++) {
+		if (!column->same)
+			value = ebpf_window_load(&column->part.window, record);
+		add_fast(column, group + column->part.word, value);
 	}
-	if (__builtin_expect(!number, 0)) {
-		groups->key[0] = key;
-		group = add_group(groups);
-	}
-	add_record(groups, group, data, size);
 	return 0;
+}
+
+static int feed_all(void *context, const void *data, size_t size)
+{
+	return feed_fast(context, data, size, NULL, 0);
+}
+
+static int feed_by_one(void *context, const void *data, size_t size)
+{
+	uint64_t key;
+
+	return feed_fast(context, data, size, &key, 1);
+}
+
+static int feed_by_two(void *context, const void *data, size_t size)
+{
+	uint64_t key[2];
+
+	return feed_fast(context, data, size, key, 2);
+}
+
+static int feed_by_many(void *context, const void *data, size_t size)
+{
+	struct groups *groups = context;
+
+	return feed_fast(groups, data, size, groups->key, groups->key_words);
 }
 
 /* -- the life of it -- */
@@ -393,11 +461,87 @@ static void free_groups(struct ebpf_sink *sink)
 	free(groups->columns);
 	free(groups->words);
 	free(groups->slots);
+	free(groups->fresh);
 	free(groups);
 }
 
-static const struct ebpf_sink_kind group_kind = { feed_groups, flush_groups, clear_groups, free_groups };
-static const struct ebpf_sink_kind int_kind = { feed_by_int, flush_groups, clear_groups, free_groups };
+enum { GENERAL, BY_NONE, BY_ONE, BY_TWO, BY_MANY, WAYS };
+
+static const struct ebpf_sink_kind kinds[WAYS] = {
+	[GENERAL] = { feed_groups, flush_groups, clear_groups, free_groups },
+	[BY_NONE] = { feed_all, flush_groups, clear_groups, free_groups },
+	[BY_ONE] = { feed_by_one, flush_groups, clear_groups, free_groups },
+	[BY_TWO] = { feed_by_two, flush_groups, clear_groups, free_groups },
+	[BY_MANY] = { feed_by_many, flush_groups, clear_groups, free_groups },
+};
+
+static bool is_same_window(const struct ebpf_window *a, const struct ebpf_window *b)
+{
+	return a->base == b->base && a->left == b->left && a->right == b->right && a->is_signed == b->is_signed;
+}
+
+/* The windows of all keys and columns; false where one has none. */
+static bool set_windows(struct groups *groups, uint32_t room)
+{
+	for (size_t i = 0; i < groups->key_count; i++)
+		if (!ebpf_window_set(&groups->keys[i].window, &groups->keys[i].place, room))
+			return false;
+	for (size_t i = groups->counts; i < groups->column_count; i++) {
+		struct column *column = &groups->columns[i];
+
+		if (column->function == EBPF_SINK_COUNT || !ebpf_window_set(&column->part.window, &column->part.place, room))
+			return false;
+		column->same = i > groups->counts && is_same_window(&column->part.window, &column[-1].part.window);
+	}
+	groups->room = room;
+	return true;
+}
+
+static enum fast fast_of(const struct column *column)
+{
+	bool is_unsigned = column->part.place.is_unsigned;
+
+	switch (column->function) {
+	case EBPF_SINK_MIN: return is_unsigned ? FAST_MIN_UNSIGNED : FAST_MIN;
+	case EBPF_SINK_MAX: return is_unsigned ? FAST_MAX_UNSIGNED : FAST_MAX;
+	case EBPF_SINK_HIST: return FAST_HIST;
+	case EBPF_SINK_LINEAR: return FAST_LINEAR;
+	case EBPF_SINK_LAST: return FAST_LAST;
+	default: return FAST_SUM;
+	}
+}
+
+static uint64_t fresh_cell(const struct column *column)
+{
+	bool is_unsigned = column->part.place.is_unsigned;
+
+	if (!ebpf_place_is_int(&column->part.place))
+		return 0;
+	if (column->function == EBPF_SINK_MIN)
+		return is_unsigned ? UINT64_MAX : (uint64_t)INT64_MAX;
+	return column->function == EBPF_SINK_MAX && !is_unsigned ? (uint64_t)INT64_MIN : 0;
+}
+
+static int choose_way(struct groups *groups, struct ebpf_error *err)
+{
+	uint32_t words = groups->key_words;
+
+	groups->fresh = calloc(groups->stride - words, sizeof(*groups->fresh));
+	if (!groups->fresh)
+		return ebpf_fail_memory(err);
+	for (size_t i = 0; i < groups->column_count; i++) {
+		struct column *column = &groups->columns[i];
+
+		if (column->function == EBPF_SINK_COUNT)
+			continue;
+		column->fast = fast_of(column);
+		if (column->function == EBPF_SINK_MIN || column->function == EBPF_SINK_MAX)
+			groups->fresh[column->part.word - words] = fresh_cell(column);
+	}
+	if (set_windows(groups, groups->needed > 8 ? (uint32_t)groups->needed : 8))
+		groups->sink.kind = &kinds[words < 2 ? BY_NONE + words : words == 2 ? BY_TWO : BY_MANY];
+	return 0;
+}
 
 static int make_plan(struct groups *groups, const struct ebpf_sink_options *options, struct ebpf_error *err)
 {
@@ -413,8 +557,9 @@ static int make_plan(struct groups *groups, const struct ebpf_sink_options *opti
 		return ret;
 	while (groups->counts < groups->column_count && groups->columns[groups->counts].function == EBPF_SINK_COUNT)
 		groups->counts++;
-	if (groups->key_count == 1 && ebpf_place_is_int(&groups->keys[0].place))
-		groups->sink.kind = &int_kind;
+	ret = choose_way(groups, err);
+	if (ret < 0)
+		return ret;
 	/* What is not grouped has its one group from the start. */
 	return groups->key_count || add_group(groups) ? 0 : ebpf_fail_memory(err);
 }
@@ -431,7 +576,7 @@ int ebpf_sink_new_groups(const struct ebpf_layout *layout, const struct ebpf_sin
 	groups = calloc(1, sizeof(*groups) + KEY_WORDS_MAX * sizeof(groups->key[0]));
 	if (!groups)
 		return ebpf_fail_memory(err);
-	ret = ebpf_sink_init(&groups->sink, &group_kind, layout, all.where, all.where_count, err);
+	ret = ebpf_sink_init(&groups->sink, &kinds[GENERAL], layout, all.where, all.where_count, err);
 	if (ret < 0) {
 		free(groups);
 		return ret;
@@ -469,7 +614,7 @@ static void read_part(const struct groups *groups, const struct part *part, cons
 
 static bool is_groups(const struct ebpf_sink *sink)
 {
-	return sink->kind == &group_kind || sink->kind == &int_kind;
+	return sink->kind >= kinds && sink->kind < kinds + WAYS;
 }
 
 size_t ebpf_sink_count(const struct ebpf_sink *sink)

@@ -33,7 +33,7 @@ int ebpf_sink_feed(void *context, const void *data, size_t size)
 {
 	struct ebpf_sink *sink = context;
 
-	if (!sink->filter || ebpf_filter_holds(sink->filter, data, size))
+	if (!sink->filter || ebpf_filter_passes(sink->filter, data, size))
 		return sink->kind->feed(sink, data, size);
 	sink->totals.filtered++;
 	return 0;
@@ -48,7 +48,7 @@ static int feed_filtered(void *context, const void *data, size_t size)
 {
 	const struct filtered *filtered = context;
 
-	return ebpf_filter_holds(filtered->filter, data, size) ? ebpf_sink_feed(filtered->sink, data, size) : 0;
+	return ebpf_filter_passes(filtered->filter, data, size) ? ebpf_sink_feed(filtered->sink, data, size) : 0;
 }
 
 int64_t ebpf_sink_consume(struct ebpf_sink *sink, struct ebpf_ring *ring, const struct ebpf_filter *filter, uint64_t limit)

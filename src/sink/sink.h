@@ -3,6 +3,9 @@
  * Names of fields are resolved once, into places (field.c): an offset, a way to load. What runs for each record looks at nothing else. Records are bytes
  * from elsewhere: `end` of a place is compared with the record's size before it is loaded; strings end where the record does.
  *
+ * Nearly all that is asked of records is about integers. Each of these is seen through a window: eight bytes of the record that it lies in, and two shifts, so
+ * that no type has to be looked at while reading. Plans that are made of windows alone (group.c, filter.c) have a way of their own, a third as long.
+ *
  * A sink is its filter, its totals and the functions of its kind (group.c, write.c). It owns everything but the writer's descriptor, and keeps a
  * reference to the layout, so that maps and readers may go before it.
  * Not here: reading rings (ring), Lua.
@@ -67,6 +70,23 @@ static inline double ebpf_place_real(const struct ebpf_place *place, const uint8
 	return place->load == LOAD_F32 ? (double)PLACE_LOAD(float) : PLACE_LOAD(double);
 }
 
+/* An integer within the eight bytes from `base` on. */
+struct ebpf_window {
+	uint32_t base;
+	uint8_t left, right; /* shifts */
+	bool is_signed;
+};
+/* Sets the window of a place in records of at least `room` bytes; false when it has none. */
+bool ebpf_window_set(struct ebpf_window *window, const struct ebpf_place *place, uint32_t room);
+static inline __attribute__((always_inline)) uint64_t ebpf_window_load(const struct ebpf_window *window, const uint8_t *record)
+{
+	uint64_t bytes;
+
+	memcpy(&bytes, record + window->base, sizeof(bytes));
+	bytes <<= window->left;
+	return window->is_signed ? (uint64_t)((int64_t)bytes >> window->right) : bytes >> window->right;
+}
+
 /* A string up to its NUL, or bytes: what of it lies within the record. */
 static inline size_t ebpf_place_text(const struct ebpf_place *place, const uint8_t *record, size_t size, const char **text)
 {
@@ -76,6 +96,31 @@ static inline size_t ebpf_place_text(const struct ebpf_place *place, const uint8
 		left = place->size;
 	*text = (const char *)record + place->offset;
 	return place->load == LOAD_STRING ? strnlen(*text, left) : left;
+}
+
+/* -- filters (filter.c) -- */
+
+/* An integer whose bits of `mask` are from `low` on within `span`; or are not. */
+struct ebpf_check {
+	struct ebpf_window window;
+	bool negated;
+	uint64_t mask, low, span;
+};
+struct ebpf_filter {
+	uint32_t room;              /* bytes that the checks look at */
+	uint32_t check_count;
+	struct ebpf_check *checks;  /* all of the filter, where it is nothing but tests of integers that must all hold; else NULL */
+	uint32_t count;
+	struct ebpf_filter_node *nodes;
+};
+static inline bool ebpf_filter_passes(const struct ebpf_filter *filter, const uint8_t *record, size_t size)
+{
+	if (!filter->checks || __builtin_expect(size < filter->room, 0))
+		return ebpf_filter_holds(filter, record, size);
+	for (const struct ebpf_check *check = filter->checks, *end = check + filter->check_count; check < end; check++)
+		if ((((ebpf_window_load(&check->window, record) & check->mask) - check->low) <= check->span) == check->negated)
+			return false;
+	return true;
 }
 
 /* -- sinks -- */
