@@ -863,6 +863,8 @@ struct ebpf_sample {
 };
 /* false = there is no last record (of a ring buffer never), or its space has been given back. */
 EBPF_API bool ebpf_ring_sample(const struct ebpf_ring *ring, struct ebpf_sample *sample);
+/* "comm", "fork", ... of a PERF_RECORD_; NULL of one that is not known. */
+EBPF_API const char *ebpf_perf_record_name(uint32_t type);
 /* Records of a perf buffer that were neither samples nor counts of lost ones, as far as it has been read. */
 EBPF_API uint64_t ebpf_ring_others(const struct ebpf_ring *ring);
 /* Perf buffers (4.7): while paused, what programs write is dropped (and counted as lost). ENOTSUP for a ring buffer. */

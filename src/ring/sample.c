@@ -172,3 +172,14 @@ bool ebpf_perf_sample(const struct ebpf_perf *perf, struct ebpf_sample *out)
 	memcpy(out, &sample, out->size < sizeof(sample) ? out->size : sizeof(sample));
 	return true;
 }
+
+const char *ebpf_perf_record_name(uint32_t type)
+{
+	static const char *const names[] = { /* PERF_RECORD_..., uapi/linux/perf_event.h */
+		[1] = "mmap", [2] = "lost", [3] = "comm", [4] = "exit", [5] = "throttle", [6] = "unthrottle", [7] = "fork", [8] = "read", [9] = "sample",
+		[10] = "mmap2", [11] = "aux", [12] = "itrace_start", [13] = "lost_samples", [14] = "switch", [15] = "switch_cpu_wide",
+		[16] = "namespaces", [17] = "ksymbol", [18] = "bpf_event", [19] = "cgroup", [20] = "text_poke", [21] = "aux_output_hw_id",
+	};
+
+	return type < sizeof(names) / sizeof(names[0]) ? names[type] : NULL;
+}
