@@ -39,7 +39,7 @@ struct {
 	__type(value, __u64);
 } apples_lost SEC(".maps");
 
-__u32 wanted = 1;  // records of a run, at most 512
+__u32 wanted = 1;  // records of a run, at most 64
 __u64 flags = 0;   // BPF_RB_NO_WAKEUP
 __u32 number = 0;  // of the next record, whatever the map
 __s64 result = 0;  // of the last bpf_perf_event_output
@@ -48,7 +48,7 @@ struct pear pear_for_types;
 
 static int ripe(void *map)
 {
-	for (int i = 0; i < 512; i++) {
+	for (int i = 0; i < 64; i++) {
 		if (i >= wanted)
 			break;
 		struct apple apple = { .number = number, .weight = 100 + i };
@@ -80,7 +80,7 @@ int fill_windfalls(struct __sk_buff *skb)
 SEC("tc")
 int fill_pears(struct __sk_buff *skb)
 {
-	for (int i = 0; i < 512; i++) {
+	for (int i = 0; i < 64; i++) {
 		if (i >= wanted)
 			break;
 		struct pear pear = { .number = number, .name = "williams" };
@@ -93,7 +93,7 @@ int fill_pears(struct __sk_buff *skb)
 
 static int juicy(struct __sk_buff *skb, void *map)
 {
-	for (int i = 0; i < 512; i++) {
+	for (int i = 0; i < 64; i++) {
 		if (i >= wanted)
 			break;
 		struct apple apple = { .number = number, .weight = bpf_get_smp_processor_id() };

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 /* Events taken from the kernel at a time. More would not save much; what is left over is at the head of the next batch. */
 #define BATCH 64
@@ -17,6 +18,7 @@ int ebpf_loop_new_with(const struct ebpf_sys *sys, struct ebpf_loop **out, struc
 	if (!loop)
 		return ebpf_fail_memory(err);
 	loop->sys = sys;
+	loop->opener = getpid();
 	loop->epoll_fd = sys->epoll_create();
 	if (loop->epoll_fd < 0) {
 		int code = loop->epoll_fd;
@@ -138,9 +140,11 @@ void ebpf_source_retire(struct ebpf_source *source)
 	source->live = false;
 	loop->live--;
 	/* A failure means that the caller has closed the descriptor already, and with it the kernel has forgotten it. */
-	loop->sys->epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, &unused);
-	if (source->has_second)
-		loop->sys->epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->second_fd, &unused);
+	if (loop->opener == getpid()) {
+		loop->sys->epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, &unused);
+		if (source->has_second)
+			loop->sys->epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->second_fd, &unused);
+	}
 	if (source->kind->close)
 		source->kind->close(source);
 	if (source->kind->owns_fd)

@@ -52,6 +52,7 @@ struct ebpf_loop {
 	int epoll_fd;
 	struct ebpf_source *sources, *graveyard;
 	size_t live;
+	pid_t opener;         /* a child that it forks shares the epoll set, and must leave it alone */
 	unsigned depth;       /* of dispatches: steps within callbacks */
 	bool stopped;
 };

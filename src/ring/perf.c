@@ -272,6 +272,7 @@ int ebpf_perf_open_cpus(struct ebpf_ring *ring, const struct ebpf_perf_options *
 
 	perf->epoll_fd = perf->wake = perf->timer = -1;
 	perf->last_cpu = -1;
+	perf->opener = getpid();
 	if (ret < 0)
 		return ret;
 	cpus = ebpf_kernel_cpu_count(ring->map->kernel, err);
@@ -294,13 +295,14 @@ int ebpf_perf_open_cpus(struct ebpf_ring *ring, const struct ebpf_perf_options *
 	return ret < 0 ? ret : start_refreshing(ring, options->refresh_ns, err);
 }
 
-/* The map would keep the events, and the programs would go on writing into them. */
+/* The map would keep the events, and the programs would go on writing into them. A child of ours that closes what it has inherited leaves them there. */
 void ebpf_perf_free(struct ebpf_ring *ring)
 {
 	struct ebpf_perf *perf = ring->perf;
 
 	for (uint32_t i = 0; i < perf->count; i++) {
-		ebpf_map_delete(ring->map, &perf->cpus[i].cpu, NULL);
+		if (perf->opener == getpid())
+			ebpf_map_delete(ring->map, &perf->cpus[i].cpu, NULL);
 		close_cpu(ring, &perf->cpus[i]);
 	}
 	if (perf->wake >= 0)

@@ -41,6 +41,7 @@ struct ebpf_perf {
 	struct ebpf_perf_cpu *cpus;
 	uint32_t count, capacity, current;
 	bool *wanted;             /* by number, up to `capacity`; NULL = all */
+	pid_t opener;             /* the process whose events are in the map */
 	uint64_t mask, lap;       /* bytes read of the current ring since its turn began */
 	size_t memory_size;
 	struct perf_event_attr attr;
