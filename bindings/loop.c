@@ -430,18 +430,18 @@ static int finish_source(lua_State *L, struct source *source, int result)
 	return loop_finish_source(source, result) < 0 ? binding_fail(L) : 1;
 }
 
-/* The ring at 2 goes into the loop: when it is woken, or every so often. */
-static int add_ring(lua_State *L, struct source *source, struct binding_ring *ring)
+/* The ring goes into the loop: when it is woken, or every so often. */
+int loop_add_ring(lua_State *L, struct source *source, struct binding_ring *ring)
 {
 	uint64_t interval = binding_ring_interval(ring);
 	struct ebpf_loop *loop = source->loop->loop;
 
 	if (interval)
-		return ebpf_loop_add_timer(loop, interval, interval, loop_deliver, source, &source->source, binding_error(L));
+		return ebpf_loop_add_ring_every(loop, binding_ring_core(ring), interval, loop_deliver, source, &source->source, binding_error(L));
 	return ebpf_loop_add_ring(loop, binding_ring_core(ring), loop_deliver, source, &source->source, binding_error(L));
 }
 
-/* loop:on(ring, fn), loop:on(map, fn [, options as of ebpf.events]) -> source; with a sink for the function, or with a table that declares
+/* loop:on(ring, fn), loop:on(map or maps, fn [, options as of ebpf.events]) -> source; with a sink for the function, or with a table that declares
  * one: -> source, sink */
 static int l_loop_on(lua_State *L)
 {
@@ -472,7 +472,7 @@ static int l_loop_on(lua_State *L)
 		source->loop->stale = true;
 		return luaL_error(L, "the ring is in a loop already");
 	}
-	int result = add_ring(L, source, ring);
+	int result = loop_add_ring(L, source, ring);
 
 	if (result < 0)
 		binding_ring_watch(ring, NULL, NULL);

@@ -41,6 +41,7 @@ struct source {
 struct source *loop_push_source(lua_State *L, int at, enum kind kind, int function, int object);
 /* Ends its making: `result` is that of ebpf_loop_add_..., and is returned. */
 int loop_finish_source(struct source *source, int result);
+int loop_add_ring(lua_State *L, struct source *source, struct binding_ring *ring);
 void loop_source_close(void *source);
 int loop_deliver(void *source, uint32_t events); /* the callback of all sources, an ebpf_source_fn */
 /* The descriptor of an integer, a Lua file, or an object with a method for it; the events of "r", "w", "rw". */

@@ -1,27 +1,26 @@
 /* ring.c -- readers of ring and perf buffers.
  *
- * The way of a record is one straight line: ebpf_ring_next gives it in place, the reader's shape (record.c) says what is pushed, the function is called;
- * space is given back to the kernel every few KiB. A sink takes the place of the function: then the core reads, and nothing comes to Lua.
+ * The way of a record is one straight line: ebpf_ring_next gives it in place, the shape of its map (record.c) says what is pushed, the function is called;
+ * space is given back to the kernel every few KiB. A sink takes the place of the function: then the core reads, and nothing comes to Lua. How readers are
+ * opened is in ring_open.c.
  *
  * A reader is `busy` while a record of it is being used: then close() waits, so that the memory under the record stays. */
 #include <errno.h>
+#include <string.h>
+#include <time.h>
 
-#include "record.h"
+#include "ring.h"
 
-enum { PARENT = 1, SHAPE, LOST, USER_VALUES = LOST };
 enum { RELEASE_BYTES = 4096 }; /* read before space is given back */
 
-struct binding_ring {
-	struct ebpf_ring *ring;
-	struct binding_shape *shape;
-	struct ebpf_filter *filter; /* records that do not pass are stepped over; or NULL */
-	uint64_t interval;    /* of draining in a loop */
-	bool tells_lost;      /* there is a function for lost records */
-	unsigned busy;
-	bool close_later;
-	void (*closing)(void *context); /* the loop's source */
-	void *closing_context;
-};
+void binding_ring_push_map(lua_State *L, const struct binding_ring *ring, int index, size_t number)
+{
+	lua_getiuservalue(L, index, RING_MAPS);
+	if (ring->count == 1)
+		return;
+	lua_rawgeti(L, -1, (lua_Integer)number + 1);
+	lua_replace(L, -2);
+}
 
 struct binding_ring *binding_check_ring(lua_State *L, int index)
 {
@@ -49,14 +48,28 @@ bool binding_ring_watch(struct binding_ring *ring, void (*closing)(void *context
 
 /* -- closing -- */
 
+/* Pushes the shape of map `number` of the reader at `index`. */
+static void push_shape(lua_State *L, const struct binding_ring *ring, int index, size_t number)
+{
+	lua_getiuservalue(L, index, RING_SHAPES);
+	if (ring->count == 1)
+		return;
+	lua_rawgeti(L, -1, (lua_Integer)number + 1);
+	lua_replace(L, -2);
+}
+
 /* The reader is at `index`. */
 static void expire(lua_State *L, struct binding_ring *ring, int index)
 {
-	if (!ring->shape || !lua_checkstack(L, 1))
-		return;
-	lua_getiuservalue(L, index, SHAPE);
-	binding_shape_expire(L, ring->shape, -1);
-	lua_pop(L, 1);
+	for (size_t i = 0; i < ring->count; i++) {
+		struct binding_shape *shape = ring->parts[i].shape;
+
+		if (!shape || !lua_checkstack(L, 2))
+			continue;
+		push_shape(L, ring, index, i);
+		binding_shape_expire(L, shape, -1);
+		lua_pop(L, 1);
+	}
 }
 
 static void close_now(lua_State *L, struct binding_ring *ring, int index)
@@ -68,8 +81,10 @@ static void close_now(lua_State *L, struct binding_ring *ring, int index)
 	ring->closing = NULL;
 	ring->ring = NULL;
 	expire(L, ring, index);
-	ebpf_filter_free(ring->filter);
-	ring->filter = NULL;
+	for (size_t i = 0; i < ring->count; i++) {
+		ebpf_filter_free(ring->parts[i].filter);
+		ring->parts[i].filter = NULL;
+	}
 	ebpf_ring_close(core);
 }
 
@@ -93,155 +108,10 @@ static int l_ring_gc(lua_State *L)
 	return l_ring_close(L);
 }
 
-static void leave(lua_State *L, struct binding_ring *ring, int index)
+void binding_ring_leave(lua_State *L, struct binding_ring *ring, int index)
 {
 	if (--ring->busy == 0 && ring->close_later)
 		close_now(L, ring, index);
-}
-
-/* options.where, by the fields of the records' type. false with the error filled. */
-static bool choose_filter(lua_State *L, struct binding_ring *ring, int options)
-{
-	if (!lua_istable(L, options) || lua_getfield(L, options, "where") == LUA_TNIL)
-		return true;
-	const struct ebpf_layout *layout = binding_shape_layout(ring->shape);
-
-	if (!layout)
-		luaL_error(L, "where: the records' type is not known to be a struct; name it: { type = \"struct event\" }");
-	ring->filter = binding_to_filter(L, layout, lua_gettop(L));
-	return ring->filter != NULL;
-}
-
-/* The map that counts what is lost: options.lost_map, or the one of the ring's collection that is called so by convention. */
-static int choose_lost(lua_State *L, struct binding_ring *ring, int index, int options)
-{
-	struct ebpf_map *lost = NULL;
-
-	if (lua_istable(L, options) && lua_getfield(L, options, "lost_map") != LUA_TNIL)
-		return ebpf_ring_set_lost(ring->ring, binding_check_map(L, -1), binding_error(L));
-	if (ebpf_map_type(ebpf_ring_map(ring->ring)) != (uint32_t)ebpf_enum_value(EBPF_MAP_TYPE, "ringbuf"))
-		return 0; /* the kernel counts */
-	lua_getiuservalue(L, index, PARENT);
-	if (lua_getiuservalue(L, -1, 1) == LUA_TUSERDATA && luaL_testudata(L, -1, CLASS_COLLECTION)) {
-		struct ebpf_collection **collection = lua_touserdata(L, -1);
-		const char *name = lua_pushfstring(L, "%s_lost", ebpf_map_name(ebpf_ring_map(ring->ring)));
-
-		lost = *collection ? ebpf_collection_map(*collection, name) : NULL;
-	}
-	return lost ? ebpf_ring_set_lost(ring->ring, lost, binding_error(L)) : 0;
-}
-
-/* -- opening -- */
-
-static int open_ring(struct ebpf_map *map, const struct ebpf_perf_options *options, struct ebpf_ring **out, struct ebpf_error *err)
-{
-	(void)options;
-	return ebpf_ring_open(map, out, err);
-}
-
-static uint32_t option_u32(lua_State *L, int options, const char *name)
-{
-	return (uint32_t)binding_option_integer(L, options, name, UINT32_MAX, 0);
-}
-
-static void keep_lost(lua_State *L, struct binding_ring *ring, int index, int options)
-{
-	if (!lua_istable(L, options))
-		return;
-	if (lua_getfield(L, options, "lost") != LUA_TNIL) {
-		luaL_argexpected(L, lua_isfunction(L, -1), options, "a function as the option 'lost'");
-		ring->tells_lost = true;
-	}
-	lua_setiuservalue(L, index, LOST);
-}
-
-/* options.cpus: a list of numbers; pushes it as userdata. NULL when there is none. */
-static const uint32_t *to_cpus(lua_State *L, int options, size_t *count)
-{
-	if (!lua_istable(L, options) || lua_getfield(L, options, "cpus") == LUA_TNIL)
-		return NULL;
-	luaL_argexpected(L, lua_istable(L, -1), options, "a list as the option 'cpus'");
-	*count = lua_rawlen(L, -1);
-	uint32_t *cpus = lua_newuserdatauv(L, (*count + 1) * sizeof(*cpus), 0);
-
-	for (size_t i = 0; i < *count; i++) {
-		lua_rawgeti(L, -2, (lua_Integer)i + 1);
-		cpus[i] = (uint32_t)binding_to_integer(L, -1, UINT32_MAX, "cpus");
-		lua_pop(L, 1);
-	}
-	return cpus;
-}
-
-static int open_reader(lua_State *L, int map, int options, const char *const *names,
-		       int (*open)(struct ebpf_map *, const struct ebpf_perf_options *, struct ebpf_ring **, struct ebpf_error *))
-{
-	options = lua_absindex(L, options);
-	binding_check_map(L, map);
-	binding_check_options(L, options, names);
-	struct ebpf_perf_options perf = {
-		.size = sizeof(perf),
-		.buffer_size = option_u32(L, options, "buffer_size"),
-		.wakeup_events = option_u32(L, options, "wakeup_events"),
-		.wakeup_bytes = option_u32(L, options, "wakeup_bytes"),
-		.overwrite = binding_option_boolean(L, options, "overwrite", false),
-		.ordered = binding_option_boolean(L, options, "ordered", false),
-	};
-	size_t cpu_count = 0;
-	const uint32_t *cpus = to_cpus(L, options, &cpu_count);
-	struct binding_ring *ring = binding_new(L, sizeof(*ring), USER_VALUES, CLASS_RING);
-	int index = lua_gettop(L);
-
-	lua_pushvalue(L, map);
-	lua_setiuservalue(L, index, PARENT);
-	keep_lost(L, ring, index, options);
-	perf.cpus = cpus;
-	perf.cpu_count = cpu_count;
-	if (open(binding_check_map(L, map), &perf, &ring->ring, binding_error(L)) < 0)
-		return binding_fail(L);
-	ring->busy++; /* its layouts stay while the plan is made */
-	ring->shape = binding_shape_push(L, ebpf_ring_map(ring->ring), options);
-	lua_setiuservalue(L, index, SHAPE);
-	bool good = choose_filter(L, ring, options) && choose_lost(L, ring, index, options) >= 0;
-
-	if (lua_istable(L, options) && lua_getfield(L, options, "every") != LUA_TNIL)
-		ring->interval = binding_to_seconds(L, -1, "every");
-	leave(L, ring, index);
-	if (!good)
-		return binding_fail(L);
-	lua_settop(L, index);
-	return 1;
-}
-
-#define RECORD_OPTIONS BINDING_SHAPE_OPTIONS, "where", "lost", "lost_map", "every"
-static const char *const ring_options[] = { RECORD_OPTIONS, NULL };
-static const char *const perf_options[] = {
-	RECORD_OPTIONS, "buffer_size", "wakeup_events", "wakeup_bytes", "overwrite", "ordered", "cpus", NULL
-};
-
-int binding_ring_open(lua_State *L, int map, int options)
-{
-	return open_reader(L, map, options, perf_options, ebpf_ring_open_any);
-}
-
-/* core.ringbuf(map [, options]) -> reader */
-static int l_ringbuf(lua_State *L)
-{
-	lua_settop(L, 2);
-	return open_reader(L, 1, 2, ring_options, open_ring);
-}
-
-/* core.perf(map [, options]) -> reader */
-static int l_perf(lua_State *L)
-{
-	lua_settop(L, 2);
-	return open_reader(L, 1, 2, perf_options, ebpf_ring_open_perf);
-}
-
-/* core.events(map [, options]) -> reader of either kind */
-static int l_events(lua_State *L)
-{
-	lua_settop(L, 2);
-	return binding_ring_open(L, 1, 2);
 }
 
 /* -- records -- */
@@ -253,31 +123,106 @@ static int refuse_ring(lua_State *L, const struct binding_ring *ring, int code)
 					   : "it is being read already");
 }
 
-/* Tells of records that the kernel had no room for. */
+/* Tells of records that there was no room for. */
 static void tell_lost(lua_State *L, struct binding_ring *ring, int index)
 {
-	uint64_t lost;
-	int cpu;
+	for (size_t i = 0; ring->tells_lost && i < ring->count; i++) {
+		uint64_t lost;
+		int cpu;
 
-	while (ring->tells_lost && ring->ring && (lost = ebpf_ring_take_lost(ring->ring, &cpu)) > 0) {
-		lua_getiuservalue(L, index, LOST);
-		lua_pushinteger(L, (lua_Integer)lost);
-		lua_pushinteger(L, cpu);
-		lua_call(L, 2, 0);
+		while (ring->ring && (lost = ebpf_ring_take_lost(ebpf_ring_part(ring->ring, i), &cpu)) > 0) {
+			lua_getiuservalue(L, index, RING_LOST);
+			lua_pushinteger(L, (lua_Integer)lost);
+			lua_pushinteger(L, cpu);
+			binding_ring_push_map(L, ring, index, i);
+			lua_call(L, 3, 0);
+		}
 	}
 }
+
+/* -- records of other kinds: the core calls in the middle of its reading, so nothing may be raised until it returns -- */
+
+/* Arguments: the reader, a struct other. */
+static int tell_other(lua_State *L)
+{
+	const struct binding_other *other = lua_touserdata(L, 2);
+
+	lua_getiuservalue(L, 1, RING_OTHER);
+	if (other->name)
+		lua_pushstring(L, other->name);
+	else
+		lua_pushinteger(L, other->type);
+	lua_pushlstring(L, other->record, other->size);
+	lua_pushinteger(L, other->cpu);
+	lua_call(L, 3, 0);
+	return 0;
+}
+
+void binding_ring_on_other(void *context, int cpu, const void *record, size_t size)
+{
+	struct binding_ring *ring = context;
+	struct binding_other other = { .cpu = cpu, .record = record, .size = size };
+	lua_State *L = ring->L;
+
+	if (ring->other_failed || !lua_checkstack(L, LUA_MINSTACK))
+		return;
+	memcpy(&other.type, record, sizeof(other.type)); /* the first member of struct perf_event_header */
+	other.name = ebpf_perf_record_name(other.type);
+	lua_pushcfunction(L, tell_other);
+	lua_pushvalue(L, ring->at);
+	lua_pushlightuserdata(L, &other);
+	if (binding_pcall(L, 2, 0) != LUA_OK) {
+		lua_setiuservalue(L, ring->at, RING_FAILURE);
+		ring->other_failed = true;
+	}
+}
+
+/* The reader, at `index` of this thread's stack, is about to read. */
+static void enter(lua_State *L, struct binding_ring *ring, int index)
+{
+	ring->L = L;
+	ring->at = index;
+	ring->busy++;
+}
+
+/* Raises what the function for other records has raised. */
+static void check_other(lua_State *L, struct binding_ring *ring, int index)
+{
+	if (!ring->other_failed)
+		return;
+	ring->other_failed = false;
+	lua_getiuservalue(L, index, RING_FAILURE);
+	lua_pushnil(L);
+	lua_setiuservalue(L, index, RING_FAILURE);
+	lua_error(L);
+}
+
+/* -- draining -- */
 
 /* All in C: no record comes to Lua. */
 static lua_Integer feed_sink(lua_State *L, struct binding_ring *ring, int index, struct ebpf_sink *sink, lua_Integer limit)
 {
 	int64_t count;
 
-	ring->busy++;
-	count = ebpf_sink_consume(sink, ring->ring, ring->filter, (uint64_t)limit);
+	if (!ring->one_type)
+		luaL_error(L, "a sink takes records of one type: those of the reader's maps are of several");
+	enter(L, ring, index);
+	count = ebpf_sink_consume(sink, ring->ring, ring->parts[0].filter, (uint64_t)limit);
 	if (count < 0)
 		refuse_ring(L, ring, (int)count);
+	check_other(L, ring, index);
 	tell_lost(L, ring, index);
 	return count;
+}
+
+/* Pushes what the records of all maps are made with. */
+static void enter_shapes(lua_State *L, struct binding_ring *ring, int index)
+{
+	for (size_t i = 0; i < ring->count; i++) {
+		luaL_checkstack(L, binding_shape_slots(ring->parts[i].shape), NULL);
+		push_shape(L, ring, index, i);
+		binding_shape_enter(L, -1, &ring->parts[i].place);
+	}
 }
 
 lua_Integer binding_ring_drain(lua_State *L, int index, int function, lua_Integer limit, const bool *stop)
@@ -288,23 +233,25 @@ lua_Integer binding_ring_drain(lua_State *L, int index, int function, lua_Intege
 		return feed_sink(L, ring, index, binding_check_sink(L, function), limit);
 	uint64_t lap = limit ? UINT64_MAX : ebpf_ring_size(ring->ring), read = 0, release_at = RELEASE_BYTES;
 	lua_Integer count = 0, most = limit ? limit : LUA_MAXINTEGER;
-	struct binding_place place;
+	const struct binding_part *part = ring->parts;
 	const void *data;
 	size_t size;
 	int result = 0;
 
-	luaL_checkstack(L, binding_shape_slots(ring->shape), NULL);
-	lua_getiuservalue(L, index, SHAPE);
-	binding_shape_enter(L, -1, &place);
-	ring->busy++;
-	while (!*stop && !ring->close_later && count < most && read < lap && (result = ebpf_ring_next(ring->ring, &data, &size)) > 0) {
+	enter_shapes(L, ring, index);
+	luaL_checkstack(L, LUA_MINSTACK, NULL);
+	enter(L, ring, index);
+	while (!*stop && !ring->close_later && !ring->other_failed && count < most && read < lap &&
+	       (result = ebpf_ring_next(ring->ring, &data, &size)) > 0) {
 		count++;
 		read += size + 8;
-		if (!ring->filter || ebpf_filter_holds(ring->filter, data, size)) {
-			if (size < place.least)
-				binding_shape_refuse(L, &place, ebpf_ring_map(ring->ring), size);
+		if (ring->count > 1)
+			part = &ring->parts[ebpf_ring_index(ring->ring)];
+		if (!part->filter || ebpf_filter_holds(part->filter, data, size)) {
+			if (size < part->place.least)
+				binding_shape_refuse(L, &part->place, ebpf_ring_map(ring->ring), size);
 			lua_pushvalue(L, function);
-			lua_call(L, binding_shape_record(L, &place, data, size), 0);
+			lua_call(L, binding_shape_record(L, &part->place, data, size), 0);
 		}
 		if (read >= release_at) {
 			ebpf_ring_release(ring->ring);
@@ -313,6 +260,7 @@ lua_Integer binding_ring_drain(lua_State *L, int index, int function, lua_Intege
 	}
 	if (result < 0)
 		refuse_ring(L, ring, result);
+	check_other(L, ring, index);
 	tell_lost(L, ring, index);
 	return count;
 }
@@ -325,7 +273,7 @@ void binding_ring_release(lua_State *L, struct binding_ring *ring, int index)
 		return;
 	ebpf_ring_release(ring->ring);
 	if (ring->busy)
-		leave(L, ring, index);
+		binding_ring_leave(L, ring, index);
 }
 
 /* -- ring:consume(fn [, limit]) -- */
@@ -368,23 +316,66 @@ static int l_ring_consume(lua_State *L)
 
 enum { YIELDS = 2 }; /* of next_record: the task is to yield, and to try again */
 
-/* 1 and a record; 0 when none came in time; negative = failed. The ring is at 1. In a task nothing blocks. */
+static lua_Integer now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (lua_Integer)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* What a task that waits remembers: when its time is over; -1 = never. */
+static lua_KContext to_deadline(int timeout_ms)
+{
+	return timeout_ms < 0 ? -1 : (lua_KContext)(now_ms() + timeout_ms);
+}
+
+/* On top is what the loop says: false = the time is over. Without it, how much of the time is left. */
+static int time_left(lua_State *L, lua_KContext deadline)
+{
+	if (!lua_toboolean(L, -1))
+		return 0;
+	if (deadline < 0)
+		return -1;
+	lua_Integer left = (lua_Integer)deadline - now_ms();
+
+	return left > 0 ? (int)left : 0;
+}
+
+static bool passes(const struct binding_ring *ring, const void *data, size_t size)
+{
+	const struct ebpf_filter *filter = ring->parts[ebpf_ring_index(ring->ring)].filter;
+
+	return !filter || ebpf_filter_holds(filter, data, size);
+}
+
+/* 1 when a record is there, 0 when none came in time; negative = failed. The ring is at 1. In a task nothing blocks. A flush ends a task's wait too. */
+static int wait(lua_State *L, struct binding_ring *ring, int timeout_ms)
+{
+	bool task = timeout_ms && binding_in_task(L);
+	int result = ebpf_ring_wait(ring->ring, task ? 0 : timeout_ms, binding_error(L));
+
+	if (result == 0 && task && !ebpf_ring_flushed(ring->ring) && binding_task_wait_ring(L, 1, timeout_ms))
+		return YIELDS;
+	return result;
+}
+
+/* As wait(), and the record. */
 static int next_record(lua_State *L, struct binding_ring *ring, int timeout_ms, const void **data, size_t *size)
 {
 	for (;;) {
 		int result;
 
-		while ((result = ebpf_ring_next(ring->ring, data, size)) > 0)
-			if (!ring->filter || ebpf_filter_holds(ring->filter, *data, *size))
-				return 1;
-		if (result)
+		enter(L, ring, 1);
+		while ((result = ebpf_ring_next(ring->ring, data, size)) > 0 && !passes(ring, *data, *size))
+			;
+		binding_ring_leave(L, ring, 1);
+		if (result || ring->other_failed || !ring->ring)
 			return result;
-		bool task = timeout_ms && binding_in_task(L);
-
 		/* also before a task waits: the space is given back, and who commits a record after that wakes the loop */
-		result = ebpf_ring_wait(ring->ring, task ? 0 : timeout_ms, binding_error(L));
-		if (result == 0 && task && binding_task_wait_ring(L, 1, timeout_ms))
-			return YIELDS;
+		result = wait(L, ring, timeout_ms);
+		if (result == YIELDS)
+			return result;
 		if (result == -EINTR) {
 			ebpf_error_clear(binding_error(L));
 			binding_interrupted(L);
@@ -396,9 +387,10 @@ static int next_record(lua_State *L, struct binding_ring *ring, int timeout_ms, 
 	}
 }
 
-static int records_resumed(lua_State *L, int status, lua_KContext context);
+static int records_resumed(lua_State *L, int status, lua_KContext deadline);
 
-/* Upvalues: the ring, the timeout in ms, its shape. The last record is given back when the next is asked for. */
+/* Upvalues: the ring, the timeout in ms. The last record is given back when the next is asked for. What the function for other records
+ * raised is raised when there is no record at hand that would get lost with it. */
 static int records_next(lua_State *L, int timeout)
 {
 	lua_settop(L, 0);
@@ -410,30 +402,37 @@ static int records_next(lua_State *L, int timeout)
 
 	if (ring->busy)
 		return luaL_error(L, "the ring is being read already");
-	luaL_checkstack(L, binding_shape_slots(ring->shape), NULL);
 	binding_ring_release(L, ring, 1);
+	check_other(L, ring, 1);
+	luaL_checkstack(L, LUA_MINSTACK, NULL);
 	int result = next_record(L, ring, timeout, &data, &size);
 
 	if (result == YIELDS)
-		return lua_yieldk(L, 0, 0, records_resumed);
+		return lua_yieldk(L, 0, to_deadline(timeout), records_resumed);
 	ring->busy++;
 	tell_lost(L, ring, 1);
-	leave(L, ring, 1);
+	binding_ring_leave(L, ring, 1);
 	if (!ring->ring)
 		return 0; /* closed meanwhile */
 	if (result == -EBADMSG || result == -EBUSY)
 		return refuse_ring(L, ring, result);
 	if (result < 0)
 		return binding_raise(L);
-	if (result == 0)
+	if (result == 0) {
+		check_other(L, ring, 1);
 		return 0;
-	binding_shape_enter(L, lua_upvalueindex(3), &place);
+	}
+	size_t number = ebpf_ring_index(ring->ring);
+
+	luaL_checkstack(L, binding_shape_slots(ring->parts[number].shape), NULL);
+	push_shape(L, ring, 1, number);
+	binding_shape_enter(L, -1, &place);
 	if (size < place.least)
 		return binding_shape_refuse(L, &place, ebpf_ring_map(ring->ring), size);
 	ring->busy++;
 	int count = binding_shape_record(L, &place, data, size);
 
-	leave(L, ring, 1);
+	binding_ring_leave(L, ring, 1);
 	return count;
 }
 
@@ -442,12 +441,11 @@ static int l_records_next(lua_State *L)
 	return records_next(L, (int)lua_tointeger(L, lua_upvalueindex(2)));
 }
 
-/* On top is whether there are records; else the time was over: what has come at the last moment is looked for without waiting. */
-static int records_resumed(lua_State *L, int status, lua_KContext context)
+/* What has come at the last moment is looked for without waiting. */
+static int records_resumed(lua_State *L, int status, lua_KContext deadline)
 {
 	(void)status;
-	(void)context;
-	return records_next(L, lua_toboolean(L, -1) ? (int)lua_tointeger(L, lua_upvalueindex(2)) : 0);
+	return records_next(L, time_left(L, deadline));
 }
 
 /* for record in ring:records { timeout = seconds } do ... end: ends when none has come for so long; no timeout = never */
@@ -464,8 +462,7 @@ static int l_ring_records(lua_State *L)
 	}
 	lua_pushvalue(L, 1);
 	lua_pushinteger(L, timeout);
-	lua_getiuservalue(L, 1, SHAPE);
-	lua_pushcclosure(L, l_records_next, 3);
+	lua_pushcclosure(L, l_records_next, 2);
 	return 1;
 }
 
@@ -474,8 +471,10 @@ static int l_ring_records(lua_State *L)
 int binding_ring_sink(lua_State *L, int index, int declaration)
 {
 	struct binding_ring *ring = binding_check_ring(L, index);
-	const struct ebpf_layout *layout = binding_shape_layout(ring->shape);
+	const struct ebpf_layout *layout = binding_shape_layout(ring->parts[0].shape);
 
+	if (!ring->one_type)
+		luaL_error(L, "a sink takes records of one type: those of the reader's maps are of several");
 	if (!layout)
 		luaL_error(L, "sink: the records' type is not known to be a struct; name it: { type = \"struct event\" }");
 	declaration = lua_absindex(L, declaration);
@@ -494,24 +493,15 @@ uint64_t binding_ring_interval(const struct binding_ring *ring)
 	return ring->interval;
 }
 
-static int poll_resumed(lua_State *L, int status, lua_KContext context)
-{
-	(void)status;
-	(void)context;
-	lua_pushboolean(L, lua_toboolean(L, -1));
-	return 1;
-}
+static int poll_resumed(lua_State *L, int status, lua_KContext deadline);
 
-/* ring:poll([timeout]) -> true when a record is there, false when none came in time */
-static int l_ring_poll(lua_State *L)
+static int poll_ring(lua_State *L, int timeout)
 {
-	int timeout = binding_to_timeout(L, 2, "timeout");
-	bool task = timeout && binding_in_task(L);
 	struct binding_ring *ring = binding_check_ring(L, 1);
-	int result = ebpf_ring_wait(ring->ring, task ? 0 : timeout, binding_error(L));
+	int result = wait(L, ring, timeout);
 
-	if (result == 0 && task && binding_task_wait_ring(L, 1, timeout))
-		return lua_yieldk(L, 0, 0, poll_resumed);
+	if (result == YIELDS)
+		return lua_yieldk(L, 0, to_deadline(timeout), poll_resumed);
 	if (result == -EINTR) {
 		ebpf_error_clear(binding_error(L));
 		binding_interrupted(L);
@@ -520,6 +510,36 @@ static int l_ring_poll(lua_State *L)
 	}
 	lua_pushboolean(L, result > 0);
 	return 1;
+}
+
+static int poll_resumed(lua_State *L, int status, lua_KContext deadline)
+{
+	const struct binding_ring *ring = lua_touserdata(L, 1);
+	int left = time_left(L, deadline);
+
+	(void)status;
+	lua_settop(L, 1);
+	if (ring->ring)
+		return poll_ring(L, left);
+	lua_pushboolean(L, 0);
+	return 1;
+}
+
+/* ring:poll([timeout]) -> true when a record is there, false when none came in time, or the reader was flushed */
+static int l_ring_poll(lua_State *L)
+{
+	int timeout = binding_to_timeout(L, 2, "timeout");
+
+	binding_check_ring(L, 1);
+	lua_settop(L, 1);
+	return poll_ring(L, timeout);
+}
+
+/* reader:flush(): who waits gets what is there, and stops waiting; in a loop the function is called for it at once */
+static int l_ring_flush(lua_State *L)
+{
+	ebpf_ring_flush(binding_check_ring(L, 1)->ring);
+	return 0;
 }
 
 static int l_ring_fd(lua_State *L)
@@ -584,6 +604,51 @@ static int l_ring_time(lua_State *L)
 	return 1;
 }
 
+/* reader:others() -> how many records of other kinds there were, as far as the rings have been read */
+static int l_ring_others(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)ebpf_ring_others(binding_check_ring(L, 1)->ring));
+	return 1;
+}
+
+static void set_chain(lua_State *L, const struct ebpf_sample *sample)
+{
+	lua_createtable(L, (int)sample->callchain_count, 0); /* a record has 64 KiB at most */
+	for (uint64_t i = 0; i < sample->callchain_count; i++) {
+		lua_pushinteger(L, (lua_Integer)sample->callchain[i]);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	lua_setfield(L, -2, "callchain");
+}
+
+/* reader:sample() -> what the last record carries beside its bytes, as its attr asked for; nil when its space has been given back */
+static int l_ring_sample(lua_State *L)
+{
+	struct ebpf_sample sample = { .size = sizeof(sample) };
+
+	if (!ebpf_ring_sample(binding_check_ring(L, 1)->ring, &sample)) {
+		lua_pushnil(L);
+		return 1;
+	}
+	lua_createtable(L, 0, 12);
+	for (int i = 0; binding_sample_words[i].name; i++) {
+		const char *at = (const char *)&sample + binding_sample_words[i].offset;
+		bool wide = binding_sample_words[i].wide;
+
+		if (!(sample.parts & binding_sample_words[i].part))
+			continue;
+		lua_pushinteger(L, wide ? (lua_Integer)*(const uint64_t *)(const void *)at : (lua_Integer)*(const uint32_t *)(const void *)at);
+		lua_setfield(L, -2, binding_sample_words[i].name);
+	}
+	if (sample.callchain)
+		set_chain(L, &sample);
+	if (sample.rest_size) {
+		lua_pushlstring(L, sample.rest, sample.rest_size);
+		lua_setfield(L, -2, "rest");
+	}
+	return 1;
+}
+
 static int l_ring_pause(lua_State *L)
 {
 	return binding_result(L, ebpf_ring_pause(binding_check_ring(L, 1)->ring, binding_error(L)));
@@ -605,10 +670,25 @@ static int l_ring_refresh(lua_State *L)
 	return 1;
 }
 
+/* reader.map: of several, that of the last record */
 static int l_ring_map(lua_State *L)
 {
-	binding_check_ring(L, 1);
-	lua_getiuservalue(L, 1, PARENT);
+	const struct binding_ring *ring = binding_check_ring(L, 1);
+
+	binding_ring_push_map(L, ring, 1, ebpf_ring_index(ring->ring));
+	return 1;
+}
+
+/* reader.maps: all, in a list */
+static int l_ring_maps(lua_State *L)
+{
+	const struct binding_ring *ring = binding_check_ring(L, 1);
+
+	lua_createtable(L, (int)ring->count, 0);
+	for (size_t i = 0; i < ring->count; i++) {
+		binding_ring_push_map(L, ring, 1, i);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
 	return 1;
 }
 
@@ -616,27 +696,34 @@ static int l_ring_tostring(lua_State *L)
 {
 	struct binding_ring *ring = luaL_checkudata(L, 1, CLASS_RING);
 
-	return binding_tostring(L, CLASS_RING, ring->ring ? ebpf_map_name(ebpf_ring_map(ring->ring)) : "");
+	luaL_Buffer names;
+
+	luaL_buffinit(L, &names);
+	for (size_t i = 0; ring->ring && i < ring->count; i++) {
+		if (i)
+			luaL_addstring(&names, ", ");
+		luaL_addstring(&names, ebpf_map_name(ebpf_ring_map(ebpf_ring_part(ring->ring, i))));
+	}
+	luaL_pushresult(&names);
+	return binding_tostring(L, CLASS_RING, lua_tostring(L, -1));
 }
 
 static const luaL_Reg methods[] = {
 	{ "records", l_ring_records }, { "sink", l_ring_sink }, { "consume", l_ring_consume }, { "poll", l_ring_poll }, { "fd", l_ring_fd },
 	{ "pollfd", l_ring_fd }, { "events", l_ring_events }, { "timeout", l_ring_timeout },
 	{ "available", l_ring_available }, { "lost", l_ring_lost }, { "overwritten", l_ring_overwritten },
-	 { "cpu", l_ring_cpu }, { "time", l_ring_time },
+	{ "cpu", l_ring_cpu }, { "time", l_ring_time }, { "sample", l_ring_sample }, { "others", l_ring_others }, { "flush", l_ring_flush },
 	{ "pause", l_ring_pause }, { "resume", l_ring_resume }, { "refresh", l_ring_refresh }, { "close", l_ring_close },
 	{ NULL, NULL }
 };
-static const luaL_Reg properties[] = { { "map", l_ring_map }, { NULL, NULL } };
+static const luaL_Reg properties[] = { { "map", l_ring_map }, { "maps", l_ring_maps }, { NULL, NULL } };
 static const luaL_Reg metamethods[] = {
 	{ "__tostring", l_ring_tostring }, { "__close", l_ring_close }, { "__gc", l_ring_gc }, { NULL, NULL }
 };
-static const luaL_Reg functions[] = { { "ringbuf", l_ringbuf }, { "perf", l_perf }, { "events", l_events }, { NULL, NULL } };
-
 void binding_open_ring(lua_State *L)
 {
 	static const struct binding_class class = { CLASS_RING, methods, properties, NULL, metamethods, NULL };
 
 	binding_class_register(L, &class);
-	luaL_setfuncs(L, functions, 0);
+	binding_open_readers(L);
 }

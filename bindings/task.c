@@ -182,8 +182,7 @@ bool binding_task_wait_ring(lua_State *L, int ring, int timeout_ms)
 		source->loop->stale = true;
 		luaL_error(L, "the ring is in a loop already");
 	}
-	int result = ebpf_loop_add_ring(source->loop->loop, binding_ring_core(reader), loop_deliver, source, &source->source,
-					binding_error(L));
+	int result = loop_add_ring(L, source, reader);
 
 	if (result < 0)
 		binding_ring_watch(reader, NULL, NULL);

@@ -153,8 +153,19 @@ describe("a perf buffer", function()
       file:write(value)
       assert(file:close())
     end
-    set "0"
+    local self = assert(io.open "/proc/self/stat"):read "n"
     local coll <close> = load()
+    local function write_on_second(count)
+      os.execute(("taskset -p 2 %d >/dev/null"):format(self))
+      write(coll, count)
+      os.execute(("taskset -p ff %d >/dev/null"):format(self))
+    end
+    local function read(reader)
+      local on = {}
+      reader:consume(function() on[reader:cpu()] = (on[reader:cpu()] or 0) + 1 end)
+      return on
+    end
+    set "0"
     local reader <close> = assert(ebpf.perf(coll.maps.samples, { raw = true }))
     write(coll, 5)
     assert.equal(5, reader:consume(function() end))
@@ -164,13 +175,39 @@ describe("a perf buffer", function()
     assert.equal(0, reader:refresh())
     set "1"
     assert.equal(1, reader:refresh())
-    local self = assert(io.open "/proc/self/stat"):read "n"
-    os.execute(("taskset -p 2 %d >/dev/null"):format(self))
-    write(coll, 5)
-    os.execute(("taskset -p ff %d >/dev/null"):format(self))
-    local on = {}
-    reader:consume(function() on[reader:cpu()] = (on[reader:cpu()] or 0) + 1 end)
-    assert.same({ [1] = 5 }, on)
+    write_on_second(5)
+    assert.same({ [1] = 5 }, read(reader))
+    assert.equal(0, reader:refresh())
+
+    -- it goes, and comes back: its event does not, but another takes its place when what it has left is read
+    write_on_second(2)
+    set "0"
+    assert.equal(0, reader:refresh())
+    set "1"
+    assert.equal(0, reader:refresh())
+    assert.same({ [1] = 2 }, read(reader))
+    assert.equal(0, coll.variables.refused:get())
+    write_on_second(1)
+    assert.equal(1, coll.variables.refused:get()) -- the program knows
+    assert.equal(1, reader:refresh())
+    write_on_second(3)
+    assert.same({ [1] = 3 }, read(reader))
+    reader:close()
+
+    -- by itself
+    set "0"
+    local loop <close> = ebpf.loop()
+    local looking <close> = assert(ebpf.perf(coll.maps.samples, { raw = true, refresh = 0.02 }))
+    local seen = 0
+    loop:on(looking, function() seen = seen + 1 end)
+    loop:step(0.05)
+    set "1"
+    local ends = os.time() + 20
+    while seen == 0 and os.time() < ends do
+      write_on_second(1)
+      loop:step(0.05)
+    end
+    assert.is_true(seen > 0)
   end)
 
   it("can overwrite what nobody reads, and is read from the newest record back", function()

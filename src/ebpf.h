@@ -773,15 +773,17 @@ EBPF_API int ebpf_program_run(struct ebpf_program *program, struct ebpf_run_opti
 
 /* ---- the ring buffer ------------------------------------------------------------------------------------------ */
 
-/* A reader of one BPF_MAP_TYPE_RINGBUF map (5.8). Keeps a reference to the map. One reader per map. */
+/* A reader of one BPF_MAP_TYPE_RINGBUF map (5.8). Keeps a reference to the map. One reader per map; of a reader one thread at a time, but for
+ * ebpf_ring_flush. */
 struct ebpf_ring;
 EBPF_API int ebpf_ring_open(struct ebpf_map *map, struct ebpf_ring **out, struct ebpf_error *err);
 EBPF_API void ebpf_ring_close(struct ebpf_ring *ring);
 /* A ring with BPF_F_RB_OVERWRITE (6.19) gives what is left of the oldest records; then a record is valid until the next one is
  * asked for. */
 EBPF_API struct ebpf_map *ebpf_ring_map(const struct ebpf_ring *ring);
-/* Readable when a record is there: the map's descriptor. */
-EBPF_API int ebpf_ring_fd(const struct ebpf_ring *ring);
+/* For a loop of the caller's: readable when a record is there, and after ebpf_ring_flush, until ebpf_ring_wait (which may be with a time of 0) has found nothing
+ * more to read. The reader's own; made at the first call. */
+EBPF_API int ebpf_ring_fd(struct ebpf_ring *ring);
 /* Bytes that the ring has room for; of a perf buffer all CPUs' rings together. */
 EBPF_API uint64_t ebpf_ring_size(const struct ebpf_ring *ring);
 /* Bytes that wait behind the records seen so far, headers included. */
@@ -801,6 +803,10 @@ EBPF_API int64_t ebpf_ring_consume(struct ebpf_ring *ring, ebpf_record_fn callba
  * functions of a ring buffer. What differs: a ring for each CPU, read in turns; a record has up to 7 bytes more than the program wrote (the kernel
  * fills up to a multiple of 8) and is valid until the next one is asked for; records that found no space are counted by the kernel. Closing it takes
  * its CPUs out of the map: keep the map open as long as programs write, since the kernel empties one whose last descriptor is closed. */
+struct perf_event_attr;
+/* Called while a perf buffer is read, for each record that is none of a program's and no count of lost ones: PERF_RECORD_COMM and such, which only an
+ * own `attr` asks for. `record` begins with struct perf_event_header. Returns always, and must neither read nor close the reader. */
+typedef void (*ebpf_other_fn)(void *context, int cpu, const void *record, size_t size);
 struct ebpf_perf_options {
 	size_t size;
 	uint32_t buffer_size;   /* bytes for each CPU, rounded up to a power of two of pages; 0 = 64 KiB */
@@ -810,6 +816,13 @@ struct ebpf_perf_options {
 	bool ordered;           /* by the time of writing over all CPUs, as far as the records are there; 8 bytes more for each */
 	const uint32_t *cpus;   /* rings for these alone: on another CPU the program is refused (ENOENT); NULL = all */
 	size_t cpu_count;
+	/* The events as perf_event_open(2) is to make them: what samples carry (ebpf_ring_sample), other records, the clock. Copied; `size` is its size. EINVAL
+	 * for another event than PERF_COUNT_SW_BPF_OUTPUT, a sample_type without PERF_SAMPLE_RAW or with PERF_SAMPLE_READ, one that is `disabled`,
+	 * write_backward without `overwrite`, and wake-ups in both places. `ordered` adds PERF_SAMPLE_TIME, by CLOCK_MONOTONIC unless use_clockid. */
+	const struct perf_event_attr *attr;
+	ebpf_other_fn other;    /* or NULL: they are counted only, ebpf_ring_others */
+	void *other_context;
+	uint64_t refresh_ns;    /* ebpf_ring_refresh by itself, so often, while the reader is read or waited for; 0 = never */
 };
 /* `options` may be NULL. CPUs that are offline are left out: ebpf_ring_refresh. */
 EBPF_API int ebpf_ring_open_perf(struct ebpf_map *map, const struct ebpf_perf_options *options, struct ebpf_ring **out,
@@ -817,7 +830,8 @@ EBPF_API int ebpf_ring_open_perf(struct ebpf_map *map, const struct ebpf_perf_op
 /* The reader that the map's type calls for: ebpf_ring_open or ebpf_ring_open_perf. `options` may be NULL and are for a perf buffer. */
 EBPF_API int ebpf_ring_open_any(struct ebpf_map *map, const struct ebpf_perf_options *options, struct ebpf_ring **out,
 				struct ebpf_error *err);
-/* Perf buffers: takes in CPUs that have come online since; how many. */
+/* Perf buffers: takes in CPUs that have come online since, also those that were there before and have been offline: how many. Of the latter what they wrote
+ * before is to be read first. */
 EBPF_API int ebpf_ring_refresh(struct ebpf_ring *ring, struct ebpf_error *err);
 /* Of a ring buffer the program alone sees that a record finds no space. It counts them in an array or per-CPU array of one u64 (records.bpf.h), which
  * the ring reads from now on; it keeps a reference. EINVAL for another map, and for a perf buffer, where the kernel counts. */
@@ -830,16 +844,50 @@ EBPF_API uint64_t ebpf_ring_take_lost(struct ebpf_ring *ring, int *cpu);
 /* Rings with BPF_F_RB_OVERWRITE: bytes of records, headers included, that were written over before they were read, as far as the
  * ring has been read. */
 EBPF_API uint64_t ebpf_ring_overwritten(const struct ebpf_ring *ring);
-/* Of the last record: the CPU that wrote it (-1 in a ring buffer), and with `ordered` when, in ns of CLOCK_MONOTONIC. */
+/* Of the last record: the CPU that wrote it (-1 in a ring buffer), and with `ordered` (or an attr with PERF_SAMPLE_TIME) when, in ns of the attr's clock:
+ * CLOCK_MONOTONIC if it names none. */
 EBPF_API int ebpf_ring_cpu(const struct ebpf_ring *ring);
 EBPF_API uint64_t ebpf_ring_time(const struct ebpf_ring *ring);
+/* What the last record of a perf buffer with an own attr carries beside the program's bytes. `parts` are the PERF_SAMPLE_ bits of what is set; `id` is that
+ * of IDENTIFIER too. The call chain has marks of the kernel's between its addresses (PERF_CONTEXT_KERNEL, PERF_CONTEXT_USER). `rest` is what follows the
+ * program's bytes (registers, stacks, cgroup, ...), as perf_event_open(2) lays it out. Pointers are good as long as the record. */
+struct ebpf_sample {
+	size_t size;  /* sizeof, set by the caller */
+	uint64_t parts;
+	uint64_t ip, time, addr, id, stream_id, period;
+	uint32_t pid, tid, cpu;
+	const uint64_t *callchain;
+	uint64_t callchain_count;
+	const void *rest;
+	size_t rest_size;
+};
+/* false = there is no last record (of a ring buffer never), or its space has been given back. */
+EBPF_API bool ebpf_ring_sample(const struct ebpf_ring *ring, struct ebpf_sample *sample);
+/* "comm", "fork", ... of a PERF_RECORD_; NULL of one that is not known. */
+EBPF_API const char *ebpf_perf_record_name(uint32_t type);
+/* Records of a perf buffer that were neither samples nor counts of lost ones, as far as it has been read. */
+EBPF_API uint64_t ebpf_ring_others(const struct ebpf_ring *ring);
 /* Perf buffers (4.7): while paused, what programs write is dropped (and counted as lost). ENOTSUP for a ring buffer. */
 EBPF_API int ebpf_ring_pause(struct ebpf_ring *ring, struct ebpf_error *err);
 EBPF_API int ebpf_ring_resume(struct ebpf_ring *ring, struct ebpf_error *err);
-/* Waits up to `timeout_ms` (-1 = for ever) until there is a record: 1, or 0 when the time is over; -EINTR on a signal. Gives back the
+/* Waits up to `timeout_ms` (-1 = for ever) until there is a record: 1, or 0 when the time is over, or the reader was flushed; -EINTR on a signal. Gives back the
  * space of the records seen so far, as ebpf_ring_release does. */
 EBPF_API int ebpf_ring_wait(struct ebpf_ring *ring, int timeout_ms, struct ebpf_error *err);
-
+/* Whoever waits is to take what is there, however little of a watermark it is: ebpf_ring_wait returns 1 as long as there are records, and then 0, with
+ * ebpf_ring_flushed saying that it was for this; if nobody waits, the next wait does. In a loop the ring's callback is called at once. From any thread,
+ * and from a signal handler, as long as the reader is open. */
+EBPF_API void ebpf_ring_flush(struct ebpf_ring *ring);
+EBPF_API bool ebpf_ring_flushed(const struct ebpf_ring *ring);
+/* One reader of several maps of either kind, read in turns of one lap at most; with `ordered` (perf buffers alone) by time over all of them. The functions
+ * above are for all maps together: sums, whichever is ready, all or none paused; ebpf_ring_map, and ebpf_ring_cpu, _time and _sample, are of the last record.
+ * `options` are those of ebpf_ring_open_perf, or NULL. EINVAL for no maps, and for one that is there twice. The array is not kept. */
+EBPF_API int ebpf_ring_open_many(struct ebpf_map *const *maps, size_t count, const struct ebpf_perf_options *options, struct ebpf_ring **out,
+				 struct ebpf_error *err);
+/* How many maps; the number, from 0, of that of the last record; the reader of one map, which is to be asked and set up (ebpf_ring_set_lost,
+ * _available, _take_lost, ...), but read, waited for and closed through the whole alone. */
+EBPF_API size_t ebpf_ring_count(const struct ebpf_ring *ring);
+EBPF_API size_t ebpf_ring_index(const struct ebpf_ring *ring);
+EBPF_API struct ebpf_ring *ebpf_ring_part(const struct ebpf_ring *ring, size_t index);
 /* ---- the user ring buffer: records that this process writes and a program reads ------------------------------- */
 
 /* The writer of a user_ringbuf map (6.1), whose records a program takes out by bpf_user_ringbuf_drain(), in the order in which
@@ -880,6 +928,10 @@ EBPF_API int ebpf_loop_add_fd(struct ebpf_loop *loop, int fd, uint32_t events, e
 /* Calls back when the ring has records; the callback drains it. The ring must outlive the source. */
 EBPF_API int ebpf_loop_add_ring(struct ebpf_loop *loop, struct ebpf_ring *ring, ebpf_source_fn callback, void *context,
 				struct ebpf_source **out, struct ebpf_error *err);
+/* The same every `interval_ns`, for programs that are not to wake anybody (BPF_RB_NO_WAKEUP), and at once when the ring is flushed; `events` is how many times
+ * it fell due, 0 for a flush. */
+EBPF_API int ebpf_loop_add_ring_every(struct ebpf_loop *loop, struct ebpf_ring *ring, uint64_t interval_ns, ebpf_source_fn callback, void *context,
+				      struct ebpf_source **out, struct ebpf_error *err);
 /* First after `delay_ns`, then every `interval_ns` (0 = once); `events` of the callback is how many times it fell due since. One that fires once does
  * not keep the loop running after that, but stays to be removed if there is a pointer to it. */
 EBPF_API int ebpf_loop_add_timer(struct ebpf_loop *loop, uint64_t delay_ns, uint64_t interval_ns, ebpf_source_fn callback,

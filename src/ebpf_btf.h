@@ -280,6 +280,8 @@ EBPF_API struct ebpf_layout *ebpf_layout_from_name(const char *name, const struc
 /* Counted references to a root: each needs one _free. */
 EBPF_API struct ebpf_layout *ebpf_layout_ref(const struct ebpf_layout *layout);
 EBPF_API void ebpf_layout_free(struct ebpf_layout *layout);
+/* Whether values of the two look the same: the same names, sizes and places, all the way down. */
+EBPF_API bool ebpf_layout_equal(const struct ebpf_layout *layout, const struct ebpf_layout *other);
 /* The bytes that a record of this type has at least: of a struct that ends with a string or an array, flexible or not, those before it, since programs
  * send no more of it than they have filled; otherwise all. */
 EBPF_API uint32_t ebpf_layout_least(const struct ebpf_layout *layout);

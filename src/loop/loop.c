@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 /* Events taken from the kernel at a time. More would not save much; what is left over is at the head of the next batch. */
 #define BATCH 64
@@ -17,6 +18,7 @@ int ebpf_loop_new_with(const struct ebpf_sys *sys, struct ebpf_loop **out, struc
 	if (!loop)
 		return ebpf_fail_memory(err);
 	loop->sys = sys;
+	loop->opener = getpid();
 	loop->epoll_fd = sys->epoll_create();
 	if (loop->epoll_fd < 0) {
 		int code = loop->epoll_fd;
@@ -102,6 +104,11 @@ int ebpf_source_add(struct ebpf_loop *loop, const struct ebpf_source *model, uin
 	}
 	*source = *model;
 	ret = loop->sys->epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event);
+	if (ret == 0 && source->has_second) {
+		ret = loop->sys->epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->second_fd, &event);
+		if (ret < 0)
+			loop->sys->epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, &event);
+	}
 	if (ret < 0) {
 		explain_add(source, ret, what, err);
 		if (source->kind->owns_fd)
@@ -133,7 +140,11 @@ void ebpf_source_retire(struct ebpf_source *source)
 	source->live = false;
 	loop->live--;
 	/* A failure means that the caller has closed the descriptor already, and with it the kernel has forgotten it. */
-	loop->sys->epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, &unused);
+	if (loop->opener == getpid()) {
+		loop->sys->epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, &unused);
+		if (source->has_second)
+			loop->sys->epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->second_fd, &unused);
+	}
 	if (source->kind->close)
 		source->kind->close(source);
 	if (source->kind->owns_fd)

@@ -12,6 +12,7 @@
  * what was pending then is taken to have been the source's, and dropped.
  * The loop needs no kernel context. It calls the table of system calls that it was made with.
  * A process is waited for by a descriptor of it, so that no other process can be meant; one that is our child is reaped.
+ * A ring is looked at again after its callback: it takes a flush back when all is read (ring/wait.c).
  * Not here: draining rings (the callback does), and other threads.
  */
 #ifndef EBPF_LOOP_H
@@ -32,6 +33,9 @@ struct ebpf_source {
 	struct ebpf_source *next, *previous; /* in the loop's list; a tombstone: `next` of the graveyard */
 	const struct ebpf_source_kind *kind;
 	int fd;
+	bool has_second;      /* another descriptor, which it does not own */
+	int second_fd;
+	struct ebpf_ring *ring;
 	ebpf_source_fn callback;
 	void *context;
 	bool live;            /* is in the epoll set */
@@ -48,6 +52,7 @@ struct ebpf_loop {
 	int epoll_fd;
 	struct ebpf_source *sources, *graveyard;
 	size_t live;
+	pid_t opener;         /* a child that it forks shares the epoll set, and must leave it alone */
 	unsigned depth;       /* of dispatches: steps within callbacks */
 	bool stopped;
 };

@@ -1,4 +1,4 @@
-/* source.c -- the kinds of sources: descriptors, rings, timers, signals, processes. */
+/* source.c -- the kinds of sources: descriptors, timers, rings, signals, processes. */
 #include "loop/loop.h"
 
 #include <stdio.h>
@@ -18,7 +18,7 @@ static int call(struct ebpf_source *source, uint32_t events)
 	return ret < 0 ? ret : 1;
 }
 
-/* -- descriptors and rings -- */
+/* -- descriptors -- */
 
 static int deliver_fd(struct ebpf_source *source, uint32_t events, struct ebpf_error *err)
 {
@@ -36,14 +36,6 @@ int ebpf_loop_add_fd(struct ebpf_loop *loop, int fd, uint32_t events, ebpf_sourc
 	if (events & ~(uint32_t)EVENTS)
 		return ebpf_fail(err, EINVAL, "loop: descriptor %d: unknown events 0x%x", fd, events & ~(uint32_t)EVENTS);
 	return ebpf_source_add(loop, &model, events, "file", out, err);
-}
-
-int ebpf_loop_add_ring(struct ebpf_loop *loop, struct ebpf_ring *ring, ebpf_source_fn callback, void *context, struct ebpf_source **out,
-		       struct ebpf_error *err)
-{
-	struct ebpf_source model = { .kind = &fd_kind, .fd = ebpf_ring_fd(ring), .callback = callback, .context = context };
-
-	return ebpf_source_add(loop, &model, EPOLLIN, ebpf_map_name(ebpf_ring_map(ring)), out, err);
 }
 
 /* -- timers -- */
@@ -70,23 +62,94 @@ static struct timespec to_timespec(uint64_t ns)
 	return (struct timespec){ .tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S) };
 }
 
-int ebpf_loop_add_timer(struct ebpf_loop *loop, uint64_t delay_ns, uint64_t interval_ns, ebpf_source_fn callback, void *context,
-			struct ebpf_source **out, struct ebpf_error *err)
+/* For a model of a kind that owns its descriptor. */
+static int make_timer(struct ebpf_loop *loop, struct ebpf_source *model, uint64_t delay_ns, uint64_t interval_ns, struct ebpf_error *err)
 {
-	struct ebpf_source model = { .kind = &timer_kind, .callback = callback, .context = context, .once = interval_ns == 0 };
 	/* A delay of 0 would switch the timer off. */
 	struct itimerspec when = { .it_value = to_timespec(delay_ns ? delay_ns : 1), .it_interval = to_timespec(interval_ns) };
 	int ret;
 
-	model.fd = loop->sys->timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (model.fd < 0)
-		return ebpf_fail_errno(err, model.fd, "loop: cannot create a timer");
-	ret = loop->sys->timerfd_settime(model.fd, 0, &when);
+	model->fd = loop->sys->timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (model->fd < 0)
+		return ebpf_fail_errno(err, model->fd, "loop: cannot create a timer");
+	ret = loop->sys->timerfd_settime(model->fd, 0, &when);
 	if (ret < 0) {
-		loop->sys->close(model.fd);
+		loop->sys->close(model->fd);
 		return ebpf_fail_errno(err, ret, "loop: cannot set a timer");
 	}
-	return ebpf_source_add(loop, &model, EPOLLIN, "timer", out, err);
+	return 0;
+}
+
+int ebpf_loop_add_timer(struct ebpf_loop *loop, uint64_t delay_ns, uint64_t interval_ns, ebpf_source_fn callback, void *context,
+			struct ebpf_source **out, struct ebpf_error *err)
+{
+	struct ebpf_source model = { .kind = &timer_kind, .callback = callback, .context = context, .once = interval_ns == 0 };
+	int ret = make_timer(loop, &model, delay_ns, interval_ns, err);
+
+	return ret < 0 ? ret : ebpf_source_add(loop, &model, EPOLLIN, "timer", out, err);
+}
+
+/* -- rings -- */
+
+/* The callback may have closed the ring, and with it the source. */
+static int call_reader(struct ebpf_source *source, uint32_t events)
+{
+	int ret = call(source, events);
+
+	if (ret > 0 && source->live)
+		ebpf_ring_settle(source->ring);
+	return ret;
+}
+
+static int deliver_ring(struct ebpf_source *source, uint32_t events, struct ebpf_error *err)
+{
+	(void)err;
+	return call_reader(source, events & EVENTS);
+}
+
+static const struct ebpf_source_kind ring_kind = { .deliver = deliver_ring };
+
+int ebpf_loop_add_ring(struct ebpf_loop *loop, struct ebpf_ring *ring, ebpf_source_fn callback, void *context, struct ebpf_source **out,
+		       struct ebpf_error *err)
+{
+	struct ebpf_source model = { .kind = &ring_kind, .ring = ring, .callback = callback, .context = context };
+	int ret, fds[2];
+
+	ebpf_ring_wait_fds(ring, fds);
+	model.fd = fds[0];
+	model.second_fd = fds[1];
+	model.has_second = fds[1] >= 0;
+	ret = ebpf_source_add(loop, &model, EPOLLIN, ebpf_map_name(ring->map), out, err);
+	if (ret == 0)
+		ebpf_ring_watched(ring);
+	return ret;
+}
+
+/* The timer, or a flush. */
+static int deliver_ring_timer(struct ebpf_source *source, uint32_t events, struct ebpf_error *err)
+{
+	uint64_t times = 0;
+	ssize_t ret = source->loop->sys->read(source->fd, &times, sizeof(times));
+
+	(void)events;
+	if (ret < 0 && ret != -EAGAIN && ret != -EINTR)
+		return ebpf_fail_errno(err, (int)ret, "loop: timer of a ring");
+	return call_reader(source, times > UINT32_MAX ? UINT32_MAX : (uint32_t)times);
+}
+
+static const struct ebpf_source_kind ring_timer_kind = { .deliver = deliver_ring_timer, .owns_fd = true };
+
+int ebpf_loop_add_ring_every(struct ebpf_loop *loop, struct ebpf_ring *ring, uint64_t interval_ns, ebpf_source_fn callback, void *context,
+			     struct ebpf_source **out, struct ebpf_error *err)
+{
+	struct ebpf_source model = { .kind = &ring_timer_kind, .ring = ring, .callback = callback, .context = context, .has_second = true,
+				     .second_fd = ring->flush_fd };
+	int ret;
+
+	if (!interval_ns)
+		return ebpf_fail(err, EINVAL, "loop: ring '%s': an interval of 0", ebpf_map_name(ring->map));
+	ret = make_timer(loop, &model, interval_ns, interval_ns, err);
+	return ret < 0 ? ret : ebpf_source_add(loop, &model, EPOLLIN, ebpf_map_name(ring->map), out, err);
 }
 
 /* -- signals -- */

@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "ring/perf.h"
+#include "ring/many.h"
 
 struct ebpf_lost {
 	struct ebpf_map *map;
@@ -26,7 +26,8 @@ void ebpf_lost_free(struct ebpf_lost *lost)
 
 static int check_map(const struct ebpf_ring *ring, const struct ebpf_map *map, struct ebpf_error *err)
 {
-	const char *wrong = ring->perf ? "the kernel counts what a perf buffer loses"
+	const char *wrong = ring->many ? "it has several maps: say for which by ebpf_ring_part"
+			    : ring->perf ? "the kernel counts what a perf buffer loses"
 			    : map->type != BPF_MAP_TYPE_PERCPU_ARRAY && map->type != BPF_MAP_TYPE_ARRAY ? "it is no array"
 			    : map->value_size != sizeof(uint64_t) ? "its values are not one u64 each" : NULL;
 
@@ -75,6 +76,8 @@ static void read_counts(struct ebpf_lost *lost)
 
 uint64_t ebpf_ring_lost(const struct ebpf_ring *ring)
 {
+	if (ring->many)
+		return ebpf_many_sum(ring, ebpf_ring_lost);
 	if (ring->perf)
 		return ebpf_perf_lost(ring);
 	if (!ring->lost)
@@ -83,10 +86,23 @@ uint64_t ebpf_ring_lost(const struct ebpf_ring *ring)
 	return ring->lost->seen;
 }
 
+static uint64_t take_lost_of_any(struct ebpf_ring *ring, int *cpu)
+{
+	for (size_t i = 0; i < ring->many->count; i++) {
+		uint64_t lost = ebpf_ring_take_lost(ring->many->parts[i], cpu);
+
+		if (lost)
+			return lost;
+	}
+	return 0;
+}
+
 uint64_t ebpf_ring_take_lost(struct ebpf_ring *ring, int *cpu)
 {
 	struct ebpf_lost *lost = ring->lost;
 
+	if (ring->many)
+		return take_lost_of_any(ring, cpu);
 	if (ring->perf)
 		return ebpf_perf_take_lost(ring, cpu);
 	if (!lost)

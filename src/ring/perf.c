@@ -1,14 +1,14 @@
 /* perf.c -- reading perf buffers; perf.h tells how they are laid out and what may be relied on. */
-#include "ring/perf.h"
+#include "ring/many.h"
 
 #include <fcntl.h>
-#include <linux/perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,25 +25,8 @@ static const struct ebpf_sys *perf_sys(const struct ebpf_ring *ring)
 
 static int open_event(const struct ebpf_ring *ring, int cpu)
 {
-	const struct ebpf_perf *perf = ring->perf;
-	struct perf_event_attr attr;
+	struct perf_event_attr attr = ring->perf->attr; /* the kernel writes to attr.size when it knows less */
 
-	memset(&attr, 0, sizeof(attr));
-	attr.size = sizeof(attr);
-	attr.type = PERF_TYPE_SOFTWARE;
-	attr.config = PERF_COUNT_SW_BPF_OUTPUT;
-	attr.sample_period = 1;
-	attr.sample_type = PERF_SAMPLE_RAW | (perf->ordered ? PERF_SAMPLE_TIME : 0);
-	if (perf->ordered) {
-		attr.use_clockid = 1;
-		attr.clockid = CLOCK_MONOTONIC;
-	}
-	attr.write_backward = perf->overwrite;
-	attr.watermark = perf->wakeup_bytes != 0;
-	if (attr.watermark)
-		attr.wakeup_watermark = perf->wakeup_bytes;
-	else
-		attr.wakeup_events = perf->wakeup_events;
 	return perf_sys(ring)->perf_event_open(&attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
@@ -91,12 +74,34 @@ static void close_cpu(const struct ebpf_ring *ring, struct ebpf_perf_cpu *cpu)
 		perf_sys(ring)->close(cpu->fd);
 }
 
-/* 1 = opened, 0 = the CPU is offline. On failure nothing is left. */
-static int add_cpu(struct ebpf_ring *ring, int number, struct ebpf_error *err)
+/* How long the event has been switched on, in ns: it grows as long as it is. */
+static uint64_t time_enabled(const struct ebpf_ring *ring, const struct ebpf_perf_cpu *cpu)
 {
-	struct ebpf_perf *perf = ring->perf;
-	struct ebpf_perf_cpu cpu = { .cpu = number, .fd = open_event(ring, number) };
+	uint64_t values[2] = { 0 }; /* as of attr.read_format */
+
+	return perf_sys(ring)->read(cpu->fd, values, sizeof(values)) == (ssize_t)sizeof(values) ? values[1] : 0;
+}
+
+/* Into the map, and into the set of what is waited for. */
+static int join_cpu(const struct ebpf_ring *ring, const struct ebpf_perf_cpu *cpu, struct ebpf_error *err)
+{
 	struct epoll_event event = { .events = EPOLLIN };
+	int ret = perf_sys(ring)->epoll_ctl(ring->perf->epoll_fd, EPOLL_CTL_ADD, cpu->fd, &event);
+
+	if (ret < 0)
+		return fail_cpu(ring, cpu->cpu, "cannot wait for it", ret, err);
+	if (ring->perf->paused) {
+		ret = perf_sys(ring)->ioctl(cpu->fd, PERF_EVENT_IOC_PAUSE_OUTPUT, 1);
+		if (ret < 0)
+			return fail_cpu(ring, cpu->cpu, "cannot pause it", ret, err);
+	}
+	return ebpf_map_update(ring->map, &cpu->cpu, &cpu->fd, EBPF_ANY, err);
+}
+
+/* 1 = opened, 0 = the CPU is offline. On failure nothing is left. */
+static int open_cpu(struct ebpf_ring *ring, int number, struct ebpf_perf_cpu *out, struct ebpf_error *err)
+{
+	struct ebpf_perf_cpu cpu = { .cpu = number, .fd = open_event(ring, number) };
 	int ret;
 
 	if (cpu.fd == -ENODEV)
@@ -104,39 +109,103 @@ static int add_cpu(struct ebpf_ring *ring, int number, struct ebpf_error *err)
 	if (cpu.fd < 0)
 		return fail_cpu(ring, number, "cannot open its event", cpu.fd, err);
 	ret = map_event(ring, &cpu);
-	if (ret < 0)
-		fail_cpu(ring, number, "cannot map its ring", ret, err);
-	if (ret == 0) {
-		ret = perf_sys(ring)->epoll_ctl(perf->epoll_fd, EPOLL_CTL_ADD, cpu.fd, &event);
-		if (ret < 0)
-			fail_cpu(ring, number, "cannot wait for it", ret, err);
-	}
-	if (ret == 0)
-		ret = ebpf_map_update(ring->map, &number, &cpu.fd, EBPF_ANY, err);
+	ret = ret < 0 ? fail_cpu(ring, number, "cannot map its ring", ret, err) : join_cpu(ring, &cpu, err);
 	if (ret < 0) {
 		close_cpu(ring, &cpu);
 		return ret;
 	}
-	perf->cpus[perf->count++] = cpu;
+	cpu.enabled = time_enabled(ring, &cpu);
+	*out = cpu;
 	return 1;
 }
 
-static bool has_cpu(const struct ebpf_perf *perf, int number)
+/* The event of a CPU that has been offline stays switched off when it is online again, and a program's records are refused there. 1 = it has a new one,
+ * 0 = it needs none, or is not online yet, or there is still something to be read. */
+static int renew_cpu(struct ebpf_ring *ring, struct ebpf_perf_cpu *old, struct ebpf_error *err)
+{
+	uint64_t enabled = time_enabled(ring, old);
+	struct ebpf_perf_cpu cpu;
+	int ret;
+
+	if (enabled != old->enabled) {
+		old->enabled = enabled;
+		return 0;
+	}
+	if (ring->perf->overwrite ? ring->perf->paused : old->position != __atomic_load_n(old->head, __ATOMIC_ACQUIRE))
+		return 0;
+	ret = open_cpu(ring, old->cpu, &cpu, err);
+	if (ret <= 0)
+		return ret;
+	cpu.lost = old->lost;
+	cpu.untold = old->untold;
+	close_cpu(ring, old);
+	*old = cpu;
+	return 1;
+}
+
+static struct ebpf_perf_cpu *find_cpu(const struct ebpf_perf *perf, int number)
 {
 	for (uint32_t i = 0; i < perf->count; i++)
 		if (perf->cpus[i].cpu == number)
-			return true;
-	return false;
+			return &perf->cpus[i];
+	return NULL;
 }
 
 /* How many were added. */
 static int add_cpus(struct ebpf_ring *ring, struct ebpf_error *err)
 {
+	struct ebpf_perf *perf = ring->perf;
 	int added = 0;
 
-	for (uint32_t number = 0; number < ring->perf->capacity; number++) {
-		bool wanted = !ring->perf->wanted || ring->perf->wanted[number];
-		int ret = !wanted || has_cpu(ring->perf, (int)number) ? 0 : add_cpu(ring, (int)number, err);
+	for (uint32_t number = 0; number < perf->capacity; number++) {
+		struct ebpf_perf_cpu *old = find_cpu(perf, (int)number);
+		int ret = 0;
+
+		if (old)
+			ret = renew_cpu(ring, old, err);
+		else if (!perf->wanted || perf->wanted[number])
+			ret = open_cpu(ring, (int)number, &perf->cpus[perf->count], err);
+		if (ret < 0)
+			return ret;
+		perf->count += !old && ret;
+		added += ret;
+	}
+	return added;
+}
+
+/* Looks by itself every now and then: a timer makes the reader come, and its release comes here. What fails is tried again. */
+static int start_refreshing(struct ebpf_ring *ring, uint64_t interval_ns, struct ebpf_error *err)
+{
+	struct timespec interval = { .tv_sec = (time_t)(interval_ns / 1000000000), .tv_nsec = (long)(interval_ns % 1000000000) };
+	struct itimerspec when = { interval, interval };
+	struct epoll_event event = { .events = EPOLLIN };
+	struct ebpf_perf *perf = ring->perf;
+	int ret;
+
+	if (!interval_ns)
+		return 0;
+	perf->timer = perf_sys(ring)->timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	ret = perf->timer < 0 ? perf->timer : perf_sys(ring)->timerfd_settime(perf->timer, 0, &when);
+	if (ret == 0)
+		ret = perf_sys(ring)->epoll_ctl(perf->epoll_fd, EPOLL_CTL_ADD, perf->timer, &event);
+	return ret < 0 ? ebpf_fail_errno(err, ret, "perf buffer: map '%s': timer", ring->map->name) : 0;
+}
+
+static void refresh_when_due(struct ebpf_ring *ring)
+{
+	uint64_t times;
+
+	if (ring->perf->timer >= 0 && perf_sys(ring)->read(ring->perf->timer, &times, sizeof(times)) > 0)
+		add_cpus(ring, NULL);
+}
+
+int ebpf_ring_refresh(struct ebpf_ring *ring, struct ebpf_error *err)
+{
+	int added = 0;
+
+	for (size_t i = 0; i < ebpf_ring_count(ring); i++) {
+		struct ebpf_ring *part = ebpf_ring_part(ring, i);
+		int ret = part->perf ? add_cpus(part, err) : 0;
 
 		if (ret < 0)
 			return ret;
@@ -145,16 +214,12 @@ static int add_cpus(struct ebpf_ring *ring, struct ebpf_error *err)
 	return added;
 }
 
-int ebpf_ring_refresh(struct ebpf_ring *ring, struct ebpf_error *err)
-{
-	return ring->perf ? add_cpus(ring, err) : 0;
-}
-
 static int set_sizes(const struct ebpf_ring *ring, const struct ebpf_perf_options *options, struct ebpf_error *err)
 {
 	struct ebpf_perf *perf = ring->perf;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), size = page;
 	uint32_t asked = options->buffer_size ? options->buffer_size : BUFFER_DEFAULT;
+	int ret;
 
 	if (asked > BUFFER_MAX)
 		return ebpf_fail(err, EINVAL, "perf buffer: map '%s': buffer_size %u: more than %u bytes for each CPU", ring->map->name, asked,
@@ -163,13 +228,16 @@ static int set_sizes(const struct ebpf_ring *ring, const struct ebpf_perf_option
 		size <<= 1;
 	if (options->wakeup_bytes && options->wakeup_events)
 		return ebpf_fail(err, EINVAL, "perf buffer: map '%s': wakeup_bytes and wakeup_events exclude each other", ring->map->name);
-	if (options->wakeup_bytes >= size)
+	ret = ebpf_perf_fill_attr(perf, options, ring->map->name, err);
+	if (ret < 0)
+		return ret;
+	if (perf->attr.watermark && perf->attr.wakeup_watermark >= size)
 		return ebpf_fail(err, EINVAL, "perf buffer: map '%s': wakeup_bytes %u must be below the ring's %zu bytes", ring->map->name,
-				 options->wakeup_bytes, size);
+				 perf->attr.wakeup_watermark, size);
 	perf->mask = size - 1;
 	perf->memory_size = size + page;
-	perf->wakeup_bytes = options->wakeup_bytes;
-	perf->wakeup_events = options->wakeup_events ? options->wakeup_events : 1;
+	perf->other = options->other;
+	perf->other_context = options->other_context;
 	perf->overwrite = options->overwrite;
 	perf->ordered = options->ordered;
 	if (perf->overwrite && perf->ordered)
@@ -202,8 +270,9 @@ int ebpf_perf_open_cpus(struct ebpf_ring *ring, const struct ebpf_perf_options *
 	struct epoll_event event = { .events = EPOLLIN };
 	int ret = set_sizes(ring, options, err), cpus;
 
-	perf->epoll_fd = perf->wake = -1;
+	perf->epoll_fd = perf->wake = perf->timer = -1;
 	perf->last_cpu = -1;
+	perf->opener = getpid();
 	if (ret < 0)
 		return ret;
 	cpus = ebpf_kernel_cpu_count(ring->map->kernel, err);
@@ -223,20 +292,23 @@ int ebpf_perf_open_cpus(struct ebpf_ring *ring, const struct ebpf_perf_options *
 	ret = add_cpus(ring, err);
 	if (ret == 0)
 		return ebpf_fail(err, ENODEV, "perf buffer: map '%s': none of %s CPUs is online", ring->map->name, perf->wanted ? "the chosen" : "its");
-	return ret < 0 ? ret : 0;
+	return ret < 0 ? ret : start_refreshing(ring, options->refresh_ns, err);
 }
 
-/* The map would keep the events, and the programs would go on writing into them. */
+/* The map would keep the events, and the programs would go on writing into them. A child of ours that closes what it has inherited leaves them there. */
 void ebpf_perf_free(struct ebpf_ring *ring)
 {
 	struct ebpf_perf *perf = ring->perf;
 
 	for (uint32_t i = 0; i < perf->count; i++) {
-		ebpf_map_delete(ring->map, &perf->cpus[i].cpu, NULL);
+		if (perf->opener == getpid())
+			ebpf_map_delete(ring->map, &perf->cpus[i].cpu, NULL);
 		close_cpu(ring, &perf->cpus[i]);
 	}
 	if (perf->wake >= 0)
 		perf_sys(ring)->close(perf->wake);
+	if (perf->timer >= 0)
+		perf_sys(ring)->close(perf->timer);
 	if (perf->epoll_fd >= 0)
 		perf_sys(ring)->close(perf->epoll_fd);
 	free(perf->cpus);
@@ -264,44 +336,6 @@ static bool is_record(const struct ebpf_perf_cpu *cpu, uint32_t size)
 	return size >= sizeof(struct perf_event_header) && size % 8 == 0 && size <= cpu->known - cpu->position;
 }
 
-/* Steps over what is no sample, counting what was lost. 1 = a sample stands at cpu->position, 0 = nothing does, -EBADMSG = what is there is no
- * record: all that is known of is then passed over. */
-static int find_sample(const struct ebpf_perf *perf, struct ebpf_perf_cpu *cpu)
-{
-	for (;;) {
-		const struct perf_event_header *header;
-		uint32_t size, type;
-
-		if (cpu->position == cpu->known) {
-			if (perf->overwrite)
-				return 0; /* a look at a ring that stands still: ebpf_ring_pause has said how far it goes */
-			cpu->known = __atomic_load_n(cpu->head, __ATOMIC_ACQUIRE);
-			if (cpu->position == cpu->known)
-				return 0;
-		}
-		header = header_at(perf, cpu, cpu->position);
-		size = header->size;
-		type = header->type;
-		if (perf->overwrite && size == 0) { /* never written */
-			cpu->position = cpu->known;
-			return 0;
-		}
-		if (!is_record(cpu, size)) {
-			cpu->position = cpu->known;
-			return perf->overwrite ? 0 : -EBADMSG; /* the oldest record has been cut by the newest */
-		}
-		if (type == PERF_RECORD_SAMPLE)
-			return 1;
-		if (type == PERF_RECORD_LOST && size >= 24) {
-			uint64_t lost = word_at(perf, cpu, cpu->position + 16);
-
-			cpu->lost += lost;
-			cpu->untold += lost;
-		}
-		cpu->position += size;
-	}
-}
-
 /* The record at cpu->position in one piece. */
 static const uint8_t *whole_record(struct ebpf_perf *perf, const struct ebpf_perf_cpu *cpu, uint32_t size)
 {
@@ -322,25 +356,89 @@ static const uint8_t *whole_record(struct ebpf_perf *perf, const struct ebpf_per
 	return perf->joined;
 }
 
-/* Takes the sample at cpu->position: header, with `ordered` its time, a 32-bit length, and the bytes. */
+/* What is no sample, at cpu->position, is counted and told of. 0, or -ENOMEM: then it is still there. */
+static int pass_other(struct ebpf_perf *perf, struct ebpf_perf_cpu *cpu, uint32_t type, uint32_t size)
+{
+	const uint8_t *record = NULL;
+
+	if (type == PERF_RECORD_LOST) {
+		uint64_t lost = size >= 24 ? word_at(perf, cpu, cpu->position + 16) : 0;
+
+		cpu->lost += lost;
+		cpu->untold += lost;
+		cpu->position += size;
+		return 0;
+	}
+	if (perf->other) {
+		record = whole_record(perf, cpu, size);
+		if (!record)
+			return -ENOMEM;
+	}
+	perf->others++;
+	perf->lap += size;
+	cpu->position += size;
+	if (record)
+		perf->other(perf->other_context, cpu->cpu, record, size);
+	return 0;
+}
+
+/* Steps over what is no sample. 1 = a sample stands at cpu->position, 0 = nothing does, -EBADMSG = what is there is no record: all that is known of is
+ * then passed over. `look`: nothing is told of; what somebody wants to be told of counts as a sample. */
+static int find_sample(struct ebpf_perf *perf, struct ebpf_perf_cpu *cpu, bool look)
+{
+	const uint64_t start = cpu->position;
+
+	while (cpu->position - start <= perf->mask) { /* others have a turn, however fast this one is filled */
+		const struct perf_event_header *header;
+		uint32_t size, type;
+		int ret;
+
+		if (cpu->position == cpu->known) {
+			if (perf->overwrite)
+				return 0; /* a look at a ring that stands still: ebpf_ring_pause has said how far it goes */
+			cpu->known = __atomic_load_n(cpu->head, __ATOMIC_ACQUIRE);
+			if (cpu->position == cpu->known)
+				return 0;
+		}
+		header = header_at(perf, cpu, cpu->position);
+		size = header->size;
+		type = header->type;
+		if (perf->overwrite && size == 0) { /* never written */
+			cpu->position = cpu->known;
+			return 0;
+		}
+		if (!is_record(cpu, size)) {
+			cpu->position = cpu->known;
+			return perf->overwrite ? 0 : -EBADMSG; /* the oldest record has been cut by the newest */
+		}
+		if (type == PERF_RECORD_SAMPLE || (look && perf->other && type != PERF_RECORD_LOST))
+			return 1;
+		ret = pass_other(perf, cpu, type, size);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* Takes the sample at cpu->position: its parts by the attr's sample_type, among them the program's bytes. */
 static int take_sample(struct ebpf_perf *perf, struct ebpf_perf_cpu *cpu, const void **data, size_t *size)
 {
-	uint32_t total = header_at(perf, cpu, cpu->position)->size, start = sizeof(struct perf_event_header) + (perf->ordered ? 8 : 0), length;
+	uint32_t total = header_at(perf, cpu, cpu->position)->size, raw_at, length;
 	const uint8_t *record = whole_record(perf, cpu, total);
 
 	if (!record)
 		return -ENOMEM;
 	cpu->position += total;
 	perf->lap += total;
-	if (total < start + sizeof(length))
+	perf->record = NULL;
+	if (!ebpf_perf_find_raw(perf, record, total, &raw_at, &length))
 		return -EBADMSG;
-	memcpy(&length, record + start, sizeof(length));
-	if (length > total - start - sizeof(length))
-		return -EBADMSG;
-	if (perf->ordered)
-		memcpy(&perf->last_time, record + sizeof(struct perf_event_header), sizeof(perf->last_time));
+	if (perf->attr.sample_type & PERF_SAMPLE_TIME)
+		memcpy(&perf->last_time, record + perf->time_at, sizeof(perf->last_time));
 	perf->last_cpu = cpu->cpu;
-	*data = record + start + sizeof(length);
+	perf->record = record;
+	perf->record_size = total;
+	*data = record + raw_at;
 	*size = length;
 	return 1;
 }
@@ -351,7 +449,7 @@ static int next_in_turn(struct ebpf_perf *perf, const void **data, size_t *size)
 {
 	for (uint32_t tried = 0; tried <= perf->count; tried++) {
 		struct ebpf_perf_cpu *cpu = &perf->cpus[perf->current];
-		int ret = perf->lap > perf->mask ? 0 : find_sample(perf, cpu);
+		int ret = perf->lap > perf->mask ? 0 : find_sample(perf, cpu, false);
 
 		if (ret > 0)
 			return take_sample(perf, cpu, data, size);
@@ -370,19 +468,29 @@ static int look_at_heads(struct ebpf_perf *perf, struct ebpf_perf_cpu **earliest
 		struct ebpf_perf_cpu *cpu = &perf->cpus[i];
 
 		if (!cpu->ready) {
-			int ret = find_sample(perf, cpu);
+			int ret = find_sample(perf, cpu, false);
 
 			if (ret < 0)
 				return ret;
 			if (ret == 0)
 				continue;
 			cpu->ready = true;
-			cpu->time = word_at(perf, cpu, cpu->position + sizeof(struct perf_event_header));
+			cpu->time = word_at(perf, cpu, cpu->position + perf->time_at);
 		}
 		if (!*earliest || cpu->time < (*earliest)->time)
 			*earliest = cpu;
 	}
 	return *earliest != NULL;
+}
+
+int ebpf_perf_peek(struct ebpf_ring *ring, uint64_t *time)
+{
+	struct ebpf_perf_cpu *earliest;
+	int ret = look_at_heads(ring->perf, &earliest);
+
+	if (ret > 0)
+		*time = earliest->time;
+	return ret;
 }
 
 int ebpf_perf_next(struct ebpf_ring *ring, const void **data, size_t *size)
@@ -409,7 +517,7 @@ bool ebpf_perf_is_ready(struct ebpf_ring *ring)
 	if (perf->overwrite && !perf->paused)
 		return false;
 	for (uint32_t i = 0; i < perf->count; i++)
-		if (find_sample(perf, &perf->cpus[i]))
+		if (find_sample(perf, &perf->cpus[i], true))
 			return true;
 	return false;
 }
@@ -429,10 +537,17 @@ static void set_wake(struct ebpf_ring *ring, bool wake)
 		perf_sys(ring)->read(perf->wake, &one, sizeof(one));
 }
 
+void ebpf_perf_wake(struct ebpf_ring *ring)
+{
+	set_wake(ring, true);
+}
+
 void ebpf_perf_release(struct ebpf_ring *ring)
 {
 	struct ebpf_perf *perf = ring->perf;
 	bool left = false;
+
+	perf->record = NULL;
 
 	for (uint32_t i = 0; i < perf->count; i++) {
 		struct ebpf_perf_cpu *cpu = &perf->cpus[i];
@@ -444,6 +559,7 @@ void ebpf_perf_release(struct ebpf_ring *ring)
 		__atomic_store_n(cpu->tail, cpu->position, __ATOMIC_RELEASE);
 	}
 	set_wake(ring, left);
+	refresh_when_due(ring);
 }
 
 uint64_t ebpf_perf_available(const struct ebpf_ring *ring)
@@ -484,22 +600,43 @@ uint64_t ebpf_perf_take_lost(struct ebpf_ring *ring, int *cpu)
 	return 0;
 }
 
+static const struct ebpf_perf *last_read(const struct ebpf_ring *ring)
+{
+	return ebpf_ring_part(ring, ebpf_ring_index(ring))->perf;
+}
+
 int ebpf_ring_cpu(const struct ebpf_ring *ring)
 {
-	return ring->perf ? ring->perf->last_cpu : -1;
+	const struct ebpf_perf *perf = last_read(ring);
+
+	return perf ? perf->last_cpu : -1;
 }
 
 uint64_t ebpf_ring_time(const struct ebpf_ring *ring)
 {
-	return ring->perf ? ring->perf->last_time : 0;
+	const struct ebpf_perf *perf = last_read(ring);
+
+	return perf ? perf->last_time : 0;
+}
+
+bool ebpf_ring_sample(const struct ebpf_ring *ring, struct ebpf_sample *sample)
+{
+	const struct ebpf_perf *perf = last_read(ring);
+
+	return perf && ebpf_perf_sample(perf, sample);
+}
+
+uint64_t ebpf_ring_others(const struct ebpf_ring *ring)
+{
+	if (ring->many)
+		return ebpf_many_sum(ring, ebpf_ring_others);
+	return ring->perf ? ring->perf->others : 0;
 }
 
 static int set_paused(struct ebpf_ring *ring, bool pause, struct ebpf_error *err)
 {
 	struct ebpf_perf *perf = ring->perf;
 
-	if (!perf)
-		return ebpf_fail(err, ENOTSUP, "ring buffer: map '%s': only a perf buffer can be paused", ring->map->name);
 	for (uint32_t i = 0; i < perf->count; i++) {
 		int ret = perf_sys(ring)->ioctl(perf->cpus[i].fd, PERF_EVENT_IOC_PAUSE_OUTPUT, pause);
 
@@ -510,7 +647,7 @@ static int set_paused(struct ebpf_ring *ring, bool pause, struct ebpf_error *err
 	return 0;
 }
 
-int ebpf_ring_pause(struct ebpf_ring *ring, struct ebpf_error *err)
+static int pause_part(struct ebpf_ring *ring, struct ebpf_error *err)
 {
 	struct ebpf_perf *perf = ring->perf;
 	int ret = set_paused(ring, true, err);
@@ -529,12 +666,37 @@ int ebpf_ring_pause(struct ebpf_ring *ring, struct ebpf_error *err)
 	return 0;
 }
 
-int ebpf_ring_resume(struct ebpf_ring *ring, struct ebpf_error *err)
+static int resume_part(struct ebpf_ring *ring, struct ebpf_error *err)
 {
 	struct ebpf_perf *perf = ring->perf;
 
-	if (perf && perf->overwrite)
-		for (uint32_t i = 0; i < perf->count; i++)
-			perf->cpus[i].position = perf->cpus[i].known;
+	for (uint32_t i = 0; perf->overwrite && i < perf->count; i++)
+		perf->cpus[i].position = perf->cpus[i].known;
 	return set_paused(ring, false, err);
+}
+
+/* All parts, or none: a ring buffer among them cannot. */
+static int for_each_part(struct ebpf_ring *ring, int (*call)(struct ebpf_ring *part, struct ebpf_error *err), struct ebpf_error *err)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < ebpf_ring_count(ring); i++) {
+		const struct ebpf_ring *part = ebpf_ring_part(ring, i);
+
+		if (!part->perf)
+			return ebpf_fail(err, ENOTSUP, "ring buffer: map '%s': only a perf buffer can be paused", part->map->name);
+	}
+	for (size_t i = 0; i < ebpf_ring_count(ring) && ret >= 0; i++)
+		ret = call(ebpf_ring_part(ring, i), err);
+	return ret;
+}
+
+int ebpf_ring_pause(struct ebpf_ring *ring, struct ebpf_error *err)
+{
+	return for_each_part(ring, pause_part, err);
+}
+
+int ebpf_ring_resume(struct ebpf_ring *ring, struct ebpf_error *err)
+{
+	return for_each_part(ring, resume_part, err);
 }

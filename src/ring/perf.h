@@ -13,11 +13,15 @@
  *  - In a ring that overwrites (write_backward, 4.7), data_head shrinks instead, newest record first, and there is no tail: it can only be read while
  *    it is paused.
  *
+ *  - Events may be asked for other things than samples (PERF_RECORD_COMM, FORK, ...). They lie between these, and are handed to `other`.
+ *
  * Order: the rings are read in turns, each for one lap at most, so that no CPU keeps the others waiting. With `ordered` each record has its time
- * (of CLOCK_MONOTONIC, like bpf_ktime_get_ns), and the earliest of the heads is taken: right among the records that are there.
+ * (of CLOCK_MONOTONIC, like bpf_ktime_get_ns, if the caller's own perf_event_attr names no other), and the earliest of the heads is taken: right among the records that are there.
  */
 #ifndef EBPF_PERF_H
 #define EBPF_PERF_H
+
+#include <linux/perf_event.h>
 
 #include "ring/ring.h"
 
@@ -29,6 +33,7 @@ struct ebpf_perf_cpu {
 	void *memory;
 	uint64_t position, published, known;
 	uint64_t lost, untold;    /* records that found no space; those that ebpf_ring_take_lost has not told of */
+	uint64_t enabled;         /* how long it had been switched on when that was last looked at */
 	uint64_t time;            /* ordered: of the record at `position` */
 	bool ready;               /* ordered: there is one */
 };
@@ -36,16 +41,25 @@ struct ebpf_perf {
 	struct ebpf_perf_cpu *cpus;
 	uint32_t count, capacity, current;
 	bool *wanted;             /* by number, up to `capacity`; NULL = all */
+	pid_t opener;             /* the process whose events are in the map */
 	uint64_t mask, lap;       /* bytes read of the current ring since its turn began */
 	size_t memory_size;
-	uint32_t wakeup_events, wakeup_bytes;
+	struct perf_event_attr attr;
+	uint32_t time_at;         /* in a sample: where its time is, if it has one; where its parts of 8 bytes end */
+	uint32_t behind_words;
 	bool overwrite, paused, ordered;
 	bool woken;               /* `wake` is readable */
 	int epoll_fd, wake;
+	int timer;                /* of looking for CPUs; or -1 */
 	uint8_t *joined;
 	size_t joined_size;
 	int last_cpu;
 	uint64_t last_time;
+	const uint8_t *record;    /* the whole of the last one, or NULL */
+	uint32_t record_size;
+	ebpf_other_fn other;      /* of records that are no samples; or NULL */
+	void *other_context;
+	uint64_t others;
 };
 
 /* Opens the events of all CPUs that are online and puts them into ring->map. */
@@ -62,9 +76,23 @@ uint64_t ebpf_perf_take_lost(struct ebpf_ring *ring, int *cpu);
 int ebpf_perf_next_plain(struct ebpf_ring *ring, const void **data, size_t *size);
 int64_t ebpf_perf_consume_plain(struct ebpf_ring *ring, ebpf_record_fn callback, void *context, uint64_t limit);
 bool ebpf_perf_is_plain(const struct ebpf_ring *ring);
+/* Makes the reader's descriptor readable until nothing that is known of is left. */
+void ebpf_perf_wake(struct ebpf_ring *ring);
+/* With `ordered`: when the record was written that ebpf_perf_next would give: 1, or 0 or an error as that. */
+int ebpf_perf_peek(struct ebpf_ring *ring, uint64_t *time);
 /* Whether ebpf_perf_next would give a record; what is none is stepped over. */
 bool ebpf_perf_is_ready(struct ebpf_ring *ring);
 /* For memory that is laid out in this way: tests. `size` is that of the data, a power of two. */
 void ebpf_perf_init_cpu(struct ebpf_perf_cpu *cpu, int number, uint64_t *tail, const uint64_t *head, const void *data);
+
+
+/* -- sample.c -- */
+
+/* Sets perf->attr by the options, and the format by it. */
+int ebpf_perf_fill_attr(struct ebpf_perf *perf, const struct ebpf_perf_options *options, const char *map, struct ebpf_error *err);
+void ebpf_perf_set_format(struct ebpf_perf *perf, uint64_t sample_type);
+/* Where the program's bytes are in a sample of `total` bytes; false when it is none. */
+bool ebpf_perf_find_raw(const struct ebpf_perf *perf, const uint8_t *record, uint32_t total, uint32_t *raw_at, uint32_t *length);
+bool ebpf_perf_sample(const struct ebpf_perf *perf, struct ebpf_sample *out);
 
 #endif

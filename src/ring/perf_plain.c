@@ -3,8 +3,6 @@
  * It takes a whole sample that lies in one piece in the ring whose turn it is. Whatever else stands there (a count of lost records, one that the end of the
  * memory cuts, the end of what is known, bytes that are no record) is left to ebpf_perf_next, which takes one record by the general way and finds the next ring.
  */
-#include <linux/perf_event.h>
-
 #include "ring/perf.h"
 
 #define PUBLISH_BYTES 65536UL
@@ -12,7 +10,7 @@
 
 static inline bool is_plain(const struct ebpf_perf *perf)
 {
-	return !perf->ordered && !perf->overwrite;
+	return perf->attr.sample_type == PERF_SAMPLE_RAW && !perf->overwrite;
 }
 
 /* The size of the whole sample at `position`, 0 when there is none; its bytes begin at *data. */
@@ -42,6 +40,8 @@ int ebpf_perf_next_plain(struct ebpf_ring *ring, const void **data, size_t *size
 			cpu->position += total;
 			perf->lap += total;
 			perf->last_cpu = cpu->cpu;
+			perf->record = bytes - SAMPLE_START;
+			perf->record_size = total;
 			*data = bytes;
 			*size = length;
 			return 1;
@@ -69,6 +69,8 @@ static int64_t consume_known(struct ebpf_ring *ring, ebpf_record_fn callback, vo
 			break;
 		position += size;
 		left--;
+		perf->record = data - SAMPLE_START;
+		perf->record_size = size;
 		ret = callback(context, data, length);
 		if (__builtin_expect(ret < 0, 0))
 			break;

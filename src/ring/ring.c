@@ -1,10 +1,8 @@
 /* ring.c -- reading the kernel's ring buffer; ring.h tells how it is laid out and what may be relied on. */
-#include "ring/perf.h"
+#include "ring/many.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #define HEADER_SIZE ((unsigned long)BPF_RINGBUF_HDR_SZ)
@@ -32,6 +30,12 @@ static const struct ebpf_sys *ring_sys(const struct ebpf_ring *ring)
 
 static void ring_free(struct ebpf_ring *ring)
 {
+	if (ring->epoll_fd >= 0)
+		ring_sys(ring)->close(ring->epoll_fd);
+	if (ring->flush_fd >= 0)
+		ring_sys(ring)->close(ring->flush_fd);
+	if (ring->many)
+		ebpf_many_free(ring);
 	if (ring->perf)
 		ebpf_perf_free(ring);
 	ebpf_lost_free(ring->lost);
@@ -83,59 +87,73 @@ static int map_pages(struct ebpf_ring *ring, struct ebpf_error *err)
 	return 0;
 }
 
-static struct ebpf_ring *ring_new(struct ebpf_map *map, struct ebpf_error *err)
+struct ebpf_ring *ebpf_ring_new(struct ebpf_map *map, struct ebpf_error *err)
 {
 	struct ebpf_ring *ring = calloc(1, sizeof(*ring));
 
-	if (ring)
-		ring->map = ebpf_map_ref(map);
-	else
+	if (!ring) {
 		ebpf_fail_memory(err);
+		return NULL;
+	}
+	ring->map = ebpf_map_ref(map);
+	ring->flush_fd = ring->epoll_fd = -1;
 	return ring;
 }
 
-int ebpf_ring_open(struct ebpf_map *map, struct ebpf_ring **out, struct ebpf_error *err)
+static int open_ring_buffer(struct ebpf_ring *ring, struct ebpf_error *err)
 {
-	struct ebpf_ring *ring;
-	int ret = check_map(map, err);
+	const struct ebpf_map *map = ring->map;
+	int ret = map_pages(ring, err);
 
 	if (ret < 0)
 		return ret;
-	ring = ring_new(map, err);
-	if (!ring)
-		return -ENOMEM;
-	ret = map_pages(ring, err);
-	if (ret == 0 && (map->flags & BPF_F_RB_OVERWRITE)) {
+	if (map->flags & BPF_F_RB_OVERWRITE) {
 		ring->copy = malloc(map->max_entries);
 		ring->oldest = (const unsigned long *)ring->data_pages + 2;
+		ring->next = ebpf_overwrite_next;
 		if (!ring->copy)
-			ret = ebpf_fail_memory(err);
+			return ebpf_fail_memory(err);
 	}
+	ebpf_ring_init(ring, ring->consumer_page, ring->data_pages, (uint8_t *)ring->data_pages + ring->page_size, map->max_entries);
+	return 0;
+}
+
+static int open_perf_buffer(struct ebpf_ring *ring, const struct ebpf_perf_options *options, struct ebpf_error *err)
+{
+	struct ebpf_perf_options all = { 0 };
+
+	if (options)
+		memcpy(&all, options, options->size < sizeof(all) ? options->size : sizeof(all));
+	ring->perf = calloc(1, sizeof(*ring->perf));
+	ring->next = ebpf_perf_next_plain;
+	return ring->perf ? ebpf_perf_open_cpus(ring, &all, err) : ebpf_fail_memory(err);
+}
+
+int ebpf_ring_open_part(struct ebpf_map *map, const struct ebpf_perf_options *options, struct ebpf_ring **out, struct ebpf_error *err)
+{
+	bool perf = map->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY;
+	int ret = perf ? 0 : check_map(map, err);
+	struct ebpf_ring *ring;
+
+	if (ret < 0)
+		return ret;
+	ring = ebpf_ring_new(map, err);
+	if (!ring)
+		return -ENOMEM;
+	ret = perf ? open_perf_buffer(ring, options, err) : open_ring_buffer(ring, err);
 	if (ret < 0) {
 		ring_free(ring);
 		return ret;
 	}
-	ebpf_ring_init(ring, ring->consumer_page, ring->data_pages, (uint8_t *)ring->data_pages + ring->page_size, map->max_entries);
 	*out = ring;
 	return 0;
 }
 
-int ebpf_ring_open_perf(struct ebpf_map *map, const struct ebpf_perf_options *options, struct ebpf_ring **out, struct ebpf_error *err)
+/* Takes the ring over. */
+static int finish(struct ebpf_ring *ring, struct ebpf_ring **out, struct ebpf_error *err)
 {
-	const char *type = ebpf_enum_name(EBPF_MAP_TYPE, map->type);
-	struct ebpf_perf_options all = { 0 };
-	struct ebpf_ring *ring;
-	int ret;
+	int ret = ebpf_ring_open_flush(ring, err);
 
-	if (map->type != BPF_MAP_TYPE_PERF_EVENT_ARRAY)
-		return ebpf_fail(err, EINVAL, "perf buffer: map '%s' is a map of type %s, not perf_event_array", map->name, type ? type : "unknown");
-	if (options)
-		memcpy(&all, options, options->size < sizeof(all) ? options->size : sizeof(all));
-	ring = ring_new(map, err);
-	if (!ring)
-		return -ENOMEM;
-	ring->perf = calloc(1, sizeof(*ring->perf));
-	ret = ring->perf ? ebpf_perf_open_cpus(ring, &all, err) : ebpf_fail_memory(err);
 	if (ret < 0) {
 		ring_free(ring);
 		return ret;
@@ -146,38 +164,93 @@ int ebpf_ring_open_perf(struct ebpf_map *map, const struct ebpf_perf_options *op
 
 int ebpf_ring_open_any(struct ebpf_map *map, const struct ebpf_perf_options *options, struct ebpf_ring **out, struct ebpf_error *err)
 {
-	if (map->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY)
-		return ebpf_ring_open_perf(map, options, out, err);
-	return ebpf_ring_open(map, out, err);
+	struct ebpf_ring *ring;
+	int ret = ebpf_ring_open_part(map, options, &ring, err);
+
+	return ret < 0 ? ret : finish(ring, out, err);
+}
+
+int ebpf_ring_open(struct ebpf_map *map, struct ebpf_ring **out, struct ebpf_error *err)
+{
+	int ret = check_map(map, err);
+
+	return ret < 0 ? ret : ebpf_ring_open_any(map, NULL, out, err);
+}
+
+int ebpf_ring_open_perf(struct ebpf_map *map, const struct ebpf_perf_options *options, struct ebpf_ring **out, struct ebpf_error *err)
+{
+	const char *type = ebpf_enum_name(EBPF_MAP_TYPE, map->type);
+
+	if (map->type != BPF_MAP_TYPE_PERF_EVENT_ARRAY)
+		return ebpf_fail(err, EINVAL, "perf buffer: map '%s' is a map of type %s, not perf_event_array", map->name, type ? type : "unknown");
+	return ebpf_ring_open_any(map, options, out, err);
+}
+
+int ebpf_ring_open_many(struct ebpf_map *const *maps, size_t count, const struct ebpf_perf_options *options, struct ebpf_ring **out,
+			struct ebpf_error *err)
+{
+	struct ebpf_ring *ring;
+	int ret;
+
+	if (count == 0)
+		return ebpf_fail(err, EINVAL, "ring buffer: no map to read");
+	if (count == 1)
+		return ebpf_ring_open_any(maps[0], options, out, err);
+	ring = ebpf_ring_new(maps[0], err);
+	if (!ring)
+		return -ENOMEM;
+	ret = ebpf_many_open(ring, maps, count, options, err);
+	if (ret < 0) {
+		ring_free(ring);
+		return ret;
+	}
+	return finish(ring, out, err);
 }
 
 void ebpf_ring_close(struct ebpf_ring *ring)
 {
 	if (!ring)
 		return;
-	if (ring->consuming)
-		ring->closing = true;
-	else
+	if (!ring->consuming) {
 		ring_free(ring);
+		return;
+	}
+	ring->closing = true;
+	if (ring->many)
+		ebpf_many_stop(ring);
 }
 
 struct ebpf_map *ebpf_ring_map(const struct ebpf_ring *ring)
 {
-	return ring->map;
+	return ebpf_ring_part(ring, ebpf_ring_index(ring))->map;
 }
 
-int ebpf_ring_fd(const struct ebpf_ring *ring)
+size_t ebpf_ring_count(const struct ebpf_ring *ring)
 {
-	return ring->perf ? ring->perf->epoll_fd : ring->map->fd;
+	return ring->many ? ring->many->count : 1;
+}
+
+size_t ebpf_ring_index(const struct ebpf_ring *ring)
+{
+	return ring->many ? ring->many->last : 0;
+}
+
+struct ebpf_ring *ebpf_ring_part(const struct ebpf_ring *ring, size_t index)
+{
+	return ring->many ? ring->many->parts[index] : (struct ebpf_ring *)ring;
 }
 
 uint64_t ebpf_ring_size(const struct ebpf_ring *ring)
 {
+	if (ring->many)
+		return ebpf_many_sum(ring, ebpf_ring_size);
 	return ring->perf ? (ring->perf->mask + 1) * ring->perf->count : ring->mask + 1;
 }
 
 uint64_t ebpf_ring_available(const struct ebpf_ring *ring)
 {
+	if (ring->many)
+		return ebpf_many_sum(ring, ebpf_ring_available);
 	if (ring->perf)
 		return ebpf_perf_available(ring);
 	if (ring->oldest)
@@ -187,7 +260,7 @@ uint64_t ebpf_ring_available(const struct ebpf_ring *ring)
 
 uint64_t ebpf_ring_overwritten(const struct ebpf_ring *ring)
 {
-	return ring->overwritten;
+	return ring->many ? ebpf_many_sum(ring, ebpf_ring_overwritten) : ring->overwritten;
 }
 
 /* -- reading -- */
@@ -222,10 +295,8 @@ int ebpf_ring_next(struct ebpf_ring *ring, const void **data, size_t *size)
 {
 	if (ring->consuming)
 		return -EBUSY;
-	if (ring->perf)
-		return ebpf_perf_next_plain(ring, data, size);
-	if (ring->oldest)
-		return ebpf_overwrite_next(ring, data, size);
+	if (ring->next)
+		return ring->next(ring, data, size);
 	for (;;) {
 		const uint8_t *record;
 		unsigned long length;
@@ -254,7 +325,9 @@ int ebpf_ring_next(struct ebpf_ring *ring, const void **data, size_t *size)
 
 static void release(struct ebpf_ring *ring)
 {
-	if (ring->perf)
+	if (ring->many)
+		ebpf_many_release(ring);
+	else if (ring->perf)
 		ebpf_perf_release(ring);
 	else if (ring->published != ring->position)
 		publish(ring, ring->position);
@@ -317,13 +390,12 @@ static int64_t consume_known(struct ebpf_ring *ring, ebpf_record_fn callback, vo
 /* Rings whose records are copied, or come from several. One lap of every CPU's ring at most, as below. */
 static int64_t consume_copies(struct ebpf_ring *ring, ebpf_record_fn callback, void *context, uint64_t limit)
 {
-	int (*next)(struct ebpf_ring *ring, const void **data, size_t *size) = ring->perf ? ebpf_perf_next : ebpf_overwrite_next;
 	uint64_t count = 0, read = 0, released = 0, lap = ebpf_ring_size(ring);
 	const void *data;
 	size_t size;
 	int64_t ret;
 
-	while ((ret = next(ring, &data, &size)) > 0) {
+	while ((ret = ring->next(ring, &data, &size)) > 0) {
 		count++;
 		read += size;
 		ret = callback(context, data, size);
@@ -366,21 +438,22 @@ int64_t ebpf_ring_consume(struct ebpf_ring *ring, ebpf_record_fn callback, void 
 	if (!limit)
 		limit = UINT64_MAX;
 	ring->consuming = true;
-	if (ring->perf && ebpf_perf_is_plain(ring))
+	if (ring->many && !ring->many->ordered)
+		ret = ebpf_many_consume(ring, callback, context, limit);
+	else if (ring->perf && ebpf_perf_is_plain(ring))
 		ret = ebpf_perf_consume_plain(ring, callback, context, limit);
 	else
-		ret = (ring->perf || ring->oldest ? consume_copies : consume_ring)(ring, callback, context, limit);
+		ret = (ring->next ? consume_copies : consume_ring)(ring, callback, context, limit);
 	ring->consuming = false;
 	if (ring->closing)
 		ring_free(ring);
 	return ret;
 }
 
-/* -- waiting -- */
-
-/* Steps over discarded records and tells whether one that was not stands ready. */
-static bool record_is_ready(struct ebpf_ring *ring)
+bool ebpf_ring_is_ready(struct ebpf_ring *ring)
 {
+	if (ring->many)
+		return ebpf_many_is_ready(ring);
 	if (ring->perf)
 		return ebpf_perf_is_ready(ring);
 	if (ring->oldest)
@@ -398,53 +471,5 @@ static bool record_is_ready(struct ebpf_ring *ring)
 		if (!(header & BPF_RINGBUF_DISCARD_BIT) || record_size(header) > ring->known - ring->position)
 			return true; /* or bytes that are no record: ebpf_ring_next says so */
 		ring->position += record_size(header);
-	}
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* How long the next sleep may be: the descriptor is readable as soon as space is reserved, so that polling for a record which is still being
- * written would spin; such a moment is short, unless the program was preempted in it. */
-static int next_sleep(const struct ebpf_ring *ring, int timeout_ms, int64_t deadline, bool *poll_fd)
-{
-	int64_t left = timeout_ms < 0 ? INT32_MAX : deadline - now_ms();
-
-	if (left < 0)
-		left = 0;
-	*poll_fd = ring->perf || ring->position == ring->known;
-	if (*poll_fd)
-		return timeout_ms < 0 ? -1 : (int)left;
-	return left > 1 ? 1 : (int)left;
-}
-
-int ebpf_ring_wait(struct ebpf_ring *ring, int timeout_ms, struct ebpf_error *err)
-{
-	int64_t deadline = timeout_ms > 0 ? now_ms() + timeout_ms : 0;
-
-	if (ring->consuming)
-		return ebpf_fail(err, EBUSY, "ring buffer: map '%s': a callback of this ring cannot wait for it", ring->map->name);
-	for (bool last = false;; last = timeout_ms >= 0 && now_ms() >= deadline) {
-		struct pollfd poll_fd = { .fd = ebpf_ring_fd(ring), .events = POLLIN };
-		bool use_fd;
-		int ret, sleep_ms;
-
-		if (record_is_ready(ring))
-			return 1;
-		/* A record that comes before this would wake nobody; one that came meanwhile makes the descriptor readable at once. */
-		ebpf_ring_release(ring);
-		if (last)
-			return 0;
-		sleep_ms = next_sleep(ring, timeout_ms, deadline, &use_fd);
-		ret = ring_sys(ring)->poll(&poll_fd, use_fd, sleep_ms);
-		if (ret == -EINTR)
-			return ebpf_fail_errno(err, ret, "ring buffer: map '%s': waiting", ring->map->name);
-		if (ret < 0)
-			return ebpf_fail_errno(err, ret, "ring buffer: map '%s': cannot wait", ring->map->name);
 	}
 }

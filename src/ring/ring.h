@@ -25,6 +25,8 @@
  *
  * The same object reads perf buffers, which are rings too, one for each CPU: then `perf` is set, and perf.c does what is different.
  *
+ * And it reads several maps of either kind in turns: then `many` is set (many.h), and each has a reader of its own below this one.
+ *
  * A full ring refuses records, and only the program sees it. By convention (src/bpf/records.bpf.h) it counts them in a map of its own; lost.c reads that.
  *
  * A struct ebpf_ring owns its mappings and a reference to the map. One reader per map, one thread at a time per reader.
@@ -55,11 +57,35 @@ struct ebpf_ring {
 	uint64_t overwritten;           /* bytes that were lost before they were read */
 	struct ebpf_lost *lost;         /* the program's count of what found no space, or NULL */
 	struct ebpf_perf *perf;         /* of a perf event array; then only `map`, `consuming` and `closing` are used of the above */
+	struct ebpf_many *many;         /* of several maps (many.h); `map` is the first then */
+	/* How ebpf_ring_next reads what is no plain ring buffer; NULL of one. */
+	int (*next)(struct ebpf_ring *ring, const void **data, size_t *size);
+	/* wait.c: who flushes makes flush_fd readable and then sets `flushing`. */
+	int flush_fd;                   /* -1 of a part of another reader */
+	int epoll_fd;                   /* of a ring buffer: made when somebody asks for a descriptor; or -1 */
+	bool flushing, flushed;
 };
 
 /* Sets the parts that reading needs, for any memory that is laid out in this way; the rest of *ring is the caller's to zero. `size` is a power
  * of two; `data` has it twice. */
 void ebpf_ring_init(struct ebpf_ring *ring, unsigned long *consumer, const unsigned long *producer, const void *data, size_t size);
+
+/* A new one, of which ebpf_ring_close takes what has been made of it so far. */
+struct ebpf_ring *ebpf_ring_new(struct ebpf_map *map, struct ebpf_error *err);
+/* A reader of any kind that cannot be flushed: part of another. */
+int ebpf_ring_open_part(struct ebpf_map *map, const struct ebpf_perf_options *options, struct ebpf_ring **out, struct ebpf_error *err);
+/* Whether ebpf_ring_next would give a record (or an error, or have something for `other`). Discarded records are stepped over. */
+bool ebpf_ring_is_ready(struct ebpf_ring *ring);
+
+/* -- wait.c -- */
+
+int ebpf_ring_open_flush(struct ebpf_ring *ring, struct ebpf_error *err);
+/* Two descriptors to wait for, of which the second may be -1: either is readable when it is worth a look. */
+void ebpf_ring_wait_fds(const struct ebpf_ring *ring, int fds[2]);
+/* A loop has begun to wait for these: it hears of what is there already. */
+void ebpf_ring_watched(struct ebpf_ring *ring);
+/* A loop's callback has read: takes a flush back, if nothing is left that it was for. */
+void ebpf_ring_settle(struct ebpf_ring *ring);
 
 /* -- overwrite.c -- */
 
