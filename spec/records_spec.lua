@@ -213,52 +213,6 @@ describe("records", function()
     end)
   end)
 
-  describe("of a program that can do both", function()
-    local function load(perf)
-      local spec <close> = assert(ebpf.spec "build/spec/bpf/lua_events.bpf.o")
-      if perf then
-        local map = spec.maps.events
-        map.type, map.key_size, map.value_size, map.max_entries = "perf_event_array", 4, 4, 0
-        spec.variables.events_perf:set(1)
-      end
-      return assert(spec:load())
-    end
-
-    it("come through perf buffers or a ring buffer, to the same reader", function()
-      for _, perf in ipairs { false, true } do
-        local both <close> = load(perf)
-        local reader <close> = assert(ebpf.events(both.maps.events, { type = "struct event" }))
-        assert.equal(perf and "perf_event_array" or "ringbuf", reader.map.type)
-        for _ = 1, 3 do assert(both.programs.send:run { data = packet }) end
-        local list = {}
-        assert.equal(3, reader:consume(function(e) list[#list + 1] = e end))
-        assert.same({ number = 2, pid = 7, kind = 3 }, list[3])
-        assert.equal(0, reader:lost())
-      end
-    end)
-
-    it("wake their reader when enough of them wait, and are lost when there is no room", function()
-      local both <close> = load(false)
-      local loop <close> = ebpf.loop()
-      local ring <close> = assert(ebpf.ringbuf(both.maps.events))
-      local _, sink = loop:on(ring, assert(ring:sink { count = true }))
-      local function send(count)
-        for _ = 1, count do assert(both.programs.send:run { data = packet }) end
-      end
-      send(3)
-      assert.equal(0, loop:step(0.05))
-      send(1) -- finds 72 bytes waiting
-      assert.equal(1, loop:step(1))
-      assert.equal(4, sink:read())
-      assert.equal(0, loop:step(0)) -- goes to sleep: epoll looks once more at what was ready
-      send(2)
-      assert.equal(0, loop:step(0.05))
-      assert.equal(2, ring:consume(sink)) -- they are there for whoever looks
-      send(200)
-      assert.equal(200 - (ring.map.max_entries - 1) // 24, ring:lost())
-    end)
-  end)
-
   describe("whose consumer", function()
     it("is stopped wait for it, and what finds no room is counted", function()
       local maps = coll.maps
