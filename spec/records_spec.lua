@@ -213,6 +213,44 @@ describe("records", function()
     end)
   end)
 
+  describe("that come one by one", function()
+    -- 250 records of another process, one each 2 ms, to a reader that sleeps in between: how often it woke, by the kernel's count, and what it got.
+    local function trickle(program, options)
+      coll.variables.wanted:set(1)
+      local producer = script(([[
+        local prog = assert(ebpf.program { id = %d })
+        print "ready" io.stdout:flush()
+        local loop, left = ebpf.loop(), 250
+        loop:every(0.002, function()
+          assert(prog:run { data = ("\0"):rep(14) })
+          left = left - 1
+          if left == 0 then loop:stop() end
+        end)
+        loop:run()
+      ]]):format(assert(coll.programs[program]:info()).id))
+      local function sleeps()
+        return tonumber(assert(io.open "/proc/self/status"):read "a":match "\nvoluntary_ctxt_switches:%s+(%d+)")
+      end
+      local loop <close> = ebpf.loop()
+      local count, before = 0, sleeps()
+      loop:on(coll.maps.floods, function() count = count + 1 end, options)
+      loop:after(1, function() loop:stop() end)
+      loop:run()
+      local woken = sleeps() - before
+      producer.wait()
+      return woken, count
+    end
+
+    it("wake their reader each time, unless it comes by a timer: then no more often than that says", function()
+      local each, read = trickle("pour", nil)
+      assert.is_true(read > 50, read .. " records") -- what comes while another is delivered wakes nobody
+      local timed, timed_read = trickle("pour_quietly", { every = 0.1 })
+      assert.is_true(timed_read > 50, timed_read .. " records")
+      assert.is_true(timed <= 10 + 3, timed .. " times") -- a second, and its end
+      assert.is_true(each > 4 * timed, ("%d records woke it %d times, %d by timer %d"):format(read, each, timed_read, timed))
+    end)
+  end)
+
   describe("whose consumer", function()
     it("is stopped wait for it, and what finds no room is counted", function()
       local maps = coll.maps
