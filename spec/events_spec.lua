@@ -2,6 +2,7 @@
 -- kernel has. Here kernels pretend to have less; on old ones it is true.
 local ebpf = require "ebpf"
 local need = require "spec.support.need"
+local process = require "spec.support.process"
 
 local object = "build/spec/bpf/lua_events.bpf.o"
 local packet = ("\0"):rep(14)
@@ -156,6 +157,27 @@ describe("a program that can use both kinds of buffer", function()
     end
   end)
 
+  it("is what a module of ebpf gen loads, attached and read on both kinds", function()
+    need { kernel = "4.17" }
+    local killsnoop = dofile "build/examples/killsnoop.lua"
+    local pid = math.tointeger(tonumber(assert(io.open "/proc/self/stat"):read "a":match "^(%d+)"))
+    for i, features in ipairs { {}, ages[3] } do
+      local coll <close> = assert(without(features, killsnoop.load))
+      assert.equal(3, #assert(coll:attach()))
+      local loop <close> = ebpf.loop()
+      local sent
+      loop:on(coll.maps.events, function(e)
+        if e.target == pid and e.signal == 0 then sent = e loop:stop() end
+      end)
+      process.run(("sh -c 'kill -0 %d'"):format(pid))
+      loop:after(5, function() loop:stop() end)
+      loop:run()
+      assert.equal(killsnoop.enums.call.KILL, sent and sent.call, i)
+      assert.equal("sh", sent.comm)
+      loop:close()
+    end
+  end)
+
   it("has room for four records that are made at once, and counts what finds none", function()
     local coll <close> = assert(load(ages[3], { programs = { "keep", "send" } }))
     -- in one run, which stays on one CPU
@@ -187,6 +209,25 @@ describe("a program that can use both kinds of buffer", function()
     assert.is_true(got < 1001)
     assert.equal(1001, got + reader:lost())
     assert.equal(reader:lost(), told)
+  end)
+end)
+
+describe("an object with EBPF_EVENTS", function()
+  it("is either kind for libbpf, too, with what records.bpf.h says", function()
+    need { kernel = "5.8", "ringbuf" }
+    need.command "cc"
+    need.file "/usr/include/bpf/libbpf.h"
+    local loader = os.tmpname()
+    finally(function() os.remove(loader) end)
+    local built, status = process.run(("cc -o %s spec/support/events_libbpf.c -lbpf"):format(loader))
+    assert.equal(0, status, built)
+    for _, kind in ipairs { "ring", "perf" } do
+      local output = process.run(("%s %s %s 2>/dev/null"):format(loader, object, kind))
+      local lines = {}
+      for line in output:gmatch "[^\n]+" do lines[#lines + 1] = line end
+      table.sort(lines) -- perf buffers are one for each CPU
+      assert.same({ "0 7 3 whole", "1 7 3 whole", "3 8 3 whole", "4 8 3 whole" }, lines, kind)
+    end
   end)
 end)
 
