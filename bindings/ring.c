@@ -30,6 +30,7 @@ struct binding_ring {
 	enum shape shape;
 	size_t record_size;   /* the least of the type: a shorter record is an error; 0 when they are strings */
 	size_t whole_size;    /* from which on a record is read without a look at where it ends */
+	size_t filled_size;   /* what the kernel makes of whole_size in a perf buffer; 0 of a ring buffer */
 	struct ebpf_filter *filter; /* records that do not pass are stepped over; or NULL */
 	uint64_t interval;    /* of draining in a loop */
 	uint32_t *fields;     /* SOME_FIELDS: their numbers */
@@ -275,6 +276,10 @@ static void choose_shape(lua_State *L, struct binding_ring *ring, int index, int
 	}
 	ring->record_size = ring->shape == RAW ? 0 : binding_codec_least(ring->codec);
 	ring->whole_size = binding_codec_whole(ring->codec);
+	/* with the 4 bytes of its length before it a multiple of 8 */
+	if (ring->whole_size && ring->whole_size < UINT32_MAX &&
+	    ebpf_map_type(ebpf_ring_map(ring->ring)) != (uint32_t)ebpf_enum_value(EBPF_MAP_TYPE, "ringbuf"))
+		ring->filled_size = (ring->whole_size + 4 + 7) / 8 * 8 - 4;
 }
 
 /* options.where, by the fields of the records' type. false with the error filled. */
@@ -461,7 +466,7 @@ static inline int push_record(lua_State *L, const struct binding_ring *ring, con
 		return 1;
 	}
 	if (ring->shape == RAW) {
-		lua_pushlstring(L, data, size);
+		lua_pushlstring(L, data, size == ring->filled_size ? ring->whole_size : size);
 		return 1;
 	}
 	if (ring->shape == TABLE) {

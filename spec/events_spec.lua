@@ -117,6 +117,18 @@ describe("a program that can use both kinds of buffer", function()
     assert.equal(14, sum)
   end)
 
+  it("has records of the length that their type says, on both", function()
+    for _, features in ipairs { {}, ages[1] } do
+      local coll <close> = assert(load(features))
+      local reader <close> = assert(ebpf.events(coll.maps.events, { raw = true }))
+      run(coll, "send")
+      run(coll, "make")
+      local records = read(reader)
+      table.sort(records)
+      assert.same({ string.pack("=I8I4I4", 0, 7, 3), string.pack("=I8I4I4", 1, 8, 3) }, records)
+    end
+  end)
+
   it("says when what is pinned is of the other kind", function()
     need { kernel = "5.8", "ringbuf" }
     local dir = "/sys/fs/bpf/events_spec"
