@@ -131,9 +131,10 @@ describe("a program that can use both kinds of buffer", function()
 
   it("says when what is pinned is of the other kind", function()
     need { kernel = "5.8", "ringbuf" }
-    local dir = "/sys/fs/bpf/events_spec"
-    os.execute("mkdir -p " .. dir)
-    finally(function() os.execute("rm -rf " .. dir) end)
+    local dir = os.tmpname()
+    os.remove(dir)
+    assert(os.execute(("mkdir %s && mount -t bpf bpf %s"):format(dir, dir)))
+    finally(function() os.execute(("umount %s && rmdir %s"):format(dir, dir)) end)
     local function pinned(spec) spec.maps.events.pin_by_name = true end
     do
       local coll <close> = assert(load(ages[1], { pin_dir = dir }, pinned))
