@@ -1,5 +1,5 @@
--- Records of programs that can send them through a ring buffer or through perf buffers (EBPF_EVENTS of records.bpf.h): the loader chooses, by what the
--- kernel has. Here kernels pretend to have less; on old ones it is true.
+-- Records of programs that can send them through a ring buffer or through perf buffers (EBPF_EVENTS of records.bpf.h): the loader
+-- chooses, by what the kernel has. Here kernels pretend to have less; on old ones it is true.
 local ebpf = require "ebpf"
 local need = require "spec.support.need"
 local process = require "spec.support.process"
@@ -214,7 +214,9 @@ describe("a program that can use both kinds of buffer", function()
   it("loses what finds no room, which the kernel counts", function()
     local coll <close> = assert(load(ages[1]))
     local told = 0
-    local reader <close> = assert(ebpf.events(coll.maps.events, { buffer_size = 4096, lost = function(count) told = told + count end }))
+    local reader <close> = assert(ebpf.events(coll.maps.events, {
+      buffer_size = 4096, lost = function(count) told = told + count end,
+    }))
     assert(coll.programs.send:run { data = packet, ["repeat"] = 1000 })
     local got = #read(reader)
     run(coll, "send") -- the kernel tells with the next record

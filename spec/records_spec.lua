@@ -214,7 +214,8 @@ describe("records", function()
   end)
 
   describe("that come one by one", function()
-    -- 250 records of another process, one each 2 ms, to a reader that sleeps in between: how often it woke, by the kernel's count, and what it got.
+    -- 250 records of another process, one each 2 ms, to a reader that sleeps in between: how often it woke, by the kernel's count,
+    -- and what it got.
     local function trickle(program, options)
       coll.variables.wanted:set(1)
       local producer = script(([[

@@ -81,7 +81,8 @@ static __always_inline __u64 ebpf_wake_flags(void *ring)
 		result_;                                                                                                               \
 	})
 
-/* Both kinds in one program: a ring buffer, or where the kernel has none (before 5.8) perf buffers. ebpf.events(map) and loop:on(map, ...) read either.
+/* Both kinds in one program: a ring buffer, or where the kernel has none (before 5.8) perf buffers. ebpf.events(map) and loop:on(map, ...)
+ * read either.
  *
  *   EBPF_EVENTS(events, 1 << 20, struct event);
  *
@@ -93,17 +94,18 @@ static __always_inline __u64 ebpf_wake_flags(void *ring)
  *   e->pid = ...;
  *   EBPF_EVENT_SUBMIT(ctx, events, e);               or EBPF_EVENT_DISCARD(events, e)
  *
- * The loader chooses, when the program is loaded: this library by itself, and with it whatever loads through it. The branch that is not taken need not
- * be known to the kernel, since the loader makes the constant NAME_perf a part of the code; so it does from the oldest kernels on, which have no global
- * data. Who sets NAME_perf to 1 before loading has perf buffers on a newer kernel, too.
+ * The loader chooses, when the program is loaded: this library by itself, and with it whatever loads through it. The branch that is not
+ * taken need not be known to the kernel, since the loader makes the constant NAME_perf a part of the code; so it does on kernels that
+ * have no global data. Who sets NAME_perf to 1 before loading has perf buffers on a newer kernel, too.
  *
- * A loader with libbpf does it by hand, before loading. For a ring buffer: bpf_map__set_value_size(map, 0). For perf buffers, which need Linux 5.5 there
- * (older kernels do not look into read-only maps): bpf_map__set_type(map, BPF_MAP_TYPE_PERF_EVENT_ARRAY), sizes of key and value 4, max_entries 0, and
- * skeleton->rodata->NAME_perf = 1.
+ * A loader with libbpf does it by hand, before loading. For a ring buffer: bpf_map__set_value_size(map, 0). For perf buffers, which need
+ * Linux 5.5 there (older kernels do not look into read-only maps): bpf_map__set_type(map, BPF_MAP_TYPE_PERF_EVENT_ARRAY), sizes of key and
+ * value 4, max_entries 0, and skeleton->rodata->NAME_perf = 1.
  *
- * For perf buffers a record is made in NAME_scratch, which has room for four on each CPU: a program may be interrupted by another. One that goes
- * without submitting or discarding keeps its room for ever; a ring buffer's verifier refuses such a program. The type must fit a per-CPU map (32 KiB). What
- * perf buffers lose the kernel counts. Their reader says when it is woken (wakeup_events, wakeup_bytes): EBPF_WAKE_BYTES is for ring buffers. */
+ * For perf buffers a record is made in NAME_scratch, which has room for four on each CPU: a program may be interrupted by another. One
+ * that ends without submitting or discarding keeps its room for ever; where there is a ring buffer the verifier refuses such a program.
+ * The type must fit a per-CPU map (32 KiB). What perf buffers lose the kernel counts. Their reader says when it is woken (wakeup_events,
+ * wakeup_bytes): EBPF_WAKE_BYTES is for ring buffers. */
 #define EBPF_EVENTS(name, bytes, record_type)                                                                                          \
 	EBPF_RECORDS(name, bytes, record_type);                                                                                        \
 	struct name##_room {                                                                                                           \

@@ -1,28 +1,29 @@
-/* constants.c -- reads of constants as immediates: `const volatile` variables (.rodata) and __kconfig ones, of which the loader knows the value.
+/* constants.c -- reads of constants as immediates: `const volatile` variables (.rodata) and __kconfig ones, of which the loader
+ * knows the value.
  *
- * Needed where the kernel has no global data (before 5.2), and wanted where a constant decides between helpers: kernels up to 5.4 do not look into a
- * read-only map while they verify, and so would verify, and refuse, the branch that is never taken.
+ * Needed where the kernel has no global data (before 5.2), and wanted where a constant decides between helpers: kernels up to 5.4
+ * do not look into a read-only map while they verify, and so would verify, and refuse, the branch that is never taken.
  *
- * What is found are loads through the address of a constant that has come to them in registers, whichever way control went. An address in memory, or one
- * that is calculated with, is not followed. The code keeps its length: the load becomes a move, the address stays where it is (the linker makes it
- * that of the map, or 0 where there is none).
+ * What is found are loads through the address of a constant that has come to them in registers, whichever way control went. An
+ * address in memory, or one that is calculated with, is not followed. The code keeps its length: the load becomes a move, the
+ * address stays where it is (the linker makes it that of the map, or 0 where there is none).
  */
 #include <stdlib.h>
 
 #include "load/load.h"
 
 enum {
-	UNREACHED, /* no way to the instruction is known yet */
-	OTHER,     /* anything but the address of a constant */
-	FIRST,     /* from here on: the address that reference number `value - FIRST` gives */
+	UNREACHED,      /* no way to the instruction is known yet */
+	OTHER,          /* anything but the address of a constant */
+	FIRST,          /* from here on: the address that reference number `value - FIRST` gives */
 	REGISTERS = 10, /* the eleventh is the frame's */
 };
 struct constant { /* of a reference */
 	const uint8_t *bytes;
-	size_t left;      /* of the section, from there */
-	uint32_t same;    /* the first reference to this place */
+	size_t left;   /* of the section, from there */
+	uint32_t same; /* the first reference to this place */
 	bool loaded;
-	bool required;    /* there is no map to read it from */
+	bool required; /* there is no map to read it from */
 	const char *section;
 };
 struct fold {
@@ -33,10 +34,11 @@ struct fold {
 	uint32_t *states;           /* REGISTERS for each slot */
 	uint32_t *todo;
 	size_t todo_count;
-	uint8_t *queued;            /* by slot */
+	uint8_t *queued; /* by slot */
 };
 
-static bool find_place(const struct ebpf_load *load, const struct ebpf_spec_reference *reference, const struct ebpf_map_spec **map, int64_t *offset)
+static bool find_place(const struct ebpf_load *load, const struct ebpf_spec_reference *reference, const struct ebpf_map_spec **map,
+                       int64_t *offset)
 {
 	if (reference->kind == EBPF_REF_MAP_VALUE) {
 		*map = reference->map;
@@ -63,7 +65,8 @@ static bool find_constants(const struct ebpf_load *load, struct fold *fold)
 		size_t index, size;
 		int64_t offset;
 
-		if (reference->insn >= fold->count || !ebpf_insn_is_wide(&fold->insns[reference->insn]) || !find_place(load, reference, &map, &offset))
+		if (reference->insn >= fold->count || !ebpf_insn_is_wide(&fold->insns[reference->insn]) ||
+		    !find_place(load, reference, &map, &offset))
 			continue;
 		index = map ? ebpf_load_map_index(load, map) : load->spec->map_count;
 		if (index >= load->spec->map_count || !load->maps[index].constants)
@@ -103,7 +106,7 @@ static int join_places(struct fold *fold, struct ebpf_error *err)
 	if (!places)
 		return ebpf_fail_memory(err);
 	for (size_t i = 0; i < count; i++)
-		places[i] = (struct place){ fold->constants[i].bytes, (uint32_t)i };
+		places[i] = (struct place){fold->constants[i].bytes, (uint32_t)i};
 	qsort(places, count, sizeof(*places), compare_places);
 	for (size_t i = 0; i < count; i++) {
 		bool again = i && places[i].bytes == places[i - 1].bytes;
@@ -276,8 +279,9 @@ static bool as_move(const struct ebpf_insn *load, const uint8_t *bytes, struct e
 	if (value != (int32_t)value && value != (uint32_t)value)
 		return false;
 	/* a move of 32 bits leaves zeros above */
-	*move = (struct ebpf_insn){ .code = (value == (int32_t)value ? EBPF_ALU64 : EBPF_ALU) | EBPF_MOV | EBPF_K,
-				    .dst = load->dst, .imm = (int32_t)(uint32_t)value };
+	*move = (struct ebpf_insn){.code = (value == (int32_t)value ? EBPF_ALU64 : EBPF_ALU) | EBPF_MOV | EBPF_K,
+	                           .dst = load->dst,
+	                           .imm = (int32_t)(uint32_t)value};
 	return true;
 }
 
@@ -308,7 +312,7 @@ static int replace(struct ebpf_load *load, struct fold *fold, uint32_t slot, str
 	if (insn->off < 0 || (size_t)insn->off > constant->left || load_size(insn) > constant->left - (size_t)insn->off)
 		return constant->required ? missing(load, slot, constant, "a read beyond its constants", err) : 0;
 	if (!as_move(insn, constant->bytes + insn->off, &move))
-		return constant->required ? missing(load, slot, constant, "the value of a constant does not fit an instruction of 32 bits", err) : 0;
+		return constant->required ? missing(load, slot, constant, "a constant does not fit an instruction of 32 bits", err) : 0;
 	*insn = move;
 	return 0;
 }
@@ -334,9 +338,10 @@ static int replace_all(struct ebpf_load *load, struct fold *fold, struct ebpf_er
 	return result;
 }
 
-int ebpf_load_constants(struct ebpf_load *load, const struct ebpf_function *function, struct ebpf_insn *insns, struct ebpf_error *err)
+int ebpf_load_constants(struct ebpf_load *load, const struct ebpf_function *function, struct ebpf_insn *insns,
+                        struct ebpf_error *err)
 {
-	struct fold fold = { .function = function, .insns = insns, .count = function->insn_count };
+	struct fold fold = {.function = function, .insns = insns, .count = function->insn_count};
 	int result = 0;
 
 	fold.constants = calloc(function->reference_count + 1, sizeof(*fold.constants));

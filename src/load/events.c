@@ -1,12 +1,13 @@
-/* events.c -- which kind of buffer the records of a program that can use both go through: a ring buffer, or where the kernel has none (before 5.8), perf
- * buffers.
+/* events.c -- which kind of buffer the records of a program that can use both go through: a ring buffer, or where the kernel has
+ * none (before 5.8), perf buffers.
  *
- * The convention (src/bpf/records.bpf.h, EBPF_EVENTS): beside the ring buffer NAME there is a constant NAME_perf, by which the program chooses the
- * helper. It is 0; who sets it before loading wants perf buffers in any case, and so does who has made the map of the Spec a perf event array, or
- * gives one to be used. NAME_scratch, where the program makes records for perf buffers, is not created without need.
+ * The convention (src/bpf/records.bpf.h, EBPF_EVENTS): beside the ring buffer NAME there is a constant NAME_perf, by which the
+ * program chooses the helper. It is 0; who sets it before loading wants perf buffers in any case, and so does who has made the map
+ * of the Spec a perf event array, or gives one to be used. NAME_scratch, where the program makes records for perf buffers, is not
+ * created without need.
  *
- * The Spec stays as it is: what is created instead is kept beside it, so that it can be loaded for another kernel afterwards. The type of the
- * records goes with the map of either kind.
+ * The Spec stays as it is: what is created instead is kept beside it, so that it can be loaded for another kernel afterwards. The
+ * type of the records goes with the map of either kind.
  */
 #include <stdlib.h>
 
@@ -50,7 +51,8 @@ static bool wants_perf(struct ebpf_load *load, const struct ebpf_map_spec *map, 
 
 	if (given)
 		return given->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY;
-	return map->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY || is_set(marker) || !ebpf_kernel_supports(load->kernel, EBPF_FEATURE_RINGBUF);
+	return map->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY || is_set(marker) ||
+	       !ebpf_kernel_supports(load->kernel, EBPF_FEATURE_RINGBUF);
 }
 
 /* A copy of a map of the Spec, to be changed. */

@@ -212,8 +212,9 @@ size_t ebpf_linked_old_probe_read(struct ebpf_linked *linked, bool replace);
 
 /* -- constants.c -- */
 
-/* In a copy of the function's code. ENOTSUP for a constant that can only be had from a map which this kernel cannot have. */
-int ebpf_load_constants(struct ebpf_load *load, const struct ebpf_function *function, struct ebpf_insn *insns, struct ebpf_error *err);
+/* In a copy of the function's code. ENOTSUP for a constant that can only be had from a map, which this kernel cannot have. */
+int ebpf_load_constants(struct ebpf_load *load, const struct ebpf_function *function, struct ebpf_insn *insns,
+			struct ebpf_error *err);
 
 /* -- jumps.c -- */
 

@@ -103,6 +103,9 @@ static int create_section(struct ebpf_load *load, const struct ebpf_map_spec *as
 	}
 	if (result == -EINVAL && !ebpf_kernel_supports(load->kernel, EBPF_FEATURE_MMAP)) {
 		ebpf_error_clear(err);
+		/* an array of one element any kernel makes; whether programs can have its address is another matter */
+		if (!ebpf_kernel_supports(load->kernel, EBPF_FEATURE_GLOBAL_DATA))
+			return ebpf_fail(err, ENOTSUP, "map '%s': no global variables", spec.name);
 		spec.flags &= ~BPF_F_MMAPABLE;
 		result = ebpf_map_create_with(load->kernel, &spec, &extra, &map->map, err);
 	}
