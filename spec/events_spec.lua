@@ -129,6 +129,12 @@ describe("a program that can use both kinds of buffer", function()
     end
   end)
 
+  it("needs its constants", function()
+    local none, err = load({}, nil, function(spec) spec.maps[".rodata"].value_size = 4 end)
+    assert.is_nil(none)
+    assert.matches("variable '%w+_perf': lies outside its section", err.message)
+  end)
+
   it("says when what is pinned is of the other kind", function()
     need { kernel = "5.8", "ringbuf" }
     local dir = os.tmpname()
