@@ -135,6 +135,18 @@ describe("a program that can use both kinds of buffer", function()
     assert.matches("variable '%w+_perf': lies outside its section", err.message)
   end)
 
+  it("takes what constants it is given with a section, as long as they agree", function()
+    need { kernel = "5.8", "ringbuf" }
+    local first <close> = assert(load({}, { variables = { kind = 9 } }))
+    local second <close> = assert(load({}, { maps = { [".rodata"] = first.maps[".rodata"] } }))
+    local reader <close> = assert(ebpf.events(second.maps.events))
+    run(second, "send")
+    assert.equal(9, read(reader)[1].kind)
+    local none, err = load(ages[1], { maps = { [".rodata"] = first.maps[".rodata"] } })
+    assert.is_nil(none)
+    assert.matches("program 'send': load: refused", err.message)
+  end)
+
   it("says when what is pinned is of the other kind", function()
     need { kernel = "5.8", "ringbuf" }
     local dir = os.tmpname()

@@ -21,12 +21,12 @@ static bool is_named(const char *name, const char *base, const char *end)
 	return !strncmp(name, base, length) && !strcmp(name + length, end);
 }
 
-static struct ebpf_variable_spec *find_marker(const struct ebpf_spec *spec, const struct ebpf_map_spec *map)
+static const struct ebpf_variable_spec *find_marker(const struct ebpf_spec *spec, const struct ebpf_map_spec *map)
 {
 	bool holds_records = map->type == BPF_MAP_TYPE_RINGBUF || map->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY;
 
 	for (size_t i = 0; holds_records && i < spec->variable_count; i++) {
-		struct ebpf_variable_spec *variable = spec->variables[i];
+		const struct ebpf_variable_spec *variable = spec->variables[i];
 
 		if (variable->read_only && variable->map && variable->map->frozen && variable->size <= sizeof(uint64_t) &&
 		    is_named(variable->name, map->name, "_perf"))
@@ -35,23 +35,24 @@ static struct ebpf_variable_spec *find_marker(const struct ebpf_spec *spec, cons
 	return NULL;
 }
 
-static bool is_set(struct ebpf_variable_spec *marker)
+static bool is_set(const struct ebpf_variable_spec *marker)
 {
-	const uint8_t *bytes = ebpf_variable_spec_data(marker);
+	const struct ebpf_map_spec *section = marker->map;
 
-	for (uint32_t i = 0; bytes && i < marker->size; i++)
-		if (bytes[i])
+	for (uint64_t i = marker->offset; section->data && i < (uint64_t)marker->offset + marker->size && i < section->value_size;
+	     i++)
+		if (section->data[i])
 			return true;
 	return false;
 }
 
-static bool wants_perf(struct ebpf_load *load, const struct ebpf_map_spec *map, struct ebpf_variable_spec *marker)
+static bool wants_perf(struct ebpf_load *load, size_t index, const struct ebpf_variable_spec *marker)
 {
-	const struct ebpf_map *given = ebpf_load_given(load, map->name);
+	const struct ebpf_map *given = ebpf_load_given(load, index);
 
 	if (given)
 		return given->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY;
-	return map->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY || is_set(marker) ||
+	return load->spec->maps[index]->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY || is_set(marker) ||
 	       !ebpf_kernel_supports(load->kernel, EBPF_FEATURE_RINGBUF);
 }
 
@@ -130,13 +131,13 @@ bool ebpf_load_is_events(const struct ebpf_load *load, const struct ebpf_map_spe
 static int choose(struct ebpf_load *load, size_t index, struct ebpf_error *err)
 {
 	const struct ebpf_map_spec *map = load->spec->maps[index];
-	struct ebpf_variable_spec *marker = find_marker(load->spec, map);
+	const struct ebpf_variable_spec *marker = find_marker(load->spec, map);
 	int result;
 	bool perf;
 
 	if (!marker)
 		return 0;
-	perf = wants_perf(load, map, marker);
+	perf = wants_perf(load, index, marker);
 	result = perf ? make_perf(load, index, err) : leave_out_scratch(load, map, err);
 	return result < 0 ? result : set_marker(load, marker, perf, err);
 }

@@ -170,8 +170,8 @@ int ebpf_load_arena(struct ebpf_load *load, struct ebpf_map_spec *spec, struct e
 /* Initial elements that are maps or programs, when all of these are there. */
 int ebpf_load_values(struct ebpf_load *load, struct ebpf_error *err);
 void ebpf_load_unpin(struct ebpf_load *load);                    /* what this load has pinned */
-/* The map that the caller gives for that name, or NULL. */
-struct ebpf_map *ebpf_load_given(const struct ebpf_load *load, const char *name);
+/* The map that the caller gives for a map of the Spec, or NULL. */
+struct ebpf_map *ebpf_load_given(const struct ebpf_load *load, size_t index);
 /* Fills map->constants with the bytes of a section. */
 int ebpf_load_keep_constants(struct ebpf_load_map *map, const struct ebpf_map_spec *spec, struct ebpf_error *err);
 /* map_count when it is not the Spec's. */

@@ -293,11 +293,14 @@ static int create_pinned(struct ebpf_load *load, const struct ebpf_map_spec *spe
 	return result;
 }
 
-struct ebpf_map *ebpf_load_given(const struct ebpf_load *load, const char *name)
+struct ebpf_map *ebpf_load_given(const struct ebpf_load *load, size_t index)
 {
-	for (size_t i = 0; i < load->options.replacement_count; i++)
-		if (load->options.replacements[i].name && !strcmp(load->options.replacements[i].name, name))
-			return load->options.replacements[i].map;
+	const struct ebpf_load_options *options = &load->options;
+
+	/* a data section has two names */
+	for (size_t i = 0; i < options->replacement_count; i++)
+		if (options->replacements[i].name && ebpf_spec_find_map(load->spec, options->replacements[i].name) == load->spec->maps[index])
+			return options->replacements[i].map;
 	return NULL;
 }
 
@@ -319,7 +322,7 @@ static int get_map(struct ebpf_load *load, size_t index, struct ebpf_error *err)
 {
 	struct ebpf_load_map *map = &load->maps[index];
 	const struct ebpf_map_spec *spec = map->instead ? map->instead : load->spec->maps[index];
-	struct ebpf_map *given = ebpf_load_given(load, spec->name);
+	struct ebpf_map *given = ebpf_load_given(load, index);
 	int result;
 
 	if (given) {
@@ -343,6 +346,11 @@ static int make_map(struct ebpf_load *load, size_t index, struct ebpf_error *err
 	struct ebpf_load_map *map = &load->maps[index];
 	int result = get_map(load, index, err);
 
+	/* one that was there before has its own */
+	if (map->constants && (map->given || (map->map && map->map->reused))) {
+		free(map->constants);
+		map->constants = NULL;
+	}
 	return result == 0 && map->map && spec->type == BPF_MAP_TYPE_ARENA ? ebpf_load_arena(load, spec, map, err) : result;
 }
 
