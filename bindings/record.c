@@ -15,6 +15,7 @@ struct binding_shape {
 	int (*push)(lua_State *L, const struct binding_place *place, const void *data, size_t size);
 	size_t least;         /* a record must have; 0 of strings */
 	size_t whole;         /* from which on a record is read without a look at where it ends */
+	size_t filled;        /* what the kernel makes of `whole` in a perf buffer; 0 of a ring buffer */
 	/* fields */
 	uint32_t *fields;     /* their numbers */
 	struct step *steps;   /* of each, where all are scalars; else NULL */
@@ -159,8 +160,7 @@ void binding_shape_expire(lua_State *L, struct binding_shape *shape, int index)
 
 static int push_string(lua_State *L, const struct binding_place *place, const void *data, size_t size)
 {
-	(void)place;
-	lua_pushlstring(L, data, size);
+	lua_pushlstring(L, data, size == place->shape->filled ? place->shape->whole : size);
 	return 1;
 }
 
@@ -283,7 +283,7 @@ static void choose_codec(lua_State *L, struct binding_shape *shape, int index, c
 	lua_setiuservalue(L, index, CODEC);
 }
 
-static void choose_push(lua_State *L, struct binding_shape *shape, int index, int options)
+static void choose_push(lua_State *L, struct binding_shape *shape, int index, const struct ebpf_map *map, int options)
 {
 	bool raw = binding_option_boolean(L, options, "raw", false), view = binding_option_boolean(L, options, "view", false);
 
@@ -313,6 +313,9 @@ static void choose_push(lua_State *L, struct binding_shape *shape, int index, in
 	}
 	shape->least = shape->push == push_string ? 0 : binding_codec_least(shape->codec);
 	shape->whole = binding_codec_whole(shape->codec);
+	/* with the 4 bytes of its length before it a multiple of 8 */
+	if (shape->whole && shape->whole < UINT32_MAX && ebpf_map_type(map) != (uint32_t)ebpf_enum_value(EBPF_MAP_TYPE, "ringbuf"))
+		shape->filled = (shape->whole + 4 + 7) / 8 * 8 - 4;
 }
 
 struct binding_shape *binding_shape_push(lua_State *L, const struct ebpf_map *map, int options)
@@ -323,7 +326,7 @@ struct binding_shape *binding_shape_push(lua_State *L, const struct ebpf_map *ma
 
 	memset(shape, 0, sizeof(*shape));
 	choose_codec(L, shape, index, map, options);
-	choose_push(L, shape, index, options);
+	choose_push(L, shape, index, map, options);
 	lua_settop(L, index);
 	return shape;
 }

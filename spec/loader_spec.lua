@@ -112,7 +112,7 @@ describe("jump tables", function()
   end)
 
   it("say what they need where the kernel does not have them", function()
-    need.root()
+    need { kernel = "5.2" } -- where nothing else is missing
     if ebpf.kernel().version >= need.version "6.19" then return end
     local none, err = ebpf.load(path, { programs = { "choose" } })
     assert.is_nil(none)
@@ -137,6 +137,78 @@ describe("constants", function()
     need { kernel = "5.10", "prog_bind_map" }
     local coll <close> = assert(ebpf.load(object "load_kinds"))
     assert.equal(1, assert(coll.programs.nothing:info()).map_count)
+  end)
+
+  -- Without global data (before 5.2) they are part of the code.
+  describe("without a map to read them from", function()
+    before_each(function()
+      need { kernel = "4.15" }
+      if ebpf.kernel():has "global_data" then ebpf.kernel():mask "global_data" end -- else it is true
+    end)
+    after_each(function() ebpf.kernel():unmask "global_data" end)
+
+    local function load(program) return ebpf.load(object "load_constants", { programs = { program } }) end
+
+    it("are of every size, and those that are set before loading", function()
+      local spec <close> = assert(ebpf.spec(object "load_constants"))
+      spec.variables.word:set(0x80000000)
+      local coll <close> = assert(spec:load { programs = { "sizes" } })
+      assert.equal(1, run(coll, "sizes"))
+      assert.same({
+        small = 0xfe, half = 0xfedc, word = 0x80000000, wide = 0xfedcba98,
+        small_signed = -2, half_signed = -3, word_signed = -4, wide_signed = -5, first = 10, second = 20,
+      }, coll.maps.values[0])
+      assert.is_nil(coll.variables.word)
+    end)
+
+    it("keep code away that the kernel does not know", function()
+      local coll <close> = assert(load "guarded")
+      assert.equal(7, run(coll, "guarded"))
+    end)
+
+    it("are followed through registers, branches and loops", function()
+      local coll <close> = assert(ebpf.load(object "load_constants", { programs = { "same" } }))
+      assert.equal(10, run(coll, "same"))
+      need { kernel = "5.3" } -- loops
+      local looped <close> = assert(load "kept")
+      assert.equal(60, run(looped, "kept"))
+    end)
+
+    it("are the kernel's configuration, too", function()
+      local coll <close> = assert(ebpf.load(object "load_kconfig"))
+      assert.equal(ebpf.kernel().version, run(coll, "version"))
+    end)
+
+    it("are refused where an instruction cannot have them", function()
+      for program, why in pairs {
+        too_large = "a constant does not fit an instruction of 32 bits",
+        indexed = "it needs the address of a constant",
+        passed = "it needs the address of a constant",
+        beyond = "a read beyond its constants",
+      } do
+        local none, err = load(program)
+        assert.is_nil(none, program)
+        assert.equal("EOPNOTSUPP", err.code)
+        assert.matches("program '" .. program .. "': load: .*uses global variables %(load_con%.rodata%), which this kernel "
+          .. "does not have: " .. why, err.message)
+        assert.matches("5%.2.*constants can be read", err.hint)
+      end
+      local none, err = load "other" -- one of two: the verifier refuses what is left
+      assert.is_nil(none)
+      assert.matches("program 'other'", err.message)
+      none, err = load "changing"
+      assert.is_nil(none)
+      assert.matches("uses global variables %(load_con%.data%), which this kernel does not have %[", err.message)
+    end)
+  end)
+
+  it("are read from their map elsewhere, where they are more than immediates", function()
+    need { kernel = "5.2", "global_data" }
+    local programs = { "sizes", "other", "too_large", "indexed", "passed", "changing" }
+    local coll <close> = assert(ebpf.load(object "load_constants", { programs = programs }))
+    assert.equal(1, run(coll, "too_large"))
+    assert.equal(10, run(coll, "other"))
+    assert.equal(3, run(coll, "indexed"))
   end)
 end)
 

@@ -99,6 +99,7 @@ describe("what a description leaves open", function()
   before_each(need.root)
 
   it("is filled in where there is one right answer", function()
+    need { kernel = "5.8" }
     local cpus = #assert(ebpf.map { type = "percpu_array", value = "u32", max_entries = 1 })[0]
     for _, type in ipairs { "cpumap", "perf_event_array" } do
       local m <close> = assert(ebpf.map { type = type })

@@ -112,6 +112,7 @@ describe("many elements", function()
   end)
 
   it("are cleared, whatever the type", function()
+    need { kernel = "4.20" }
     each_way(function()
       for _, type in ipairs { "hash", "lru_hash", "percpu_hash", "array", "percpu_array" } do
         local m <close> = new { type = type, max_entries = 300 }
@@ -223,6 +224,7 @@ describe("queues, stacks and filters", function()
   before_each(need.root)
 
   it("push, peek and pop in their order", function()
+    need { kernel = "4.20" }
     for type, expected in pairs { queue = { 1, 2, 3 }, stack = { 3, 2, 1 } } do
       local m <close> = assert(ebpf.map { type = type, value = "u32", max_entries = 3 })
       assert.is_nil(m:peek())
@@ -440,6 +442,7 @@ describe("the flags of a map", function()
   before_each(need.root)
 
   it("have names", function()
+    need { kernel = "5.2" }
     local m <close> = new { flags = { "no_prealloc", "rdonly_prog" } }
     assert.equal(1 | 1 << 7, m:info().flags)
     local one <close> = new { flags = "no_prealloc" }
@@ -456,7 +459,7 @@ end)
 
 describe("maps", function()
   it("leak nothing by all this", function()
-    need.root()
+    need { kernel = "5.5" }
     assert.equal(0, handles.leaked(function()
       local m = new { type = "array", flags = "mmapable" }
       if ebpf.kernel():has "mmap" then m:memory()[1] = 2 end

@@ -253,7 +253,7 @@ local rows = {
   perf_event_array = { since = "4.4", function()
     local m <close> = new { type = "perf_event_array", value = "u64" }
     local reader <close> = assert(ebpf.perf(m))
-    assert.equal(0, run("socket_filter", {
+    assert.equal(0, run("sched_cls", {
       asm.store("u64", r10, 1234, -8), asm.ld_map(r2, m), asm.ld_imm64(r3, 0xffffffff),
       asm.mov(r4, r10), asm.add(r4, -8), asm.mov(r5, 8),
       asm.call "perf_event_output", asm.exit(),
@@ -395,6 +395,7 @@ describe("flags of maps", function()
   end)
 
   it("rdonly_prog and wronly_prog are for programs", function()
+    need { kernel = "5.2" }
     local read <close> = assert(hash "rdonly_prog")
     assert.is_true(read:set(1, 1))
     local ok, err = pcall(increment, read, { 1 })
@@ -403,6 +404,7 @@ describe("flags of maps", function()
   end)
 
   it("noexist and exist tell what is to be there, lock keeps a program out meanwhile", function()
+    need { kernel = "5.1" }
     local types = ebpf.btf.new()
     types:add_struct { name = "bpf_spin_lock", members = { { "val", "u32" } } }
     types:add_struct { name = "locked", members = { { "lock", "struct bpf_spin_lock" }, { "a", "u32" }, { "b", "u64" } } }
@@ -418,6 +420,7 @@ describe("flags of maps", function()
   end)
 
   it("no_prealloc, zero_seed and numa_node are the kernel's affair, and told again", function()
+    need { kernel = "5.0" }
     local m <close> = assert(hash({ "no_prealloc", "zero_seed" }, { numa_node = 0 }))
     assert.equal(1 | 1 << 6, m:info().flags)
     assert.equal(m:info().flags, m.flags)
@@ -443,6 +446,7 @@ describe("flags of maps", function()
   end)
 
   it("preserve_elems keeps perf events when their maker closes the map", function()
+    need { kernel = "5.10" }
     local m <close> = new { type = "perf_event_array", flags = "preserve_elems", value = "u64" }
     assert.equal(1 << 11, m:info().flags)
   end)
@@ -460,6 +464,7 @@ describe("flags of maps", function()
   end)
 
   it("stack_build_id names user frames by their file", function()
+    need { kernel = "5.10" }
     local m <close> = new { type = "stack_trace", max_entries = 16, flags = "stack_build_id" }
     assert.equal(127 * 32, m.value_size)
     local id = run("raw_tracepoint", { asm.ld_map(r2, m), asm.mov(r3, 1 << 8), asm.call "get_stackid", asm.exit() })

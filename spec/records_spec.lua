@@ -213,49 +213,42 @@ describe("records", function()
     end)
   end)
 
-  describe("of a program that can do both", function()
-    local function load(perf)
-      local spec <close> = assert(ebpf.spec "build/spec/bpf/lua_events.bpf.o")
-      if perf then
-        local map = spec.maps.events
-        map.type, map.key_size, map.value_size, map.max_entries = "perf_event_array", 4, 4, 0
-        spec.variables.events_perf:set(1)
+  describe("that come one by one", function()
+    -- 250 records of another process, one each 2 ms, to a reader that sleeps in between: how often it woke, by the kernel's count,
+    -- and what it got.
+    local function trickle(program, options)
+      coll.variables.wanted:set(1)
+      local producer = script(([[
+        local prog = assert(ebpf.program { id = %d })
+        print "ready" io.stdout:flush()
+        local loop, left = ebpf.loop(), 250
+        loop:every(0.002, function()
+          assert(prog:run { data = ("\0"):rep(14) })
+          left = left - 1
+          if left == 0 then loop:stop() end
+        end)
+        loop:run()
+      ]]):format(assert(coll.programs[program]:info()).id))
+      local function sleeps()
+        return tonumber(assert(io.open "/proc/self/status"):read "a":match "\nvoluntary_ctxt_switches:%s+(%d+)")
       end
-      return assert(spec:load())
+      local loop <close> = ebpf.loop()
+      local count, before = 0, sleeps()
+      loop:on(coll.maps.floods, function() count = count + 1 end, options)
+      loop:after(1, function() loop:stop() end)
+      loop:run()
+      local woken = sleeps() - before
+      producer.wait()
+      return woken, count
     end
 
-    it("come through perf buffers or a ring buffer, to the same reader", function()
-      for _, perf in ipairs { false, true } do
-        local both <close> = load(perf)
-        local reader <close> = assert(ebpf.events(both.maps.events, { type = "struct event" }))
-        assert.equal(perf and "perf_event_array" or "ringbuf", reader.map.type)
-        for _ = 1, 3 do assert(both.programs.send:run { data = packet }) end
-        local list = {}
-        assert.equal(3, reader:consume(function(e) list[#list + 1] = e end))
-        assert.same({ number = 2, pid = 7, kind = 3 }, list[3])
-        assert.equal(0, reader:lost())
-      end
-    end)
-
-    it("wake their reader when enough of them wait, and are lost when there is no room", function()
-      local both <close> = load(false)
-      local loop <close> = ebpf.loop()
-      local ring <close> = assert(ebpf.ringbuf(both.maps.events))
-      local _, sink = loop:on(ring, assert(ring:sink { count = true }))
-      local function send(count)
-        for _ = 1, count do assert(both.programs.send:run { data = packet }) end
-      end
-      send(3)
-      assert.equal(0, loop:step(0.05))
-      send(1) -- finds 72 bytes waiting
-      assert.equal(1, loop:step(1))
-      assert.equal(4, sink:read())
-      assert.equal(0, loop:step(0)) -- goes to sleep: epoll looks once more at what was ready
-      send(2)
-      assert.equal(0, loop:step(0.05))
-      assert.equal(2, ring:consume(sink)) -- they are there for whoever looks
-      send(200)
-      assert.equal(200 - (ring.map.max_entries - 1) // 24, ring:lost())
+    it("wake their reader each time, unless it comes by a timer: then no more often than that says", function()
+      local each, read = trickle("pour", nil)
+      assert.is_true(read > 50, read .. " records") -- what comes while another is delivered wakes nobody
+      local timed, timed_read = trickle("pour_quietly", { every = 0.1 })
+      assert.is_true(timed_read > 50, timed_read .. " records")
+      assert.is_true(timed <= 10 + 3, timed .. " times") -- a second, and its end
+      assert.is_true(each > 4 * timed, ("%d records woke it %d times, %d by timer %d"):format(read, each, timed_read, timed))
     end)
   end)
 

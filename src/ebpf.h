@@ -523,7 +523,10 @@ struct ebpf_map_replacement {
 	const char *name;
 	struct ebpf_map *map;     /* referenced, not consumed */
 };
-/* Maps first, then programs, then the values that refer to programs. The Spec may be freed afterwards or loaded again. */
+/* Maps first, then programs, then the values that refer to programs. The Spec may be freed afterwards or loaded again.
+ * A ring buffer NAME beside a constant NAME_perf (EBPF_EVENTS of records.bpf.h) becomes a perf event array, and the constant 1, where the kernel has no ring
+ * buffers (before 5.8), where the constant is set already, or where such a map is given for it; ebpf_ring_open_any reads either. Constants that are
+ * read one by one, __kconfig ones too, become parts of the code where the kernel has no global data (before 5.2); other uses are ENOTSUP there. */
 EBPF_API int ebpf_collection_load(struct ebpf_spec *spec, struct ebpf_kernel *kernel, const struct ebpf_load_options *options,
 				  struct ebpf_collection **out, struct ebpf_error *err);
 EBPF_API void ebpf_collection_free(struct ebpf_collection *collection);

@@ -89,6 +89,7 @@ static char pin_dir[32];
 
 struct attempt {
 	const char *object, *program; /* "alternatives": those of load_choice */
+	bool old;                     /* a kernel without ring buffers and global data */
 	struct ebpf_spec *spec;
 	bool loaded;
 	int code;
@@ -118,6 +119,11 @@ static void load_once(struct attempt *attempt)
 	attempt->loaded = false;
 	if (!kernel)
 		return;
+	if (attempt->old && (ebpf_kernel_mask(kernel, "ringbuf", true, &err) < 0 || ebpf_kernel_mask(kernel, "global_data", true, &err) < 0)) {
+		ebpf_error_clear(&err);
+		ebpf_kernel_free(kernel);
+		return;
+	}
 	attempt->code = -ebpf_collection_load(attempt->spec, kernel, &options, &collection, &err);
 	attempt->loaded = collection != NULL;
 	CHECK_INT(attempt->code != 0, !attempt->loaded);
@@ -173,11 +179,11 @@ static int fail_each(struct attempt *attempt, volatile long *counter, const char
 	return refused;
 }
 
-static void try_object(const char *object, const char *program)
+static void try_object_on(bool old, const char *object, const char *program)
 {
 	static const int codes[] = { EINVAL, EPERM, ENOMEM, ENOENT };
 	const char *folder = getenv("EBPF_TEST_OBJECTS");
-	struct attempt attempt = { .object = object, .program = program };
+	struct attempt attempt = { .object = object, .program = program, .old = old };
 	char path[512];
 
 	snprintf(path, sizeof(path), "%s/%s.bpf.o", folder ? folder : "build/spec/bpf", object);
@@ -203,6 +209,11 @@ static void try_object(const char *object, const char *program)
 		fail_each(&attempt, &fail_allocation, "allocation");
 #endif
 	ebpf_spec_free(attempt.spec);
+}
+
+static void try_object(const char *object, const char *program)
+{
+	try_object_on(false, object, program);
 }
 
 int main(void)
@@ -232,6 +243,8 @@ int main(void)
 	try_object("load_maps", NULL);
 	try_object("load_types", NULL);
 	try_object("load_choice", "alternatives");
+	try_object("lua_events", "make");
+	try_object_on(true, "lua_events", "make");
 	if (!emulated && version >= (5 << 16 | 6 << 8))
 		try_object("load_ops", NULL);
 	if (!emulated && version >= (6 << 16 | 2 << 8))

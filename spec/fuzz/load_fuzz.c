@@ -1,7 +1,7 @@
 /* load_fuzz.c -- libFuzzer: any bytes as an object, loaded into a kernel that is made up: every system call is answered here.
  *
  * The last byte of an input chooses: bit 0, the kernel's types are the object's own (else two canned ones); bit 1, programs are
- * refused with a log; bit 2, BTF is refused; bit 3, maps are refused. */
+ * refused with a log; bit 2, BTF is refused; bit 3, maps are refused; bit 4, it has neither ring buffers nor global data. */
 #include <errno.h>
 #include <fcntl.h>
 
@@ -10,7 +10,7 @@
 #include "kernel/kernel.h"
 #include "load/load.h"
 
-enum { OWN_TYPES = 1, REFUSE_PROGRAMS = 2, REFUSE_BTF = 4, REFUSE_MAPS = 8 };
+enum { OWN_TYPES = 1, REFUSE_PROGRAMS = 2, REFUSE_BTF = 4, REFUSE_MAPS = 8, OLD = 16 };
 enum { first_fd = 1000, largest_map = 1 << 20 };
 
 static uint8_t mode;
@@ -128,9 +128,22 @@ static int fake_limit(int resource, uint64_t soft, uint64_t hard)
 	return 0;
 }
 
+static int fake_limit_of(int resource, uint64_t *soft, uint64_t *hard)
+{
+	(void)resource;
+	*soft = *hard = 1 << 23;
+	return 0;
+}
+
+static int fake_bpf_common(enum bpf_cmd cmd, union bpf_attr *attr, size_t size, struct bpf_common_attr *common)
+{
+	(void)common;
+	return fake_bpf(cmd, attr, size);
+}
+
 static const struct ebpf_sys fake = { .bpf = fake_bpf, .mmap = fake_mmap, .munmap = fake_munmap, .openat = fake_openat,
 				      .close = fake_close, .read = fake_read, .pread = fake_pread, .fcntl = fake_fcntl,
-				      .unlinkat = fake_unlinkat, .setrlimit = fake_limit };
+				      .unlinkat = fake_unlinkat, .setrlimit = fake_limit, .getrlimit = fake_limit_of, .bpf_common = fake_bpf_common };
 
 static void load(struct ebpf_spec *spec)
 {
@@ -141,7 +154,7 @@ static void load(struct ebpf_spec *spec)
 	struct ebpf_error err = { 0 };
 	int result;
 
-	if (!kernel)
+	if (!kernel || (mode & OLD && (ebpf_kernel_mask(kernel, "ringbuf", true, NULL) || ebpf_kernel_mask(kernel, "global_data", true, NULL))))
 		abort();
 	result = ebpf_collection_load(spec, kernel, &options, &collection, &err);
 	if (result < 0 ? err.code != -result || !*err.message || collection : !collection)

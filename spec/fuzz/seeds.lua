@@ -58,7 +58,7 @@ end
 -- Each: bytes of the object, its sections, their byte order, its path -> inputs.
 local makers = {
   spec = function(elf) return { elf } end,
-  load = function(elf) return { elf .. "\0", elf .. "\1", elf .. "\3" } end,
+  load = function(elf) return { elf .. "\0", elf .. "\1", elf .. "\3", elf .. "\16" } end,
   btf = function(_, parts) return { "\0" .. parts[".BTF"].bytes } end,
   ext = function(_, parts)
     local ext = parts[".BTF.ext"]

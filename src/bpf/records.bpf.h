@@ -81,19 +81,98 @@ static __always_inline __u64 ebpf_wake_flags(void *ring)
 		result_;                                                                                                               \
 	})
 
-/* Both kinds in one program: a ring buffer, or where the kernel has none (before 5.8) perf buffers.
+/* Both kinds in one program: a ring buffer, or where the kernel has none (before 5.8) perf buffers. ebpf.events(map) and loop:on(map, ...)
+ * read either.
  *
  *   EBPF_EVENTS(events, 1 << 20, struct event);
- *   EBPF_SEND(ctx, events, &event, sizeof(event));
  *
- * The loader decides. In Lua, before loading, where kernel:has "ringbuf" says no, with map = spec.maps.events:
- *   map.type, map.key_size, map.value_size, map.max_entries = "perf_event_array", 4, 4, 0
- *   spec.variables.events_perf:set(1)
- * The branch that is not taken is never verified, since the constant is known by then. ebpf.events(map) reads either. */
+ *   EBPF_SEND(ctx, events, &event, sizeof(event));   copies
+ *
+ *   struct event *e = EBPF_EVENT_RESERVE(events);    or in place: one record of that type, not zeroed
+ *   if (!e)
+ *           return 0;                                counted
+ *   e->pid = ...;
+ *   EBPF_EVENT_SUBMIT(ctx, events, e);               or EBPF_EVENT_DISCARD(events, e)
+ *
+ * The loader chooses, when the program is loaded: this library by itself, and with it whatever loads through it. The branch that is not
+ * taken need not be known to the kernel, since the loader makes the constant NAME_perf a part of the code; so it does on kernels that
+ * have no global data. Who sets NAME_perf to 1 before loading has perf buffers on a newer kernel, too.
+ *
+ * A loader with libbpf does it by hand, before loading. For a ring buffer: bpf_map__set_value_size(map, 0). For perf buffers, which need
+ * Linux 5.5 there (older kernels do not look into read-only maps): bpf_map__set_type(map, BPF_MAP_TYPE_PERF_EVENT_ARRAY), sizes of key and
+ * value 4, max_entries 0, and skeleton->rodata->NAME_perf = 1.
+ *
+ * For perf buffers a record is made in NAME_scratch, which has room for four on each CPU: a program may be interrupted by another. One
+ * that ends without submitting or discarding keeps its room for ever; where there is a ring buffer the verifier refuses such a program.
+ * The type must fit a per-CPU map (32 KiB). What perf buffers lose the kernel counts. Their reader says when it is woken (wakeup_events,
+ * wakeup_bytes): EBPF_WAKE_BYTES is for ring buffers. */
 #define EBPF_EVENTS(name, bytes, record_type)                                                                                          \
 	EBPF_RECORDS(name, bytes, record_type);                                                                                        \
+	struct name##_room {                                                                                                           \
+		record_type record;                                                                                                    \
+		__u64 busy;                                                                                                            \
+	};                                                                                                                             \
+	struct {                                                                                                                       \
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);                                                                               \
+		__uint(max_entries, 4);                                                                                                \
+		__type(key, __u32);                                                                                                    \
+		__type(value, struct name##_room);                                                                                     \
+	} name##_scratch SEC(".maps");                                                                                                 \
 	const volatile __u32 name##_perf = 0
 #define EBPF_SEND(ctx, name, data, size)                                                                                               \
 	(name##_perf ? bpf_perf_event_output(ctx, &name, BPF_F_CURRENT_CPU, data, size) : EBPF_OUTPUT(name, data, size))
+
+/* Who interrupts a program on its CPU has ended before that goes on: so nothing comes between looking and taking. The compiler keeps the order. */
+#define EBPF_IN_ORDER __asm__ volatile("" : : : "memory")
+#define EBPF_TAKE_ROOM(name, number)                                                                                                   \
+	if (!record_) {                                                                                                                \
+		__u32 key_ = number;                                                                                                   \
+		struct name##_room *room_ = bpf_map_lookup_elem(&name##_scratch, &key_);                                               \
+                                                                                                                                       \
+		if (room_ && !room_->busy) {                                                                                           \
+			room_->busy = 1;                                                                                               \
+			EBPF_IN_ORDER;                                                                                                 \
+			record_ = &room_->record;                                                                                      \
+		}                                                                                                                      \
+	}
+#define EBPF_EVENT_RESERVE(name)                                                                                                       \
+	({                                                                                                                             \
+		__typeof__(name.value) record_ = 0;                                                                                    \
+                                                                                                                                       \
+		if (name##_perf) {                                                                                                     \
+			EBPF_TAKE_ROOM(name, 0)                                                                                        \
+			EBPF_TAKE_ROOM(name, 1)                                                                                        \
+			EBPF_TAKE_ROOM(name, 2)                                                                                        \
+			EBPF_TAKE_ROOM(name, 3)                                                                                        \
+		} else {                                                                                                               \
+			record_ = bpf_ringbuf_reserve(&name, sizeof(*record_), 0);                                                     \
+		}                                                                                                                      \
+		if (!record_)                                                                                                          \
+			ebpf_count_lost(&name##_lost);                                                                                 \
+		record_;                                                                                                               \
+	})
+#define EBPF_EVENT_SUBMIT(ctx, name, data)                                                                                             \
+	do {                                                                                                                           \
+		struct name##_room *room_ = (void *)(data);                                                                            \
+                                                                                                                                       \
+		if (name##_perf) {                                                                                                     \
+			bpf_perf_event_output(ctx, &name, BPF_F_CURRENT_CPU, room_, sizeof(room_->record));                            \
+			EBPF_IN_ORDER;                                                                                                 \
+			room_->busy = 0;                                                                                               \
+		} else {                                                                                                               \
+			EBPF_SUBMIT(name, room_);                                                                                      \
+		}                                                                                                                      \
+	} while (0)
+#define EBPF_EVENT_DISCARD(name, data)                                                                                                 \
+	do {                                                                                                                           \
+		struct name##_room *room_ = (void *)(data);                                                                            \
+                                                                                                                                       \
+		if (name##_perf) {                                                                                                     \
+			EBPF_IN_ORDER;                                                                                                 \
+			room_->busy = 0;                                                                                               \
+		} else {                                                                                                               \
+			bpf_ringbuf_discard(room_, 0);                                                                                 \
+		}                                                                                                                      \
+	} while (0)
 
 #endif

@@ -456,8 +456,11 @@ static void finish(struct ebpf_load *load)
 		free(load->functions[i].variants);
 		free(load->functions[i].insns);
 	}
-	for (size_t i = 0; load->maps && i < load->spec->map_count; i++)
+	for (size_t i = 0; load->maps && i < load->spec->map_count; i++) {
 		ebpf_map_close(load->maps[i].map);
+		free(load->maps[i].instead);
+		free(load->maps[i].constants);
+	}
 	/* programs and maps keep the types that they were made with */
 	if (load->btf_fd > 0)
 		sys->close(load->btf_fd);
@@ -478,7 +481,7 @@ static void finish(struct ebpf_load *load)
 static int run_stages(struct ebpf_load *load, struct ebpf_error *err)
 {
 	static int (*const stages[])(struct ebpf_load *, struct ebpf_error *) = {
-		start, ebpf_load_choose, survey, ebpf_load_types, ebpf_load_externs, ebpf_load_maps,
+		start, ebpf_load_choose, survey, ebpf_load_events, ebpf_load_types, ebpf_load_externs, ebpf_load_maps,
 		load_programs, ebpf_load_values, collect_maps, collect_variables,
 	};
 	int result = 0;

@@ -52,6 +52,10 @@ static int refer_map(struct ebpf_load *load, const struct ebpf_spec_reference *r
 		return ebpf_fail(err, EINVAL, "refers to a map '%s', which this object does not have",
 				 reference_name(reference));
 	map = &load->maps[index];
+	if (map->no_global_data && map->constants) { /* it is not read any more */
+		set_wide(insn, 0, 0, 0);
+		return 0;
+	}
 	if (map->no_global_data) {
 		ebpf_fail(err, ENOTSUP, "uses global variables (%s), which this kernel does not have",
 			  reference->map->name);
@@ -183,6 +187,8 @@ static int prepare(struct ebpf_load *load, struct ebpf_load_function *lf, struct
 		if (result == 0)
 			result = ebpf_core_relocate(load->core, function, insns, err);
 	}
+	if (result == 0)
+		result = ebpf_load_constants(load, function, insns, err);
 	if (result == 0)
 		result = resolve_references(load, function, insns, err);
 	if (result < 0) {

@@ -3,6 +3,7 @@
  * One struct ebpf_load lives for one call of ebpf_collection_load. It goes through these stages, each in its file:
  *   collection.c  which functions, types and externs the programs need; the order of everything
  *   choice.c      which programs are wanted, and which of them may fail
+ *   events.c      a ring buffer or perf buffers, for programs that can use both
  *   btf.c         one BTF object for the whole collection: what its functions and maps refer to, and nothing else
  *   context.c     parameters that are the context, in those types, for older kernels
  *   externs.c     kernel variables and functions by name
@@ -11,6 +12,7 @@
  *   kconfig.c     the values of __kconfig variables
  *   struct_ops.c  maps of functions that the kernel calls
  *   linker.c      a program's code: its function and all that it reaches, references resolved (core.h: CO-RE)
+ *   constants.c   reads of constants as immediates, where the kernel does not see them
  *   jumps.c       jump tables
  *   targets.c     what a tracing program is to be attached to, by BTF id
  *   log.c         names in place of poison in the verifier's log, and where in the source it happened
@@ -70,6 +72,9 @@ struct ebpf_load_map {
 	struct ebpf_map *map;          /* NULL = not created; owned */
 	uint32_t key_type, value_type; /* in the loaded BTF */
 	uint32_t inner_key_type, inner_value_type;
+	struct ebpf_map_spec *instead; /* what is created, not the Spec's; owned, but for what it points to; or NULL */
+	uint8_t *constants;            /* of a read-only section: bytes whose reads become immediates (constants.c); owned, or NULL */
+	size_t constants_size;
 	bool no_global_data;           /* a data section that this kernel cannot have */
 	bool pinned_now;               /* this load pinned it: undone when the load fails */
 	bool given;                    /* the caller's */
@@ -136,6 +141,12 @@ bool ebpf_load_is_left_out(const struct ebpf_load *load, const char *name);
 /* Whether an alternative before it was loaded that nothing keeps from being attached. */
 bool ebpf_load_is_settled(const struct ebpf_load *load, size_t index);
 
+/* -- events.c -- */
+
+/* Which kind of buffer each map of records becomes that its programs can use as either. */
+int ebpf_load_events(struct ebpf_load *load, struct ebpf_error *err);
+bool ebpf_load_is_events(const struct ebpf_load *load, const struct ebpf_map_spec *map);
+
 /* -- btf.c -- */
 
 /* Builds and loads the BTF. A kernel that refuses it is no error: load->btf_fd stays 0 and btf_problem says why. */
@@ -159,6 +170,10 @@ int ebpf_load_arena(struct ebpf_load *load, struct ebpf_map_spec *spec, struct e
 /* Initial elements that are maps or programs, when all of these are there. */
 int ebpf_load_values(struct ebpf_load *load, struct ebpf_error *err);
 void ebpf_load_unpin(struct ebpf_load *load);                    /* what this load has pinned */
+/* The map that the caller gives for a map of the Spec, or NULL. */
+struct ebpf_map *ebpf_load_given(const struct ebpf_load *load, size_t index);
+/* Fills map->constants with the bytes of a section. */
+int ebpf_load_keep_constants(struct ebpf_load_map *map, const struct ebpf_map_spec *spec, struct ebpf_error *err);
 /* map_count when it is not the Spec's. */
 size_t ebpf_load_map_index(const struct ebpf_load *load, const struct ebpf_map_spec *map);
 
@@ -194,6 +209,12 @@ int ebpf_load_link(struct ebpf_load *load, const struct ebpf_program_spec *progr
 void ebpf_linked_free(struct ebpf_linked *linked);
 /* Replaces bpf_probe_read_kernel and its kin (5.5) by bpf_probe_read; how many there were. */
 size_t ebpf_linked_old_probe_read(struct ebpf_linked *linked, bool replace);
+
+/* -- constants.c -- */
+
+/* In a copy of the function's code. ENOTSUP for a constant that can only be had from a map, which this kernel cannot have. */
+int ebpf_load_constants(struct ebpf_load *load, const struct ebpf_function *function, struct ebpf_insn *insns,
+			struct ebpf_error *err);
 
 /* -- jumps.c -- */
 

@@ -103,6 +103,9 @@ static int create_section(struct ebpf_load *load, const struct ebpf_map_spec *as
 	}
 	if (result == -EINVAL && !ebpf_kernel_supports(load->kernel, EBPF_FEATURE_MMAP)) {
 		ebpf_error_clear(err);
+		/* an array of one element any kernel makes; whether programs can have its address is another matter */
+		if (!ebpf_kernel_supports(load->kernel, EBPF_FEATURE_GLOBAL_DATA))
+			return ebpf_fail(err, ENOTSUP, "map '%s': no global variables", spec.name);
 		spec.flags &= ~BPF_F_MMAPABLE;
 		result = ebpf_map_create_with(load->kernel, &spec, &extra, &map->map, err);
 	}
@@ -115,8 +118,19 @@ static int create_section(struct ebpf_load *load, const struct ebpf_map_spec *as
 	return result;
 }
 
+int ebpf_load_keep_constants(struct ebpf_load_map *map, const struct ebpf_map_spec *spec, struct ebpf_error *err)
+{
+	map->constants = calloc(1, spec->value_size ? spec->value_size : 1);
+	if (!map->constants)
+		return ebpf_fail_memory(err);
+	if (spec->data)
+		memcpy(map->constants, spec->data, spec->value_size);
+	map->constants_size = spec->value_size;
+	return 0;
+}
+
 /* A kernel without global data (before 5.2) refuses some part of it. That is an error for the programs that refer to
- * the section, not for others: compilers leave sections behind that nothing uses. */
+ * the section, not for others: compilers leave sections behind that nothing uses. Constants are known without a map. */
 static int create_data(struct ebpf_load *load, const struct ebpf_map_spec *spec, struct ebpf_load_map *map,
 		       struct ebpf_error *err)
 {
@@ -131,7 +145,7 @@ static int create_data(struct ebpf_load *load, const struct ebpf_map_spec *spec,
 	if (!ebpf_kernel_supports(load->kernel, EBPF_FEATURE_GLOBAL_DATA)) {
 		ebpf_error_clear(&why);
 		map->no_global_data = true;
-		return 0;
+		return spec->frozen && !map->constants ? ebpf_load_keep_constants(map, spec, err) : 0;
 	}
 	ebpf_error_move(err, &why);
 	return result;
@@ -195,6 +209,7 @@ static int adopt(struct ebpf_load *load, struct ebpf_map *map, const struct ebpf
 static int open_pinned(struct ebpf_load *load, const struct ebpf_map_spec *spec, const char *path,
 		       struct ebpf_map **out, struct ebpf_error *err)
 {
+	bool may_be_either = ebpf_load_is_events(load, spec);
 	struct ebpf_error why = { 0 };
 	struct ebpf_map *map = NULL;
 	int result = ebpf_map_open_pinned(load->kernel, path, &map, &why);
@@ -214,8 +229,8 @@ static int open_pinned(struct ebpf_load *load, const struct ebpf_map_spec *spec,
 		result = ebpf_wrap(err, result == -ENOENT ? ESTALE : result, "map '%s': use what is pinned at %s",
 				   spec->name, path);
 		if (result == -EEXIST)
-			ebpf_hint(err, "remove %s, or choose another pin directory, or make the declaration agree",
-				  path);
+			ebpf_hint(err, "remove %s, or choose another pin directory, or make the declaration agree%s", path,
+				  may_be_either ? "; by EBPF_EVENTS it is a ring buffer where the kernel has such, else perf buffers" : "");
 		return result;
 	}
 	*out = map;
@@ -278,11 +293,14 @@ static int create_pinned(struct ebpf_load *load, const struct ebpf_map_spec *spe
 	return result;
 }
 
-static const struct ebpf_map_replacement *replacement_for(const struct ebpf_load *load, const char *name)
+struct ebpf_map *ebpf_load_given(const struct ebpf_load *load, size_t index)
 {
-	for (size_t i = 0; i < load->options.replacement_count; i++)
-		if (!strcmp(load->options.replacements[i].name, name))
-			return &load->options.replacements[i];
+	const struct ebpf_load_options *options = &load->options;
+
+	/* a data section has two names */
+	for (size_t i = 0; i < options->replacement_count; i++)
+		if (options->replacements[i].name && ebpf_spec_find_map(load->spec, options->replacements[i].name) == load->spec->maps[index])
+			return options->replacements[i].map;
 	return NULL;
 }
 
@@ -302,16 +320,16 @@ static int check_replacements(const struct ebpf_load *load, struct ebpf_error *e
 
 static int get_map(struct ebpf_load *load, size_t index, struct ebpf_error *err)
 {
-	const struct ebpf_map_spec *spec = load->spec->maps[index];
-	const struct ebpf_map_replacement *replacement = replacement_for(load, spec->name);
 	struct ebpf_load_map *map = &load->maps[index];
+	const struct ebpf_map_spec *spec = map->instead ? map->instead : load->spec->maps[index];
+	struct ebpf_map *given = ebpf_load_given(load, index);
 	int result;
 
-	if (replacement) {
-		result = check_compatible(replacement->map, spec, err);
+	if (given) {
+		result = check_compatible(given, spec, err);
 		if (result < 0)
 			return ebpf_wrap(err, result, "map '%s': replace", spec->name);
-		map->map = ebpf_map_ref(replacement->map);
+		map->map = ebpf_map_ref(given);
 		map->given = true;
 		return 0;
 	}
@@ -328,6 +346,11 @@ static int make_map(struct ebpf_load *load, size_t index, struct ebpf_error *err
 	struct ebpf_load_map *map = &load->maps[index];
 	int result = get_map(load, index, err);
 
+	/* one that was there before has its own */
+	if (map->constants && (map->given || (map->map && map->map->reused))) {
+		free(map->constants);
+		map->constants = NULL;
+	}
 	return result == 0 && map->map && spec->type == BPF_MAP_TYPE_ARENA ? ebpf_load_arena(load, spec, map, err) : result;
 }
 
