@@ -11,10 +11,12 @@ enum op {
 	OP_U8, OP_S8, OP_U16, OP_S16, OP_U32, OP_S32, OP_64, OP_F32, OP_F64, OP_BOOL,
 	OP_ENUM, /* as its enumerator's name, where it has one */
 	OP_BITS, OP_BIT_BOOL, /* bit fields, read by the core from the start of the enclosing struct */
-	OP_STRING, OP_BYTES, OP_STRUCT, OP_ARRAY
+	OP_STRING, OP_BYTES, OP_STRUCT, OP_ARRAY,
+	OP_SWAPPED /* a float or 128-bit integer of the other byte order; other integers of it are OP_BITS */
 };
 struct step {
 	uint8_t op;
+	bool is_tail;                     /* ends where the record does: a string or array, or a struct that ends in a flexible one */
 	uint32_t offset;                  /* from the start of the enclosing struct or element */
 	uint32_t size;
 	uint32_t node;                    /* OP_STRUCT, OP_ARRAY */
@@ -33,8 +35,9 @@ struct binding_codec {
 	struct step *steps;
 	struct node *nodes;
 	uint32_t step_count, node_count;
+	bool is_swapped;                  /* of raw bytes: whose integers are in the other byte order */
 	size_t least;                     /* bytes that a record must have */
-	const struct step *tail;          /* of a struct whose end may be longer or shorter: that string or array; else NULL */
+	size_t whole;                     /* and has when nothing is cut off its end; SIZE_MAX when that is open */
 };
 
 #endif

@@ -238,6 +238,11 @@ static void choose_codec(lua_State *L, struct binding_ring *ring, int index, int
 	} else {
 		ring->codec = binding_codec_push(L, ebpf_map_value_layout(map), 0);
 	}
+	if (binding_option_boolean(L, options, "network", false) && binding_codec_layout(ring->codec)) {
+		ring->codec = binding_codec_push_ordered(L, binding_codec_layout(ring->codec));
+		if (!ring->codec)
+			binding_raise(L);
+	}
 	if (enum_names(L, options))
 		binding_codec_name_enums(L, -1);
 	lua_getiuservalue(L, -1, 1);
@@ -389,7 +394,7 @@ static int open_reader(lua_State *L, int map, int options, const char *const *na
 	return 1;
 }
 
-#define RECORD_OPTIONS "type", "fields", "view", "raw", "enums", "where", "lost", "lost_map", "every"
+#define RECORD_OPTIONS "type", "fields", "view", "raw", "enums", "network", "where", "lost", "lost_map", "every"
 static const char *const ring_options[] = { RECORD_OPTIONS, NULL };
 static const char *const perf_options[] = {
 	RECORD_OPTIONS, "buffer_size", "wakeup_events", "wakeup_bytes", "overwrite", "ordered", "cpus", NULL
