@@ -168,12 +168,24 @@ static void write_bytes(lua_State *L, const struct path *path, const struct step
 	memcpy(data, bytes, size);
 }
 
-/* A 128-bit integer as bytes in the host's order. */
+/* A 128-bit integer: bytes in the host's order, or an integer. */
 static void write_wide(lua_State *L, const struct path *path, const struct step *step, int index, uint8_t *data)
 {
+	const bool is_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
 	uint8_t bytes[16];
 
-	write_bytes(L, path, step, index, bytes);
+	if (lua_isinteger(L, index)) {
+		lua_Integer value = lua_tointeger(L, index);
+
+		if (value < 0 && !step->layout->is_signed) {
+			lua_pushfstring(L, "%I is out of range for %s", value, step->layout->name);
+			refuse(L, path);
+		}
+		memset(bytes, value < 0 ? 0xff : 0, sizeof(bytes));
+		memcpy(bytes + (is_big ? 8 : 0), &value, sizeof(value));
+	} else {
+		write_bytes(L, path, step, index, bytes);
+	}
 	ebpf_layout_reorder(step->layout, bytes, data);
 }
 
@@ -365,7 +377,12 @@ static void write_step(lua_State *L, const struct target *target, const struct p
 		else
 			write_wide(L, path, step, index, data);
 		break;
-	case OP_BYTES: write_raw(L, target, path, step, index, data); break;
+	case OP_BYTES:
+		if (step->layout && step->layout->kind == EBPF_VALUE_INT128)
+			write_wide(L, path, step, index, data);
+		else
+			write_raw(L, target, path, step, index, data);
+		break;
 	case OP_STRUCT:
 	case OP_ARRAY: write_aggregate(L, target, path, step, index, data); break;
 	default: write_integer(L, path, step, index, base); break;

@@ -497,8 +497,10 @@ static const struct field variable_fields[] = {
 static const struct binding_codec *push_variable_codec(lua_State *L, const struct ebpf_spec *spec,
 						       const struct ebpf_variable_spec *variable)
 {
-	const struct binding_codec *codec = binding_codec_push_id(L, spec->btf, variable->type_id, variable->size);
+	const struct binding_codec *codec = NULL;
 
+	if (spec->btf && variable->type_id)
+		codec = binding_codec_push_id(L, spec->btf, variable->type_id, variable->size);
 	if (!codec || !binding_codec_takes(codec, variable->size)) /* an incomplete array, or no types: plain bytes */
 		codec = binding_codec_push_bytes(L, variable->size, spec->big_endian);
 	lua_getiuservalue(L, -1, 1);
