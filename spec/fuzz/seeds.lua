@@ -81,7 +81,8 @@ local makers = {
   end,
   decode = function(_, parts)
     local record = ("\2\0\0\1abc\255\200\0\0\0\0\0\240\63"):rep(40)
-    return { string.pack("<Bs2", 0, record) .. parts[".BTF"].bytes, string.pack("<Bs2", 3, record:sub(1, 100)) .. parts[".BTF"].bytes }
+    return { string.pack("<Bs2", 0, record) .. parts[".BTF"].bytes, string.pack("<Bs2", 3, record:sub(1, 100))
+      .. parts[".BTF"].bytes }
   end,
   usdt = function()
     local inputs = {
