@@ -365,7 +365,7 @@ static void push_enumerator(lua_State *L, const struct step *step, const uint8_t
 	lua_pushinteger(L, value);
 }
 
-static void push_swapped(lua_State *L, const struct step *step, const uint8_t *data)
+void codec_push_swapped(lua_State *L, const struct step *step, const uint8_t *data)
 {
 	union {
 		uint8_t bytes[16];
@@ -400,7 +400,7 @@ static inline __attribute__((always_inline)) void push_scalar(lua_State *L, cons
 	case OP_BITS: lua_pushinteger(L, ebpf_layout_get_int(step->layout, step->field, base)); break;
 	case OP_BIT_BOOL: lua_pushboolean(L, ebpf_layout_get_int(step->layout, step->field, base) != 0); break;
 	case OP_STRING: lua_pushlstring(L, (const char *)data, strnlen((const char *)data, step->size)); break;
-	case OP_SWAPPED: push_swapped(L, step, data); break;
+	case OP_SWAPPED: codec_push_swapped(L, step, data); break;
 	default: lua_pushlstring(L, (const char *)data, step->size); break;
 	}
 }

@@ -11,8 +11,9 @@ enum op {
 	OP_U8, OP_S8, OP_U16, OP_S16, OP_U32, OP_S32, OP_64, OP_F32, OP_F64, OP_BOOL,
 	OP_ENUM, /* as its enumerator's name, where it has one */
 	OP_BITS, OP_BIT_BOOL, /* bit fields, read by the core from the start of the enclosing struct */
-	OP_STRING, OP_BYTES, OP_STRUCT, OP_ARRAY,
-	OP_SWAPPED /* a float or 128-bit integer of the other byte order; other integers of it are OP_BITS */
+	OP_STRING, OP_BYTES,
+	OP_SWAPPED, /* a float or 128-bit integer of the other byte order; other integers of it are OP_BITS */
+	OP_STRUCT, OP_ARRAY
 };
 struct step {
 	uint8_t op;
@@ -39,5 +40,8 @@ struct binding_codec {
 	size_t least;                     /* bytes that a record must have */
 	size_t whole;                     /* and has when nothing is cut off its end; SIZE_MAX when that is open */
 };
+
+/* Pushes a value of OP_SWAPPED. */
+void codec_push_swapped(lua_State *L, const struct step *step, const uint8_t *data);
 
 #endif
