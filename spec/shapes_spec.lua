@@ -136,6 +136,17 @@ describe("values of every shape, of either byte order,", function()
     os.remove(path)
   end)
 
+  it("are the fields of struct_ops", function()
+    for _, folder in ipairs { "", "big/" } do
+      local spec <close> = assert(ebpf.spec(("build/spec/bpf/%sspec_struct_ops.bpf.o"):format(folder)))
+      local plain = spec.maps.plain
+      assert.equal(5, plain.fields.flags)
+      plain.fields.flags = 0x01020304
+      assert.equal(0x01020304, plain.fields.flags)
+      assert.equal(spec.byteorder == "big" and "\1\2\3\4" or "\4\3\2\1", plain.data:sub(1, 4))
+    end
+  end)
+
   it("are printed and parsed", function()
     local texts = {}
     each(function(spec, values)
