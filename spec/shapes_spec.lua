@@ -446,6 +446,13 @@ describe("records of every shape", function()
         assert.same({ count = 1, bytes = { bytes:byte(5, 8) }, words = { 7 }, no_bytes = {}, no_words = {} },
           btf:decode("struct either", bytes))
         assert.equal("xyz", btf:encode("struct either", { bytes = "xyz" }):sub(5))
+        bytes = btf:encode("struct both", { count = 1, text = "abcdefg" })
+        assert.equal(12, #bytes)
+        assert.same({ bytes = { 0x61, 0x62, 0x63, 0x64, 0x65 }, text = "abcde" }, (function(v)
+          assert.equal(1, #v.words)
+          return { bytes = v.bytes, text = v.text }
+        end)(btf:decode("struct both", bytes:sub(1, 9))))
+        assert.same({ count = 1, bytes = {}, words = {}, text = "" }, btf:decode("struct both", bytes:sub(1, 4)))
         bytes = btf:encode("struct nested", { id = 1, inner = { count = 1, points = { { x = 5, y = 6 } } } })
         assert.same({ id = 1, inner = { count = 1, points = { { x = 5, y = 6 } } } }, btf:decode("struct nested", bytes))
         bytes = btf:encode("struct strings", { names = { "ab", "full" } })

@@ -274,11 +274,12 @@ struct ebpf_layout {
 	uint32_t id;       /* dense number of this node within its root, from 0: for tables kept beside it */
 	uint32_t node_count; /* in the root: how many nodes there are */
 };
-/* Of a variable, that of its type; of a data section, a struct of its variables. Its data is in the byte order of the BTF. Fails with EINVAL for a type without a size or one whose members
- * lie outside of it, E2BIG for one nested or repeated beyond reason. */
+/* Of a variable, that of its type; of a data section, a struct of its variables. Its data is in the byte order of the BTF. Fails with EINVAL for a type
+ * without a size or one whose members lie outside of it, E2BIG for one nested or repeated beyond reason. */
 EBPF_API struct ebpf_layout *ebpf_layout_from_btf(const struct ebpf_btf *btf, uint32_t type_id, struct ebpf_error *err);
 /* "u8".."u64", "s8".."s64" ("i8".."i64" alike), "int", "unsigned int", "long", "bool", "char", "float", "double", "char[16]", "u32[4][2]",
- * "ptr", "void *" (any name with a star), "bytes[N]"; with `btf` not NULL any C name of it as well, and data in its byte order. ENOENT for a name that is not known. */
+ * "ptr", "void *" (any name with a star), "bytes[N]"; with `btf` not NULL any C name of it as well, and data in its byte order. ENOENT for a name that is
+ * not known. */
 EBPF_API struct ebpf_layout *ebpf_layout_from_name(const char *name, const struct ebpf_btf *btf, struct ebpf_error *err);
 /* A new root that is the same, but for integers of the types __be16 .. __be64 and __le16 .. __le64, which are taken in the order that these names say,
  * whatever the rest is in: a __be16 that holds port 443 is 443. Bit fields stay as they are. NULL with ENOMEM. */
@@ -286,8 +287,8 @@ EBPF_API struct ebpf_layout *ebpf_layout_with_orders(const struct ebpf_layout *l
 /* Counted references to a root: each needs one _free. */
 EBPF_API struct ebpf_layout *ebpf_layout_ref(const struct ebpf_layout *layout);
 EBPF_API void ebpf_layout_free(struct ebpf_layout *layout);
-/* The bytes that a record of this type has at least: of a struct that ends with a string or an array, flexible or not, those before it, since programs
- * send no more of it than they have filled; otherwise all. */
+/* The bytes that a record of this type has at least: of a struct that ends with a string or an array, flexible or not (or several in the same place),
+ * those before it, since programs send no more of it than they have filled; otherwise all. */
 EBPF_API uint32_t ebpf_layout_least(const struct ebpf_layout *layout);
 /* An integer, bit field, bool (0 or 1), enum or pointer out of `data` (any alignment), sign- or zero-extended. `layout` is the value's
  * own: field->layout for a member. */

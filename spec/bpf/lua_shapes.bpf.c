@@ -128,6 +128,14 @@ struct either { // a union of flexible arrays: C allows them only so
 		};
 	};
 };
+struct both { // a union of lists that have a bound
+	__u32 count;
+	union {
+		__u8 bytes[8];
+		__u32 words[2];
+		char text[7];
+	};
+};
 struct nested { // a flexible array that is not the record's own
 	__u32 id;
 	struct points inner;
@@ -141,6 +149,7 @@ struct points some_points = { 2, { { 1, -2 }, { 0x300, -0x400 } } };
 struct strings some_strings;
 struct either some_words;
 struct nested some_nested;
+struct both some_both;
 
 EBPF_RECORDS(events, 64 * 1024, struct shapes);
 EBPF_RECORDS(tails, 64 * 1024, struct points);
@@ -157,7 +166,7 @@ int send_tail(struct __sk_buff *skb)
 {
 	__u32 words[5] = { 2, 0x64636261, 0x74737271, 0x84838281, 0 };
 
-	words[4] = some_strings.count + some_words.count + some_nested.id + constants.u8 + (__u64)huge;
+	words[4] = some_strings.count + some_words.count + some_nested.id + some_both.count + constants.u8 + (__u64)huge;
 	EBPF_OUTPUT(tails, words, 12);
 	EBPF_OUTPUT(tails, words, 4);
 	return EBPF_OUTPUT(tails, words, 9);

@@ -97,7 +97,10 @@ int64_t ebpf_layout_get_int(const struct ebpf_layout *layout, const struct ebpf_
 			return layout->kind == EBPF_VALUE_BOOL ? value != 0 : value;
 		}
 	}
-	value = ebpf_load_ordered(data, layout->size, layout->is_signed, layout->is_swapped);
+	if (__builtin_expect(layout->is_swapped, 0))
+		value = ebpf_load_ordered(data, layout->size, layout->is_signed, true);
+	else
+		value = ebpf_load_int(data, layout->size, layout->is_signed);
 	return layout->kind == EBPF_VALUE_BOOL ? value != 0 : value;
 }
 
@@ -126,6 +129,11 @@ int ebpf_layout_set_int(const struct ebpf_layout *layout, const struct ebpf_fiel
 	return 0;
 }
 
+static bool is_list(const struct ebpf_field *field)
+{
+	return field->layout->kind == EBPF_VALUE_STRING || field->layout->kind == EBPF_VALUE_ARRAY;
+}
+
 uint32_t ebpf_layout_least(const struct ebpf_layout *layout)
 {
 	const struct ebpf_field *last = NULL;
@@ -135,10 +143,13 @@ uint32_t ebpf_layout_least(const struct ebpf_layout *layout)
 	for (uint32_t i = 0; i < layout->count; i++)
 		if (!last || layout->fields[i].offset >= last->offset)
 			last = &layout->fields[i];
-	if (!last || (last->layout->kind != EBPF_VALUE_STRING && last->layout->kind != EBPF_VALUE_ARRAY))
+	if (!last || !is_list(last))
 		return layout->size;
-	for (uint32_t i = 0; i < layout->count; i++) /* a member of a union reaches into it */
-		if (&layout->fields[i] != last && layout->fields[i].offset + layout->fields[i].layout->size > last->offset)
+	for (uint32_t i = 0; i < layout->count; i++) {
+		const struct ebpf_field *field = &layout->fields[i];
+		bool is_other = field->offset < last->offset || !is_list(field); /* than the same bytes as another list */
+		if (is_other && field->offset + field->layout->size > last->offset)
 			return layout->size;
+	}
 	return last->offset;
 }
