@@ -296,15 +296,23 @@ const struct binding_codec *binding_codec_push(lua_State *L, const struct ebpf_l
  * `name`. NULL with binding_error() filled and nothing pushed. */
 const struct binding_codec *binding_codec_push_id(lua_State *L, const struct ebpf_btf *btf, uint32_t id, size_t size);
 const struct binding_codec *binding_codec_push_name(lua_State *L, const char *name, const struct ebpf_btf *btf);
+/* Pushes a codec that owns its layout: the same, with integers of types like __be32 in the order that their names say. NULL as before. */
+const struct binding_codec *binding_codec_push_ordered(lua_State *L, const struct ebpf_layout *layout);
+/* Pushes the codec of raw strings that may be written as integers of this order. */
+const struct binding_codec *binding_codec_push_bytes(lua_State *L, size_t size, bool big_endian);
 /* Pushes the value that `data` holds. `keys` is the stack index of the names (not looked at for plain codecs). The caller has made
  * sure of binding_codec_depth() stack slots. May collect garbage, and so run finalizers. */
 void binding_decode(lua_State *L, const struct binding_codec *codec, int keys, const void *data);
 /* Writes the value at `index` to `data`, binding_codec_size() bytes, padding and missing fields as zeros. Runs no Lua code. Raises
  * naming the path behind `what`: "value.flags[3]: integer expected, got string". */
 void binding_encode(lua_State *L, const struct binding_codec *codec, int keys, int index, void *data, const char *what);
-/* The same for an integer, with no look at the stack; false when the type is none that takes it: binding_encode then says why. */
+/* The same into `size` bytes, binding_codec_size() or more: a flexible array at the end may go as far. How many the value at `index` takes. */
+void binding_encode_record(lua_State *L, const struct binding_codec *codec, int keys, int index, void *data, size_t size, const char *what);
+size_t binding_encode_size(lua_State *L, const struct binding_codec *codec, int keys, int index);
+/* As binding_encode for an integer, with no look at the stack; false when the type is none that takes it: binding_encode then says why. */
 bool binding_encode_integer(const struct binding_codec *codec, lua_Integer value, void *data);
 size_t binding_codec_size(const struct binding_codec *codec);
+bool binding_codec_takes(const struct binding_codec *codec, size_t size); /* of its size, or longer where its end is open */
 int binding_codec_depth(const struct binding_codec *codec);
 /* Neither struct, union nor array: needs no keys, and reading it runs no finalizer. */
 bool binding_codec_is_plain(const struct binding_codec *codec);

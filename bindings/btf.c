@@ -241,6 +241,8 @@ static void push_layout(lua_State *L, const struct ebpf_layout *layout, int made
 	case EBPF_VALUE_ENUM:
 		lua_pushboolean(L, layout->is_signed);
 		lua_setfield(L, -2, "signed");
+		if (layout->order)
+			binding_set_string(L, "byteorder", layout->order == EBPF_ORDER_BIG ? "big" : "little");
 		if (layout->kind == EBPF_VALUE_INT)
 			break;
 		lua_createtable(L, (int)layout->count, 0);
@@ -332,7 +334,7 @@ static const struct binding_codec *push_codec(lua_State *L)
 	return codec;
 }
 
-/* btf:decode(type, bytes) -> the value, as maps and records give it (in the host's byte order) */
+/* btf:decode(type, bytes) -> the value, as maps and records give it. The bytes are in the byte order of the BTF. */
 static int l_btf_decode(lua_State *L)
 {
 	size_t size;
@@ -341,14 +343,16 @@ static int l_btf_decode(lua_State *L)
 
 	if (!codec)
 		return binding_fail(L);
-	if (size < binding_codec_size(codec))
-		return luaL_error(L, "%s: %d bytes expected, got %d", binding_codec_name(codec), (int)binding_codec_size(codec),
-				  (int)size);
-	binding_decode(L, codec, lua_gettop(L), bytes);
+	size_t least = binding_codec_least(codec);
+
+	if (size < least)
+		return luaL_error(L, "%s: %s%d bytes expected, got %d", binding_codec_name(codec), binding_codec_whole(codec) > least ? "at least " : "",
+				  (int)least, (int)size);
+	binding_decode_record(L, codec, lua_gettop(L), bytes, size);
 	return 1;
 }
 
-/* btf:encode(type, value) -> bytes */
+/* btf:encode(type, value) -> bytes, in the byte order of the BTF */
 static int l_btf_encode(lua_State *L)
 {
 	luaL_checkany(L, 3);
@@ -357,10 +361,11 @@ static int l_btf_encode(lua_State *L)
 	if (!codec)
 		return binding_fail(L);
 	int names = lua_gettop(L);
-	void *data = lua_newuserdatauv(L, binding_codec_size(codec) + 1, 0);
+	size_t size = binding_encode_size(L, codec, names, 3);
+	void *data = lua_newuserdatauv(L, size + 1, 0);
 
-	binding_encode(L, codec, names, 3, data, "value");
-	lua_pushlstring(L, data, binding_codec_size(codec));
+	binding_encode_record(L, codec, names, 3, data, size, "value");
+	lua_pushlstring(L, data, size);
 	return 1;
 }
 

@@ -36,6 +36,8 @@ static uint8_t integer_op(const struct ebpf_layout *layout)
 {
 	bool is_signed = layout->is_signed && layout->kind != EBPF_VALUE_POINTER;
 
+	if (layout->is_swapped && layout->size > 1)
+		return OP_BITS;
 	switch (layout->size) {
 	case 1: return is_signed ? OP_S8 : OP_U8;
 	case 2: return is_signed ? OP_S16 : OP_U16;
@@ -52,7 +54,8 @@ static uint8_t scalar_op(const struct ebpf_layout *layout)
 	case EBPF_VALUE_ENUM:
 	case EBPF_VALUE_POINTER: return integer_op(layout);
 	case EBPF_VALUE_BOOL: return OP_BOOL;
-	case EBPF_VALUE_FLOAT: return layout->size == 4 ? OP_F32 : layout->size == 8 ? OP_F64 : OP_BYTES;
+	case EBPF_VALUE_INT128: return layout->is_swapped ? OP_SWAPPED : OP_BYTES;
+	case EBPF_VALUE_FLOAT: return layout->is_swapped ? OP_SWAPPED : layout->size == 4 ? OP_F32 : layout->size == 8 ? OP_F64 : OP_BYTES;
 	case EBPF_VALUE_STRING: return OP_STRING;
 	default: return OP_BYTES;
 	}
@@ -109,19 +112,44 @@ static void plan_node(struct binding_codec *codec, const struct ebpf_layout *lay
 	}
 }
 
+/* Marks what has a flexible array at its end, down to that; whether there is one. Before other fields, or in an array, it stays empty. */
+static bool plan_open_end(struct binding_codec *codec, const struct step *outer)
+{
+	const struct node *node = &codec->nodes[outer->node];
+	uint32_t last = 0;
+	bool is_open = false;
+
+	for (uint32_t i = 0; i < node->count; i++)
+		if (codec->steps[node->first + i].offset > last)
+			last = codec->steps[node->first + i].offset;
+	for (uint32_t i = 0; i < node->count; i++) {
+		struct step *step = &codec->steps[node->first + i];
+
+		if (step->op == OP_STRUCT && step->offset + step->size == outer->size)
+			step->is_tail = plan_open_end(codec, step);
+		else if (!step->size && (step->op == OP_STRING || step->op == OP_ARRAY))
+			step->is_tail = step->offset == last;
+		is_open |= step->is_tail;
+	}
+	return is_open;
+}
+
 /* Whether records of this struct may end elsewhere than it does, and in what. */
 static void plan_tail(struct binding_codec *codec, const struct ebpf_layout *layout)
 {
-	const struct node *node = &codec->nodes[codec->root.node];
-
 	codec->least = ebpf_layout_least(layout);
+	codec->whole = codec->size;
 	if (codec->root.op != OP_STRUCT)
 		return;
-	for (uint32_t i = 0; i < node->count; i++) {
-		const struct step *step = &codec->steps[node->first + i];
+	const struct node *node = &codec->nodes[codec->root.node];
 
-		if ((step->op == OP_STRING || step->op == OP_ARRAY) && step->offset == codec->least && (!step->size || codec->least < layout->size))
-			codec->tail = step;
+	if (plan_open_end(codec, &codec->root))
+		codec->whole = SIZE_MAX;
+	for (uint32_t i = 0; i < node->count; i++) {
+		struct step *step = &codec->steps[node->first + i];
+
+		if ((step->op == OP_STRING || step->op == OP_ARRAY) && step->offset == codec->least && codec->least < layout->size)
+			step->is_tail = true;
 	}
 }
 
@@ -156,6 +184,7 @@ const struct binding_codec *binding_codec_push(lua_State *L, const struct ebpf_l
 	} else {
 		codec->root.op = OP_BYTES;
 		codec->root.size = (uint32_t)size;
+		codec->whole = size;
 	}
 	push_keys(L, codec);
 	lua_setiuservalue(L, -2, 1);
@@ -226,6 +255,22 @@ const struct binding_codec *binding_codec_push_name(lua_State *L, const char *na
 	return push_owning(L, *owner);
 }
 
+const struct binding_codec *binding_codec_push_ordered(lua_State *L, const struct ebpf_layout *layout)
+{
+	struct ebpf_layout **owner = push_owner(L);
+
+	*owner = ebpf_layout_with_orders(layout, binding_error(L));
+	return push_owning(L, *owner);
+}
+
+const struct binding_codec *binding_codec_push_bytes(lua_State *L, size_t size, bool big_endian)
+{
+	struct binding_codec *codec = (struct binding_codec *)binding_codec_push(L, NULL, size);
+
+	codec->is_swapped = big_endian != (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+	return codec;
+}
+
 /* -- what a codec tells of itself -- */
 
 void binding_codec_name_enums(lua_State *L, int index)
@@ -251,7 +296,12 @@ size_t binding_codec_least(const struct binding_codec *codec)
 
 size_t binding_codec_whole(const struct binding_codec *codec)
 {
-	return codec->tail && !codec->tail->size ? SIZE_MAX : codec->size;
+	return codec->whole;
+}
+
+bool binding_codec_takes(const struct binding_codec *codec, size_t size)
+{
+	return size == codec->size || (size > codec->size && codec->whole == SIZE_MAX);
 }
 
 size_t binding_codec_size(const struct binding_codec *codec)
@@ -311,6 +361,21 @@ void codec_push_enumerator(lua_State *L, const struct step *step, const uint8_t 
 	lua_pushinteger(L, value);
 }
 
+void codec_push_swapped(lua_State *L, const struct step *step, const uint8_t *data)
+{
+	union {
+		uint8_t bytes[16];
+		float single;
+		double real;
+	} value;
+
+	ebpf_layout_reorder(step->layout, data, &value);
+	if (step->layout->kind != EBPF_VALUE_FLOAT)
+		lua_pushlstring(L, (const char *)value.bytes, step->size);
+	else
+		lua_pushnumber(L, step->size == sizeof(value.single) ? (lua_Number)value.single : value.real);
+}
+
 static void read_step(lua_State *L, const struct binding_codec *codec, int keys, const struct step *step, const uint8_t *base);
 
 static void read_struct(lua_State *L, const struct binding_codec *codec, int keys, const struct node *node, const uint8_t *data)
@@ -350,15 +415,20 @@ void binding_decode(lua_State *L, const struct binding_codec *codec, int keys, c
 	read_step(L, codec, keys, &codec->root, data);
 }
 
-/* What of a string or array at the end lies within the record. */
-static void read_tail(lua_State *L, const struct binding_codec *codec, int keys, const uint8_t *data, size_t size)
+static void read_record(lua_State *L, const struct binding_codec *codec, int keys, const struct node *node, const uint8_t *data, size_t size);
+
+/* What of a string, array or struct at the end lies within the record. */
+static void read_tail(lua_State *L, const struct binding_codec *codec, int keys, const struct step *tail, const uint8_t *data, size_t size)
 {
-	const struct step *tail = codec->tail;
 	size_t left = size - tail->offset;
 
+	data += tail->offset;
+	if (tail->op == OP_STRUCT) {
+		read_record(L, codec, keys, &codec->nodes[tail->node], data, left);
+		return;
+	}
 	if (tail->size && tail->size < left)
 		left = tail->size;
-	data += tail->offset;
 	if (tail->op == OP_STRING) {
 		lua_pushlstring(L, (const char *)data, strnlen((const char *)data, left));
 		return;
@@ -373,28 +443,36 @@ static void read_tail(lua_State *L, const struct binding_codec *codec, int keys,
 	}
 }
 
+static void read_record(lua_State *L, const struct binding_codec *codec, int keys, const struct node *node, const uint8_t *data, size_t size)
+{
+	const struct step *steps = &codec->steps[node->first];
+
+	lua_createtable(L, 0, (int)node->count);
+	for (uint32_t i = 0; i < node->count; i++) {
+		lua_rawgeti(L, keys, (lua_Integer)node->first + i + 1);
+		if (steps[i].is_tail)
+			read_tail(L, codec, keys, &steps[i], data, size);
+		else
+			read_step(L, codec, keys, &steps[i], data);
+		lua_rawset(L, -3);
+	}
+}
+
 void binding_decode_record(lua_State *L, const struct binding_codec *codec, int keys, const void *data, size_t size)
 {
 	if (size >= binding_codec_whole(codec)) {
 		binding_decode(L, codec, keys, data);
 		return;
 	}
-	const struct node *node = &codec->nodes[codec->root.node];
-
-	lua_createtable(L, 0, (int)node->count);
-	for (uint32_t i = 0; i < node->count; i++) {
-		lua_rawgeti(L, keys, (lua_Integer)node->first + i + 1);
-		binding_decode_field(L, codec, keys, i, data, size);
-		lua_rawset(L, -3);
-	}
+	read_record(L, codec, keys, &codec->nodes[codec->root.node], data, size);
 }
 
 void binding_decode_field(lua_State *L, const struct binding_codec *codec, int keys, uint32_t field, const void *data, size_t size)
 {
 	const struct step *step = &codec->steps[codec->nodes[codec->root.node].first + field];
 
-	if (step == codec->tail && size < binding_codec_whole(codec))
-		read_tail(L, codec, keys, data, size);
+	if (step->is_tail && size < codec->whole)
+		read_tail(L, codec, keys, step, data, size);
 	else
 		read_step(L, codec, keys, step, data);
 }

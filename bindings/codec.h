@@ -13,10 +13,13 @@ enum op {
 	OP_U8, OP_S8, OP_U16, OP_S16, OP_U32, OP_S32, OP_64, OP_F32, OP_F64, OP_BOOL,
 	OP_ENUM, /* as its enumerator's name, where it has one */
 	OP_BITS, OP_BIT_BOOL, /* bit fields, read by the core from the start of the enclosing struct */
-	OP_STRING, OP_BYTES, OP_STRUCT, OP_ARRAY
+	OP_STRING, OP_BYTES,
+	OP_SWAPPED, /* a float or 128-bit integer of the other byte order; other integers of it are OP_BITS */
+	OP_STRUCT, OP_ARRAY
 };
 struct step {
 	uint8_t op;
+	bool is_tail;                     /* ends where the record does: a string or array, or a struct that ends in a flexible one */
 	uint32_t offset;                  /* from the start of the enclosing struct or element */
 	uint32_t size;
 	uint32_t node;                    /* OP_STRUCT, OP_ARRAY */
@@ -35,13 +38,17 @@ struct binding_codec {
 	struct step *steps;
 	struct node *nodes;
 	uint32_t step_count, node_count;
+	bool is_swapped;                  /* of raw bytes: whose integers are in the other byte order */
 	size_t least;                     /* bytes that a record must have */
-	const struct step *tail;          /* of a struct whose end may be longer or shorter: that string or array; else NULL */
+	size_t whole;                     /* and has when nothing is cut off its end; SIZE_MAX when that is open */
 };
 
 bool codec_any_bit(const uint8_t *data, size_t size);
 /* The name of the value of an enum, or the number if it has none. */
 void codec_push_enumerator(lua_State *L, const struct step *step, const uint8_t *base);
+
+/* Pushes a value of OP_SWAPPED. */
+void codec_push_swapped(lua_State *L, const struct step *step, const uint8_t *data);
 
 static inline bool codec_is_scalar(const struct step *step)
 {
@@ -70,6 +77,7 @@ static inline __attribute__((always_inline)) void codec_push_scalar(lua_State *L
 	case OP_BITS: lua_pushinteger(L, ebpf_layout_get_int(step->layout, step->field, base)); break;
 	case OP_BIT_BOOL: lua_pushboolean(L, ebpf_layout_get_int(step->layout, step->field, base) != 0); break;
 	case OP_STRING: lua_pushlstring(L, (const char *)data, strnlen((const char *)data, step->size)); break;
+	case OP_SWAPPED: codec_push_swapped(L, step, data); break;
 	default: lua_pushlstring(L, (const char *)data, step->size); break;
 	}
 }

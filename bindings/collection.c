@@ -296,7 +296,7 @@ static const struct binding_codec *push_variable_codec(lua_State *L, const struc
 
 	if (!codec) {
 		codec = binding_codec_push_id(L, btf, variable->type_id, variable->size);
-		if (!codec || binding_codec_size(codec) != variable->size)
+		if (!codec || !binding_codec_takes(codec, variable->size))
 			codec = binding_codec_push(L, NULL, variable->size);
 		lua_pushvalue(L, -1);
 		lua_setiuservalue(L, 1, 2);
@@ -316,7 +316,7 @@ static int l_variable_get(lua_State *L)
 
 	if (ebpf_variable_get(check_variable(L, 1), data, binding_error(L)) < 0)
 		return binding_fail(L);
-	binding_decode(L, codec, names, data);
+	binding_decode_record(L, codec, names, data, variable->size);
 	return 1;
 }
 
@@ -331,7 +331,7 @@ static int l_variable_set(lua_State *L)
 	int names = lua_gettop(L);
 	void *data = lua_newuserdatauv(L, variable->size + 1, 0);
 
-	binding_encode(L, codec, names, 2, data, variable->name);
+	binding_encode_record(L, codec, names, 2, data, variable->size, variable->name);
 	return binding_result(L, ebpf_variable_set(check_variable(L, 1), data, binding_error(L)));
 }
 

@@ -13,6 +13,7 @@ struct path { /* on the C stack, from a value up to the root */
 struct target {
 	const struct binding_codec *codec;
 	int keys;
+	const uint8_t *end; /* of the data: as far as what is open at its end may go */
 };
 
 /* -- refusals -- */
@@ -137,7 +138,7 @@ static void write_float(lua_State *L, const struct path *path, const struct step
 	double number = lua_tonumber(L, index);
 	float single = (float)number;
 
-	memcpy(data, step->op == OP_F32 ? (void *)&single : (void *)&number, step->size);
+	ebpf_layout_reorder(step->layout, step->size == sizeof(single) ? (void *)&single : (void *)&number, data);
 }
 
 static void write_string(lua_State *L, const struct path *path, const struct step *step, int index, uint8_t *data)
@@ -167,10 +168,33 @@ static void write_bytes(lua_State *L, const struct path *path, const struct step
 	memcpy(data, bytes, size);
 }
 
-/* Values of unknown type: bytes; or an integer where the size is one of an integer's. */
-static void write_raw(lua_State *L, const struct path *path, const struct step *step, int index, uint8_t *data)
+/* A 128-bit integer: bytes in the host's order, or an integer. */
+static void write_wide(lua_State *L, const struct path *path, const struct step *step, int index, uint8_t *data)
 {
-	struct ebpf_layout integer = { .kind = EBPF_VALUE_INT, .size = step->size, .name = "an unsigned integer of that size" };
+	const bool is_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+	uint8_t bytes[16];
+
+	if (lua_isinteger(L, index)) {
+		lua_Integer value = lua_tointeger(L, index);
+
+		if (value < 0 && !step->layout->is_signed) {
+			lua_pushfstring(L, "%I is out of range for %s", value, step->layout->name);
+			refuse(L, path);
+		}
+		memset(bytes, value < 0 ? 0xff : 0, sizeof(bytes));
+		memcpy(bytes + (is_big ? 8 : 0), &value, sizeof(value));
+	} else {
+		write_bytes(L, path, step, index, bytes);
+	}
+	ebpf_layout_reorder(step->layout, bytes, data);
+}
+
+/* Values of unknown type: bytes; or an integer where the size is one of an integer's. */
+static void write_raw(lua_State *L, const struct target *target, const struct path *path, const struct step *step, int index,
+		      uint8_t *data)
+{
+	struct ebpf_layout integer = { .kind = EBPF_VALUE_INT, .size = step->size, .name = "an unsigned integer of that size",
+				       .is_swapped = target->codec->is_swapped };
 	struct step as_integer = { .op = OP_64, .size = step->size, .layout = &integer };
 	bool fits = step->size == 1 || step->size == 2 || step->size == 4 || step->size == 8;
 
@@ -208,6 +232,11 @@ static int refuse_field(lua_State *L, const struct target *target, const struct 
 	return 0;
 }
 
+static bool is_open(const struct step *step)
+{
+	return step->is_tail && !step->size && step->op != OP_STRUCT;
+}
+
 /* Members that share bytes were all given (a table that was read and is written back has them all): they must agree, since nobody
  * could tell which one was meant. */
 static void check_overlaps(lua_State *L, const struct target *target, const struct path *path, const struct node *node, int table,
@@ -219,6 +248,8 @@ static void check_overlaps(lua_State *L, const struct target *target, const stru
 		const struct step *step = &target->codec->steps[node->first + i];
 		struct path here = { .up = path, .name = step->field->name };
 
+		if (is_open(step) || (step->is_tail && step->op == OP_STRUCT)) /* may go beyond the copy */
+			continue;
 		lua_rawgeti(L, target->keys, (lua_Integer)node->first + i + 1);
 		if (lua_rawget(L, table) != LUA_TNIL) {
 			memcpy(copy, data, node->layout->size);
@@ -258,11 +289,10 @@ static void write_struct(lua_State *L, const struct target *target, const struct
 		check_overlaps(L, target, path, node, table, data);
 }
 
-static void write_array(lua_State *L, const struct target *target, const struct path *path, const struct node *node, int table,
-			uint8_t *data)
+static void write_array(lua_State *L, const struct target *target, const struct path *path, const struct node *node, lua_Integer count,
+			int table, uint8_t *data)
 {
 	const struct step *element = &target->codec->steps[node->first];
-	lua_Integer count = node->layout->count;
 
 	lua_pushnil(L);
 	while (lua_next(L, table)) {
@@ -302,9 +332,30 @@ static void write_aggregate(lua_State *L, const struct target *target, const str
 	else if (lua_type(L, index) != LUA_TTABLE)
 		refuse_type(L, path, index, "table");
 	else if (step->op == OP_ARRAY)
-		write_array(L, target, path, node, index, data);
+		write_array(L, target, path, node, node->layout->count, index, data);
 	else
 		write_struct(L, target, path, node, index, data);
+}
+
+/* A flexible array, up to the end of the data. */
+static void write_open(lua_State *L, const struct target *target, const struct path *path, const struct step *step, int index,
+		       uint8_t *data)
+{
+	struct step whole = *step;
+	size_t left = (size_t)(target->end - data);
+
+	whole.size = left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
+	luaL_checkstack(L, 10, "value nested too deeply");
+	if (step->op == OP_STRING || (lua_type(L, index) == LUA_TSTRING && is_byte_array(target, step))) {
+		write_string(L, path, &whole, index, data);
+	} else if (lua_type(L, index) != LUA_TTABLE) {
+		refuse_type(L, path, index, "table");
+	} else {
+		const struct node *node = &target->codec->nodes[step->node];
+		uint32_t size = target->codec->steps[node->first].size;
+
+		write_array(L, target, path, node, size ? whole.size / size : 0, index, data);
+	}
 }
 
 static void write_step(lua_State *L, const struct target *target, const struct path *path, const struct step *step, int index,
@@ -312,11 +363,26 @@ static void write_step(lua_State *L, const struct target *target, const struct p
 {
 	uint8_t *data = base + step->offset;
 
+	if (is_open(step)) {
+		write_open(L, target, path, step, index, data);
+		return;
+	}
 	switch (step->op) {
 	case OP_F32:
 	case OP_F64: write_float(L, path, step, index, data); break;
 	case OP_STRING: write_string(L, path, step, index, data); break;
-	case OP_BYTES: write_raw(L, path, step, index, data); break;
+	case OP_SWAPPED:
+		if (step->layout->kind == EBPF_VALUE_FLOAT)
+			write_float(L, path, step, index, data);
+		else
+			write_wide(L, path, step, index, data);
+		break;
+	case OP_BYTES:
+		if (step->layout && step->layout->kind == EBPF_VALUE_INT128)
+			write_wide(L, path, step, index, data);
+		else
+			write_raw(L, target, path, step, index, data);
+		break;
 	case OP_STRUCT:
 	case OP_ARRAY: write_aggregate(L, target, path, step, index, data); break;
 	default: write_integer(L, path, step, index, base); break;
@@ -325,11 +391,78 @@ static void write_step(lua_State *L, const struct target *target, const struct p
 
 void binding_encode(lua_State *L, const struct binding_codec *codec, int keys, int index, void *data, const char *what)
 {
-	struct target target = { codec, keys ? lua_absindex(L, keys) : 0 };
+	binding_encode_record(L, codec, keys, index, data, codec->size, what);
+}
+
+void binding_encode_record(lua_State *L, const struct binding_codec *codec, int keys, int index, void *data, size_t size, const char *what)
+{
+	struct target target = { codec, keys ? lua_absindex(L, keys) : 0, (const uint8_t *)data + size };
 	struct path path = { .name = what };
 
-	memset(data, 0, codec->size);
+	memset(data, 0, size);
 	write_step(L, &target, &path, &codec->root, lua_absindex(L, index), data);
+}
+
+/* -- how long a record is whose end is open -- */
+
+enum { OPEN_MAX = INT32_MAX }; /* bytes: what is more has no room, and is refused as such */
+
+/* Of the value at the top of the stack. */
+static size_t open_size(lua_State *L, const struct binding_codec *codec, const struct step *step)
+{
+	lua_Integer count = 0;
+
+	if (lua_type(L, -1) == LUA_TSTRING)
+		return lua_rawlen(L, -1);
+	if (step->op != OP_ARRAY || lua_type(L, -1) != LUA_TTABLE)
+		return 0;
+	uint32_t size = codec->steps[codec->nodes[step->node].first].size;
+
+	lua_pushnil(L);
+	while (lua_next(L, -2)) {
+		lua_Integer at = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+
+		if (at > count && size && at <= OPEN_MAX / (lua_Integer)size)
+			count = at;
+		lua_pop(L, 1);
+	}
+	return (size_t)count * size;
+}
+
+static size_t record_size(lua_State *L, const struct target *target, const struct step *outer, int table)
+{
+	const struct node *node = &target->codec->nodes[outer->node];
+	size_t most = outer->size;
+
+	if (lua_type(L, table) != LUA_TTABLE)
+		return most;
+	luaL_checkstack(L, 10, "value nested too deeply");
+	for (uint32_t i = 0; i < node->count; i++) {
+		const struct step *step = &target->codec->steps[node->first + i];
+
+		if (!step->is_tail)
+			continue;
+		lua_rawgeti(L, target->keys, (lua_Integer)node->first + i + 1);
+		lua_rawget(L, table);
+		size_t size = step->offset;
+
+		if (step->op == OP_STRUCT)
+			size += record_size(L, target, step, lua_gettop(L));
+		else if (!step->size)
+			size += open_size(L, target->codec, step);
+		most = size > most ? size : most;
+		lua_pop(L, 1);
+	}
+	return most;
+}
+
+size_t binding_encode_size(lua_State *L, const struct binding_codec *codec, int keys, int index)
+{
+	struct target target = { codec, keys ? lua_absindex(L, keys) : 0, NULL };
+
+	if (codec->whole != SIZE_MAX)
+		return codec->size;
+	return record_size(L, &target, &codec->root, lua_absindex(L, index));
 }
 
 bool binding_encode_integer(const struct binding_codec *codec, lua_Integer value, void *data)

@@ -1,5 +1,6 @@
 /* format.c -- core.format: what numbers in records mean to a person. A value that means nothing comes back as text all the same, so that a line can be
  * printed without a look at it. */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "binding.h"
@@ -7,11 +8,14 @@
 enum { TEXT_SIZE = 128, ADDRESS_MAX = 16 };
 
 /* Bytes of a string, of a list of bytes (u8[4]) or of 32-bit words as they lie in memory (u32[4] of an in6_addr), or of an integer: an IPv4 address as it lies
- * in memory. Returns how many. */
+ * in memory, unless "number" follows: then 0x0a000001 is 10.0.0.1, and words are such numbers. Returns how many. */
 static size_t to_address(lua_State *L, int index, uint8_t *bytes)
 {
+	bool is_number = lua_type(L, index + 1) == LUA_TSTRING, is_words = !is_number && lua_toboolean(L, index + 1);
 	size_t size = 0;
 
+	if (is_number)
+		luaL_argcheck(L, strcmp(lua_tostring(L, index + 1), "number") == 0, index + 1, "\"number\" or a boolean expected");
 	if (lua_type(L, index) == LUA_TSTRING) {
 		const char *text = lua_tolstring(L, index, &size);
 
@@ -22,6 +26,8 @@ static size_t to_address(lua_State *L, int index, uint8_t *bytes)
 	if (lua_isinteger(L, index)) {
 		uint32_t word = (uint32_t)lua_tointeger(L, index);
 
+		if (is_number)
+			word = htonl(word);
 		memcpy(bytes, &word, sizeof(word));
 		return sizeof(word);
 	}
@@ -33,7 +39,7 @@ static size_t to_address(lua_State *L, int index, uint8_t *bytes)
 		size += lua_tointeger(L, -1) > 255;
 		lua_pop(L, 1);
 	}
-	if (width == 4 && !size && !lua_toboolean(L, index + 1))
+	if (width == 4 && !size && !is_words)
 		width = 1;
 	luaL_argcheck(L, count * width <= ADDRESS_MAX, index, "an address has at most 16 bytes");
 	for (size_t i = 0; i < count; i++) {
@@ -41,6 +47,9 @@ static size_t to_address(lua_State *L, int index, uint8_t *bytes)
 		uint32_t word = (uint32_t)luaL_checkinteger(L, -1);
 
 		lua_pop(L, 1);
+		if (is_number && width == 4)
+			word = htonl(word);
+		luaL_argcheck(L, width == 4 || word <= 255, index, "bytes are at most 255");
 		if (width == 4)
 			memcpy(bytes + 4 * i, &word, 4);
 		else
@@ -49,7 +58,7 @@ static size_t to_address(lua_State *L, int index, uint8_t *bytes)
 	return count * width;
 }
 
-/* format.ip(v [, v6]) -> "10.0.0.1"; v6 = a list of four small numbers is one of words */
+/* format.ip(v [, true | "number"]) -> "10.0.0.1"; true: a list of four small numbers is one of words; "number": an integer that was in network order */
 static int l_ip(lua_State *L)
 {
 	uint8_t bytes[ADDRESS_MAX];
@@ -93,7 +102,7 @@ static int l_sockaddr(lua_State *L)
 static int l_errno(lua_State *L)
 {
 	lua_Integer number = luaL_checkinteger(L, 1);
-	lua_Integer code = number < 0 ? -number : number;
+	lua_Integer code = number < 0 && number > -4096 ? -number : number;
 
 	if (code > 0 && code < 4096 && strcmp(ebpf_errno_name((int)code), "UNKNOWN") != 0)
 		lua_pushstring(L, ebpf_errno_name((int)code));

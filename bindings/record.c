@@ -276,6 +276,11 @@ static void choose_codec(lua_State *L, struct binding_shape *shape, int index, c
 	} else {
 		shape->codec = binding_codec_push(L, ebpf_map_value_layout(map), 0);
 	}
+	if (binding_option_boolean(L, options, "network", false) && binding_codec_layout(shape->codec)) {
+		shape->codec = binding_codec_push_ordered(L, binding_codec_layout(shape->codec));
+		if (!shape->codec)
+			binding_raise(L);
+	}
 	if (enum_names(L, options))
 		binding_codec_name_enums(L, -1);
 	lua_getiuservalue(L, -1, 1);

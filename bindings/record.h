@@ -21,7 +21,7 @@ struct binding_place {
 	size_t least;         /* bytes that a record must have */
 };
 
-#define BINDING_SHAPE_OPTIONS "type", "fields", "view", "raw", "enums"
+#define BINDING_SHAPE_OPTIONS "type", "fields", "view", "raw", "enums", "network"
 /* Pushes the shape of the map's records, of the type that the option table at `options` names, or the map's value type. Raises. The map must stay meanwhile. */
 struct binding_shape *binding_shape_push(lua_State *L, const struct ebpf_map *map, int options);
 /* NULL: their type is not known, they are strings. */

@@ -497,10 +497,12 @@ static const struct field variable_fields[] = {
 static const struct binding_codec *push_variable_codec(lua_State *L, const struct ebpf_spec *spec,
 						       const struct ebpf_variable_spec *variable)
 {
-	const struct binding_codec *codec = binding_codec_push_id(L, spec->btf, variable->type_id, variable->size);
+	const struct binding_codec *codec = NULL;
 
-	if (!codec || binding_codec_size(codec) != variable->size) /* an incomplete array, or no types: plain bytes */
-		codec = binding_codec_push(L, NULL, variable->size);
+	if (spec->btf && variable->type_id)
+		codec = binding_codec_push_id(L, spec->btf, variable->type_id, variable->size);
+	if (!codec || !binding_codec_takes(codec, variable->size)) /* an incomplete array, or no types: plain bytes */
+		codec = binding_codec_push_bytes(L, variable->size, spec->big_endian);
 	lua_getiuservalue(L, -1, 1);
 	luaL_checkstack(L, binding_codec_depth(codec), "value nested too deeply");
 	return codec;
@@ -524,7 +526,7 @@ static int l_variable_get(lua_State *L)
 
 	check_part(L, 1, CLASS_VARIABLE_SPEC); /* collecting garbage may have run a finalizer that closed the Spec */
 	memcpy(copy, variable_data(L, variable), variable->size);
-	binding_decode(L, codec, lua_gettop(L) - 1, copy);
+	binding_decode_record(L, codec, lua_gettop(L) - 1, copy, variable->size);
 	return 1;
 }
 
@@ -534,7 +536,7 @@ static void set_variable(lua_State *L, struct ebpf_spec **owner, struct ebpf_var
 	int names = lua_gettop(L);
 	void *copy = lua_newuserdatauv(L, variable->size + 1, 0); /* a refused value must leave the old one whole */
 
-	binding_encode(L, codec, names, index, copy, variable->name);
+	binding_encode_record(L, codec, names, index, copy, variable->size, variable->name);
 	if (!*owner)
 		luaL_error(L, "spec is closed");
 	memcpy(variable_data(L, variable), copy, variable->size);

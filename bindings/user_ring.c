@@ -75,14 +75,15 @@ static const void *to_bytes(lua_State *L, struct user_ring *ring, int self, int 
 	if (!ring->codec || lua_type(L, index) == LUA_TSTRING) {
 		const char *text = luaL_checklstring(L, index, size);
 
-		if (!ring->codec || *size == binding_codec_size(ring->codec)) /* the bytes of a record */
+		if (!ring->codec || binding_codec_takes(ring->codec, *size)) /* the bytes of a record */
 			return text;
 	}
-	*size = binding_codec_size(ring->codec);
 	lua_getiuservalue(L, self, NAMES);
-	binding_encode(L, ring->codec, -1, index, ring->scratch, "record");
-	lua_pop(L, 1);
-	return ring->scratch;
+	*size = binding_encode_size(L, ring->codec, -1, index);
+	void *data = *size == binding_codec_size(ring->codec) ? ring->scratch : lua_newuserdatauv(L, *size, 0);
+
+	binding_encode_record(L, ring->codec, data == ring->scratch ? -1 : -2, index, data, *size, "record");
+	return data; /* which may stand on the stack */
 }
 
 /* Absent: do not wait. */
@@ -214,9 +215,11 @@ static int l_record_set(lua_State *L)
 	luaL_checkany(L, 2);
 	struct user_ring *ring = check_record(L, &record);
 	const void *bytes = to_bytes(L, ring, 3, 2, &size);
+	bool is_open = ring->codec && size < record->size && binding_codec_takes(ring->codec, record->size);
 
-	if (size != record->size)
+	if (size != record->size && !is_open)
 		return luaL_error(L, "the value has %I bytes, the record %I", (LUAI_UACINT)size, (LUAI_UACINT)record->size);
+	memset(record->data, 0, record->size);
 	memcpy(record->data, bytes, size);
 	return 0;
 }

@@ -34,6 +34,29 @@ describe("a user ring buffer", function()
     assert.equal(0, ring:room() - 4096)
   end)
 
+  it("takes values as long as their last field", function()
+    local messages <close> = assert(ebpf.user_ringbuf(coll.maps.orders, { type = "struct message" }))
+    assert.is_true(messages:send { kind = 5, count = 3, text = string.pack("=I8", 100) .. "and more" })
+    assert.equal(4096 - (8 + 24), messages:room())
+    assert.equal(1, drain())
+    assert.same({ 300, 5 }, { get "total", get "last_kind" })
+    assert.is_true(messages:send(string.pack("=I4I4I8", 6, 1, 1))) -- the bytes of one
+    assert.is_true(messages:send { kind = 7 })
+    assert.equal(4096 - (8 + 16) - (8 + 8), messages:room())
+    assert.equal(2, drain())
+    assert.equal(6, get "last_kind") -- the last was too short for the program
+    local record = assert(messages:reserve(16))
+    record:set { kind = 8, count = 1, text = "\1" } -- the rest is zeros
+    record:submit()
+    local little = string.pack("=I2", 1) == "\1\0"
+    assert.error_matches(function() assert(messages:reserve(16)):set { text = ("x"):rep(9) } end,
+      "the value has 17 bytes, the record 16", 1, true)
+    collectgarbage()
+    collectgarbage()
+    assert.equal(1, drain())
+    assert.equal(301 + (little and 1 or 1 << 56), get "total")
+  end)
+
   it("goes round many times", function()
     local sum = 0
     for i = 1, 2000 do

@@ -74,13 +74,15 @@ EBPF_API const char *ebpf_syscall_name(int number);
 EBPF_API int ebpf_syscall_number(const char *name);
 /* These write text as snprintf does and return its whole length, or -EINVAL for what they do not know. A signal: "SIGINT", "SIGRTMIN+2" (counted as the
  * kernel does, from 32). Bytes in network order: an IP address has 4 or 16, a MAC address 6. A struct sockaddr: "10.0.0.1:80", "[::1]:80",
- * "unix:/path", "unix:@abstract". */
+ * "unix:/path", "unix:@abstract", "unix:" of an unnamed one; "netlink:PORT", with " groups 0x1"; "packet:IFINDEX 0xPROTOCOL", with the hardware's address;
+ * "vsock:CID:PORT". */
 EBPF_API int ebpf_format_signal(int number, char *out, size_t size);
 EBPF_API int ebpf_format_ip(const void *address, size_t address_size, char *out, size_t size);
 EBPF_API int ebpf_format_mac(const void *address, size_t address_size, char *out, size_t size);
 EBPF_API int ebpf_format_sockaddr(const void *address, size_t address_size, char *out, size_t size);
 /* Nanoseconds since 1970 of a time of bpf_ktime_get_ns (CLOCK_MONOTONIC) or bpf_ktime_get_boot_ns (CLOCK_BOOTTIME), by how the clocks stand now: a clock that
- * was set since, or for the first of them a suspension of the machine, makes it wrong by as much. */
+ * was set since, or for the first of them a suspension of the machine, makes it wrong by as much; so do offsets of a time namespace that the caller is in,
+ * which the kernel's own times have not. */
 EBPF_API int64_t ebpf_wall_time(uint64_t ns, bool boot);
 /* ---- policies: asked before each privileged step --------------------------------------------------- */
 

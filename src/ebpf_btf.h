@@ -245,6 +245,7 @@ enum ebpf_value_kind {
 	EBPF_VALUE_BYTES,  /* opaque bytes: long doubles, incomplete types */
 	EBPF_VALUE_INT128, /* 16 bytes; is_signed */
 };
+enum ebpf_order { EBPF_ORDER_LITTLE = 1, EBPF_ORDER_BIG };
 struct ebpf_layout;
 struct ebpf_field {
 	const char *name;
@@ -261,6 +262,8 @@ struct ebpf_layout {
 	enum ebpf_value_kind kind;
 	uint32_t size;     /* bytes, padding included */
 	bool is_signed;
+	bool is_swapped;   /* its data is in the other byte order than the host's, as the BTF was that it is from */
+	uint8_t order;     /* of an integer called __be16 .. __be64 or __le16 .. __le64: EBPF_ORDER_BIG or _LITTLE; else 0 */
 	const char *name;  /* as in C: "struct event", "u32", "char[16]"; "" for an anonymous type */
 	uint32_t count;    /* fields, array elements or enumerators */
 	union {
@@ -271,26 +274,33 @@ struct ebpf_layout {
 	uint32_t id;       /* dense number of this node within its root, from 0: for tables kept beside it */
 	uint32_t node_count; /* in the root: how many nodes there are */
 };
-/* Of a variable, that of its type; of a data section, a struct of its variables. Fails with EINVAL for a type without a size or one whose members
- * lie outside of it, E2BIG for one nested or repeated beyond reason. */
+/* Of a variable, that of its type; of a data section, a struct of its variables. Its data is in the byte order of the BTF. Fails with EINVAL for a type
+ * without a size or one whose members lie outside of it, E2BIG for one nested or repeated beyond reason. */
 EBPF_API struct ebpf_layout *ebpf_layout_from_btf(const struct ebpf_btf *btf, uint32_t type_id, struct ebpf_error *err);
 /* "u8".."u64", "s8".."s64" ("i8".."i64" alike), "int", "unsigned int", "long", "bool", "char", "float", "double", "char[16]", "u32[4][2]",
- * "ptr", "void *" (any name with a star), "bytes[N]"; with `btf` not NULL any C name of it as well. ENOENT for a name that is not known. */
+ * "ptr", "void *" (any name with a star), "bytes[N]"; with `btf` not NULL any C name of it as well, and data in its byte order. ENOENT for a name that is
+ * not known. */
 EBPF_API struct ebpf_layout *ebpf_layout_from_name(const char *name, const struct ebpf_btf *btf, struct ebpf_error *err);
+/* A new root that is the same, but for integers of the types __be16 .. __be64 and __le16 .. __le64, which are taken in the order that these names say,
+ * whatever the rest is in: a __be16 that holds port 443 is 443. Bit fields stay as they are. NULL with ENOMEM. */
+EBPF_API struct ebpf_layout *ebpf_layout_with_orders(const struct ebpf_layout *layout, struct ebpf_error *err);
 /* Counted references to a root: each needs one _free. */
 EBPF_API struct ebpf_layout *ebpf_layout_ref(const struct ebpf_layout *layout);
 EBPF_API void ebpf_layout_free(struct ebpf_layout *layout);
 /* Whether values of the two look the same: the same names, sizes and places, all the way down. */
 EBPF_API bool ebpf_layout_equal(const struct ebpf_layout *layout, const struct ebpf_layout *other);
-/* The bytes that a record of this type has at least: of a struct that ends with a string or an array, flexible or not, those before it, since programs
- * send no more of it than they have filled; otherwise all. */
+/* The bytes that a record of this type has at least: of a struct that ends with a string or an array, flexible or not (or several in the same place),
+ * those before it, since programs send no more of it than they have filled; otherwise all. */
 EBPF_API uint32_t ebpf_layout_least(const struct ebpf_layout *layout);
-/* An integer, bit field, bool (0 or 1), enum or pointer out of `data` (host byte order, any alignment), sign- or zero-extended. `layout` is the value's
+/* An integer, bit field, bool (0 or 1), enum or pointer out of `data` (any alignment), sign- or zero-extended. `layout` is the value's
  * own: field->layout for a member. */
 EBPF_API int64_t ebpf_layout_get_int(const struct ebpf_layout *layout, const struct ebpf_field *field, const void *data);
 /* The reverse; ERANGE when the value does not fit, EINVAL for a layout that is no integer. `field` is NULL for a value that is not a member;
  * otherwise `data` is the start of the enclosing struct. */
 EBPF_API int ebpf_layout_set_int(const struct ebpf_layout *layout, const struct ebpf_field *field, void *data, int64_t value);
+/* Copies the layout->size bytes of a value that is neither struct, union nor array from its data's byte order into the host's, or back: floats and 128-bit
+ * integers are read and written with it. Strings and opaque bytes have no order. `from` and `to` are not the same. */
+EBPF_API void ebpf_layout_reorder(const struct ebpf_layout *layout, const void *from, void *to);
 
 /* How a value is written. All zero: over several lines, with the names of members, without members that are zero. */
 struct ebpf_value_options {
@@ -304,14 +314,14 @@ struct ebpf_value_options {
 	uint32_t indent_level; /* what each line begins with: so many indents, and one more for each level */
 	const char *indent;  /* NULL = a tab */
 };
-/* Writes the value that `data` (host byte order) holds, of any type with a size, of a variable or of a data section. Data beyond the
+/* Writes the value that `data` (in the byte order of the BTF) holds, of any type with a size, of a variable or of a data section. Data beyond the
  * type is ignored; of data that ends before, what is there is written, whole values only, and the result is -E2BIG. `options` may be
  * NULL. */
 EBPF_API int ebpf_value_print(const struct ebpf_btf *btf, uint32_t id, const void *data, size_t data_size,
 			      const struct ebpf_value_options *options, ebpf_write_fn write, void *context, struct ebpf_error *err);
 /* Reads what ebpf_value_print writes (but for typed variables and sections), and what C has as initializers: designators (".a.b[2] =",
  * "[0 ... 3] ="), positions, numbers of all bases, characters, strings, enumerators, "A | B", true, false, NULL; casts are passed over.
- * `data` (of the type's size) is zeroed and filled, in host byte order. EINVAL and ERANGE name line and column, as does ENOENT for an
+ * `data` (of the type's size) is zeroed and filled, in the byte order of the BTF. EINVAL and ERANGE name line and column, as does ENOENT for an
  * unknown member or enumerator; then `data` holds nothing of use. */
 EBPF_API int ebpf_value_parse(const struct ebpf_btf *btf, uint32_t id, const char *text, void *data, size_t data_size,
 			      struct ebpf_error *err);

@@ -7,6 +7,10 @@ struct order {
 	u32 kind, count;
 	u64 amount;
 };
+struct message { // as long as its text
+	u32 kind, count;
+	char text[];
+};
 
 static long (*const dynptr_read)(void *to, u32 size, const struct dynptr *from, u32 offset, u64 flags) = (void *)201;
 static long (*const user_ringbuf_drain)(void *ring, void *callback, void *context, u64 flags) = (void *)209;
@@ -21,6 +25,7 @@ u64 total = 0;
 u32 seen = 0, last_kind = 0;
 u64 drain_flags = 0;
 char text[16] = { 0 };
+struct message message_for_types = { 0 };
 
 static long take(struct dynptr *record, void *context)
 {

@@ -68,6 +68,19 @@ static int join(struct ebpf_btf *a, struct ebpf_btf *b, struct ebpf_btf **out, s
 	return code;
 }
 
+static int order(struct ebpf_btf *btf, struct ebpf_error *err)
+{
+	for (uint32_t id = 1; id < ebpf_btf_count(btf); id++) {
+		struct ebpf_layout *layout = ebpf_layout_from_btf(btf, id, err);
+		struct ebpf_layout *ordered = layout ? ebpf_layout_with_orders(layout, err) : NULL;
+		ebpf_layout_free(layout);
+		ebpf_layout_free(ordered);
+		if (!ordered)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int all(struct ebpf_error *err)
 {
 	struct ebpf_btf *one = NULL, *two = NULL, *split = NULL, *once = NULL, *base = NULL, *distilled = NULL, *back = NULL;
@@ -84,6 +97,8 @@ static int all(struct ebpf_error *err)
 		CHECK_INT(ebpf_btf_count(once), ebpf_btf_count(one));
 	ebpf_btf_free(once);
 	once = NULL;
+	if (!code)
+		code = order(one, err);
 	if (!code)
 		code = build(one, &once, err);
 	if (!code)

@@ -296,6 +296,76 @@ static void test_limits(void)
 	ebpf_layout_free(wide);
 }
 
+/* The same values out of mirrored bytes by types of the other byte order; and integers whose names say their order, whatever the rest has. */
+static void test_orders(void)
+{
+	static const uint8_t bytes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+	const bool is_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+	uint8_t copy[16];
+	for (int swapped = 0; swapped < 2; swapped++) {
+		w_start(&w, swapped, NULL, 0);
+		uint32_t u16 = w_int(&w, "u16", 2, 0, 0, 16), s64 = w_int(&w, "s64", 8, BTF_INT_SIGNED, 0, 64);
+		uint32_t real = w_type(&w, "double", BTF_KIND_FLOAT, false, 0, 8), wide = w_int(&w, "__int128", 16, 0, 0, 128);
+		uint32_t be16 = w_type(&w, "__be16", BTF_KIND_TYPEDEF, false, 0, u16);
+		uint32_t constant = w_type(&w, "", BTF_KIND_CONST, false, 0, be16);
+		uint32_t port = w_type(&w, "port", BTF_KIND_TYPEDEF, false, 0, constant);
+		uint32_t le64 = w_type(&w, "__le64", BTF_KIND_TYPEDEF, false, 0, s64);
+		uint32_t ports = w_array(&w, port, u16, 2);
+		uint32_t color = w_type(&w, "color", BTF_KIND_ENUM, false, 1, 4);
+		w_pair(&w, "RED", 7);
+		uint32_t mixed = w_type(&w, "mixed", BTF_KIND_STRUCT, true, 5, 24);
+		w_member(&w, "ports", ports, 0);
+		w_member(&w, "plain", u16, 32);
+		w_member(&w, "four", be16, 4u << 24 | 48);
+		w_member(&w, "little", le64, 64);
+		w_member(&w, "color", color, 128);
+		struct ebpf_btf *btf = read_types();
+		CHECK(ebpf_btf_big_endian(btf) == (is_big != swapped));
+
+		struct ebpf_layout *layout = ebpf_layout_from_btf(btf, s64, &err);
+		CHECK_INT(layout->is_swapped, swapped);
+		CHECK_INT(ebpf_layout_get_int(layout, NULL, bytes), is_big != swapped ? 0x0102030405060708 : 0x0807060504030201);
+		CHECK_INT(ebpf_layout_set_int(layout, NULL, copy, is_big != swapped ? 0x0102030405060708 : 0x0807060504030201), 0);
+		CHECK(!memcmp(copy, bytes, 8));
+		ebpf_layout_free(layout);
+		layout = ebpf_layout_from_name("short", btf, &err);
+		CHECK_INT(ebpf_layout_get_int(layout, NULL, bytes), is_big != swapped ? 0x0102 : 0x0201);
+		ebpf_layout_free(layout);
+		layout = ebpf_layout_from_btf(btf, real, &err);
+		ebpf_layout_reorder(layout, bytes, copy);
+		CHECK_INT(copy[0], swapped ? 8 : 1);
+		ebpf_layout_free(layout);
+		layout = ebpf_layout_from_btf(btf, wide, &err);
+		ebpf_layout_reorder(layout, bytes, copy);
+		CHECK_INT(copy[0], swapped ? 16 : 1);
+		ebpf_layout_free(layout);
+		layout = ebpf_layout_from_name("char[4]", btf, &err);
+		ebpf_layout_reorder(layout, bytes, copy);
+		CHECK_INT(copy[0], 1);
+		ebpf_layout_free(layout);
+
+		layout = ebpf_layout_from_btf(btf, mixed, &err);
+		struct ebpf_layout *ordered = ebpf_layout_with_orders(layout, &err);
+		CHECK_STR(err.message, "");
+		const struct ebpf_field *field = field_of(layout, "ports");
+		CHECK_INT(field->layout->element->order, EBPF_ORDER_BIG);
+		CHECK_INT(ebpf_layout_get_int(field->layout->element, NULL, bytes), is_big != swapped ? 0x0102 : 0x0201);
+		ebpf_layout_free(layout); /* the other needs nothing of it */
+		CHECK_STR(ordered->name, "struct mixed");
+		field = field_of(ordered, "ports");
+		CHECK_INT(ebpf_layout_get_int(field->layout->element, NULL, bytes), 0x0102);
+		CHECK_INT(ebpf_layout_get_int(field_of(ordered, "plain")->layout, NULL, bytes), is_big != swapped ? 0x0102 : 0x0201);
+		CHECK_INT(ebpf_layout_get_int(field_of(ordered, "little")->layout, NULL, bytes), 0x0807060504030201);
+		field = field_of(ordered, "four"); /* the low or the high half of a byte, as if it had another name */
+		CHECK_INT(ebpf_layout_get_int(field->layout, field, bytes), is_big != swapped ? 0 : 7);
+		field = field_of(ordered, "color");
+		CHECK_STR(field->layout->enumerators[0].name, "RED");
+		CHECK_INT(ordered->node_count, 7);
+		ebpf_layout_free(ordered);
+		ebpf_btf_free(btf);
+	}
+}
+
 /* Against a bit-by-bit model, in both byte orders, at every place and size. */
 static void test_bits(void)
 {
@@ -585,6 +655,7 @@ int main(void)
 	test_others();
 	test_values();
 	test_limits();
+	test_orders();
 	test_bits();
 	test_wide_bit_fields();
 	test_old_bit_fields();

@@ -22,13 +22,13 @@ struct sink_record {
 	char tail[];
 };
 
-/* NULL when there is no memory. */
-static inline struct ebpf_layout *sink_record_layout(struct ebpf_error *err)
+/* NULL when there is no memory. `swapped`: of the other byte order. */
+static inline struct ebpf_layout *sink_record_layout_of(bool swapped, struct ebpf_error *err)
 {
 	static struct writer w;
-	bool big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+	bool big = (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) != swapped;
 
-	w_start(&w, false, NULL, 0);
+	w_start(&w, swapped, NULL, 0);
 	uint32_t u32 = w_int(&w, "u32", 4, 0, 0, 32), s32 = w_int(&w, "int", 4, BTF_INT_SIGNED, 0, 32), s16 = w_int(&w, "short", 2, BTF_INT_SIGNED, 0, 16);
 	uint32_t u8 = w_int(&w, "u8", 1, 0, 0, 8), boolean = w_int(&w, "bool", 1, BTF_INT_BOOL, 0, 8), u64 = w_int(&w, "u64", 8, 0, 0, 64);
 	uint32_t chars = w_int(&w, "char", 1, BTF_INT_SIGNED, 0, 8), wide = w_int(&w, "unsigned __int128", 16, 0, 0, 128);
@@ -64,6 +64,33 @@ static inline struct ebpf_layout *sink_record_layout(struct ebpf_error *err)
 
 	ebpf_btf_free(btf);
 	return layout;
+}
+
+static inline struct ebpf_layout *sink_record_layout(struct ebpf_error *err)
+{
+	return sink_record_layout_of(false, err);
+}
+
+/* The same record in the other byte order. */
+static inline struct sink_record sink_record_swapped(const struct sink_record *record)
+{
+	struct sink_record out = *record;
+
+#define SWAP(member) ebpf_reverse(&out.member, &record->member, sizeof(out.member))
+	SWAP(pid);
+	SWAP(delta);
+	SWAP(bytes);
+	SWAP(color);
+	SWAP(bits);
+	SWAP(ratio);
+	SWAP(big);
+	SWAP(pair[0]);
+	SWAP(pair[1]);
+	SWAP(point.x);
+	SWAP(point.y);
+	SWAP(wide);
+#undef SWAP
+	return out;
 }
 
 static inline struct sink_record sink_record_one(void)

@@ -10,6 +10,14 @@
 
 static struct ebpf_error err;
 static struct ebpf_layout *layout;
+static bool swapped; /* layout and records are of the other byte order */
+
+static void feed(struct ebpf_sink *sink, const struct sink_record *record, size_t size)
+{
+	struct sink_record other = sink_record_swapped(record);
+
+	ebpf_sink_feed(sink, swapped ? &other : record, size);
+}
 
 #define NUMBER(value) { .kind = EBPF_DATUM_INT, .number = (value) }
 #define TEXT(value) { .kind = EBPF_DATUM_BYTES, .text = (value), .size = sizeof(value) - 1 }
@@ -31,9 +39,9 @@ static int holds_size(const struct ebpf_condition *conditions, size_t count, con
 
 static int holds(const struct ebpf_condition *conditions, size_t count)
 {
-	struct sink_record record = sink_record_one();
+	struct sink_record record = sink_record_one(), other = sink_record_swapped(&record);
 
-	return holds_size(conditions, count, &record, sizeof(record));
+	return holds_size(conditions, count, swapped ? &other : &record, sizeof(record));
 }
 
 #define TEST(test_, field_, ...) holds(&(struct ebpf_condition){ .test = EBPF_TEST_##test_, .field = (field_), .value = __VA_ARGS__ }, 1)
@@ -185,7 +193,7 @@ static void test_columns(void)
 
 	CHECK_INT(ebpf_sink_new_groups(layout, &options, &sink, &err), 0);
 	CHECK_STR(err.message, "");
-	ebpf_sink_feed(sink, &record, sizeof(record));
+	feed(sink, &record, sizeof(record));
 	record.pid = 5;
 	record.delta = -9;
 	record.bytes = 3;
@@ -193,12 +201,12 @@ static void test_columns(void)
 	record.big = -0.5;
 	record.comm[5] = 'x'; /* behind its NUL: no part of the key */
 	record.color = 1;
-	ebpf_sink_feed(sink, &record, sizeof(record));
+	feed(sink, &record, sizeof(record));
 	memcpy(record.comm, "12345678", 8);
-	ebpf_sink_feed(sink, &record, sizeof(record));
+	feed(sink, &record, sizeof(record));
 	record.comm[0] = 'z';
-	ebpf_sink_feed(sink, &record, sizeof(record)); /* a third group */
-	ebpf_sink_feed(sink, &record, 47);             /* too short for `big` */
+	feed(sink, &record, sizeof(record)); /* a third group */
+	feed(sink, &record, 47);             /* too short for `big` */
 	CHECK_INT(ebpf_sink_count(sink), 2);
 	CHECK_INT(number_of(sink, 0, 0), 2);
 	CHECK_INT(number_of(sink, 0, 1), 15);
@@ -221,7 +229,7 @@ static void test_columns(void)
 	CHECK_INT(totals.shorter, 1);
 	ebpf_sink_clear(sink);
 	CHECK_INT(ebpf_sink_count(sink), 0);
-	ebpf_sink_feed(sink, &record, sizeof(record));
+	feed(sink, &record, sizeof(record));
 	CHECK_INT(number_of(sink, 0, 1), 5);
 	ebpf_sink_free(sink);
 }
@@ -244,7 +252,7 @@ static void test_histograms(void)
 	CHECK_INT(ebpf_sink_count(sink), 1);
 	for (size_t i = 0; i < EBPF_COUNT(deltas); i++) {
 		record.delta = deltas[i];
-		ebpf_sink_feed(sink, &record, sizeof(record));
+		feed(sink, &record, sizeof(record));
 	}
 	const uint64_t *log = ebpf_sink_buckets(sink, 0, 0, &count);
 
@@ -295,7 +303,7 @@ static void test_many_groups(void)
 	for (uint32_t i = 0; i < 300000; i++) {
 		record.pid = i % 100000 * 4096;
 		record.bytes = i;
-		ebpf_sink_feed(sink, &record, sizeof(record));
+		feed(sink, &record, sizeof(record));
 	}
 	CHECK_INT(ebpf_sink_count(sink), 100000);
 	for (uint32_t i = 0; i < 100000; i += 777) {
@@ -353,7 +361,7 @@ static int read_all(int fd)
 
 static void write_records(struct ebpf_writer_options options, const char *expected)
 {
-	struct sink_record record = sink_record_one();
+	struct sink_record record = sink_record_one(), other = sink_record_swapped(&record);
 	uint8_t bytes[sizeof(record) + 4];
 	int fd = memfd_create("lines", MFD_CLOEXEC);
 	struct ebpf_sink *sink = NULL;
@@ -363,11 +371,11 @@ static void write_records(struct ebpf_writer_options options, const char *expect
 	CHECK_INT(ebpf_sink_new_writer(layout, &options, &sink, &err), 0);
 	CHECK_STR(err.message, "");
 	if (sink) {
-		memcpy(bytes, &record, sizeof(record));
+		memcpy(bytes, swapped ? &other : &record, sizeof(record));
 		memcpy(bytes + sizeof(record), "\"\n\xff", 4);
 		ebpf_sink_feed(sink, bytes, sizeof(bytes));
-		ebpf_sink_feed(sink, &record, sizeof(record));
-		ebpf_sink_feed(sink, &record, sizeof(record) - 1); /* too short */
+		feed(sink, &record, sizeof(record));
+		feed(sink, &record, sizeof(record) - 1); /* too short */
 		CHECK_INT(ebpf_sink_flush(sink, &err), 0);
 		read_all(fd);
 		CHECK_STR(text, expected);
@@ -411,7 +419,7 @@ static void test_full_pipe(void)
 	options.fd = ends[1];
 	CHECK_INT(ebpf_sink_new_writer(layout, &options, &sink, &err), 0);
 	for (int i = 0; i < 100000; i++) /* 27 bytes each */
-		ebpf_sink_feed(sink, &record, sizeof(record));
+		feed(sink, &record, sizeof(record));
 	CHECK_INT(ebpf_sink_flush(sink, &err), -EAGAIN);
 	CHECK(strstr(err.message, "cannot write"));
 	ebpf_error_clear(&err);
@@ -447,7 +455,7 @@ static void test_files(void)
 		sink = NULL;
 		options.append = round > 0;
 		CHECK_INT(ebpf_sink_new_writer(layout, &options, &sink, &err), 0);
-		ebpf_sink_feed(sink, &record, sizeof(record));
+		feed(sink, &record, sizeof(record));
 		ebpf_sink_free(sink); /* writes what it has */
 	}
 	read_all(fd);
@@ -601,6 +609,15 @@ int main(void)
 	test_lines();
 	test_full_pipe();
 	test_files();
+	ebpf_error_clear(&err);
+	ebpf_layout_free(layout);
+	swapped = true;
+	layout = sink_record_layout_of(true, &err);
+	test_values();
+	test_columns();
+	test_histograms();
+	test_many_groups();
+	test_lines();
 	ebpf_error_clear(&err);
 	ebpf_layout_free(layout);
 	return TEST_RESULT();

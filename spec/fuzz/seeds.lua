@@ -79,6 +79,11 @@ local makers = {
     local records = ("\39\0\0\1abc\255\200\0\0\0\0\0\240\63"):rep(20)
     return { string.pack("<s2", records) .. parts[".BTF"].bytes }
   end,
+  decode = function(_, parts)
+    local record = ("\2\0\0\1abc\255\200\0\0\0\0\0\240\63"):rep(40)
+    return { string.pack("<Bs2", 0, record) .. parts[".BTF"].bytes, string.pack("<Bs2", 3, record:sub(1, 100))
+      .. parts[".BTF"].bytes }
+  end,
   usdt = function()
     local inputs = {
       "\0-4@%eax 1@$65 8@-16(%rbp) 2@4(%rax,%rbx,8) 4@counter+4(%rip) 8f@%xmm0", "\4-4@w1 8@[sp, 12] 8@[x1, x2, lsl 3] 4@-7 8@xzr",

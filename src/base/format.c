@@ -1,6 +1,9 @@
 /* format.c -- what numbers in records mean to a person: addresses, signals, system calls, times. */
 #include <arpa/inet.h>
 #include <asm/unistd.h>
+#include <linux/if_packet.h>
+#include <linux/netlink.h>
+#include <linux/vm_sockets.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -107,6 +110,35 @@ static int format_unix(const char *path, size_t length, char *out, size_t size)
 	return written;
 }
 
+/* The hardware's address has as many bytes as it says, of the eight that there are. */
+static int format_packet(const struct sockaddr_ll *address, char *out, size_t size)
+{
+	size_t length = address->sll_halen < sizeof(address->sll_addr) ? address->sll_halen : sizeof(address->sll_addr);
+	char hardware[3 * sizeof(address->sll_addr) + 1] = "";
+
+	for (size_t i = 0; i < length; i++)
+		snprintf(hardware + 3 * i, sizeof(hardware) - 3 * i, "%c%02x", i ? ':' : ' ', address->sll_addr[i]);
+	return snprintf(out, size, "packet:%d 0x%04x%s", address->sll_ifindex, ntohs(address->sll_protocol), hardware);
+}
+
+static int format_vsock(const struct sockaddr_vm *address, char *out, size_t size)
+{
+	char cid[16] = "any", port[16] = "any";
+
+	if (address->svm_cid != VMADDR_CID_ANY)
+		snprintf(cid, sizeof(cid), "%u", address->svm_cid);
+	if (address->svm_port != VMADDR_PORT_ANY)
+		snprintf(port, sizeof(port), "%u", address->svm_port);
+	return snprintf(out, size, "vsock:%s:%s", cid, port);
+}
+
+static int format_netlink(const struct sockaddr_nl *address, char *out, size_t size)
+{
+	if (address->nl_groups)
+		return snprintf(out, size, "netlink:%u groups 0x%x", address->nl_pid, address->nl_groups);
+	return snprintf(out, size, "netlink:%u", address->nl_pid);
+}
+
 int ebpf_format_sockaddr(const void *address, size_t address_size, char *out, size_t size)
 {
 	union {
@@ -114,6 +146,9 @@ int ebpf_format_sockaddr(const void *address, size_t address_size, char *out, si
 		struct sockaddr_in inet;
 		struct sockaddr_in6 inet6;
 		struct sockaddr_un local;
+		struct sockaddr_nl netlink;
+		struct sockaddr_ll packet;
+		struct sockaddr_vm vsock;
 	} any = { 0 };
 	char text[INET_ADDRSTRLEN];
 
@@ -129,6 +164,12 @@ int ebpf_format_sockaddr(const void *address, size_t address_size, char *out, si
 		return format_inet6(&any.inet6, out, size);
 	if (any.family == AF_UNIX)
 		return format_unix(any.local.sun_path, address_size - offsetof(struct sockaddr_un, sun_path), out, size);
+	if (any.family == AF_NETLINK && address_size >= sizeof(any.netlink))
+		return format_netlink(&any.netlink, out, size);
+	if (any.family == AF_PACKET && address_size >= offsetof(struct sockaddr_ll, sll_addr))
+		return format_packet(&any.packet, out, size);
+	if (any.family == AF_VSOCK && address_size >= offsetof(struct sockaddr_vm, svm_zero))
+		return format_vsock(&any.vsock, out, size);
 	return -EINVAL;
 }
 

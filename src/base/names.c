@@ -103,9 +103,16 @@ const char *ebpf_version(void)
 
 const char *ebpf_errno_name(int code)
 {
-	switch (code < 0 ? -code : code) {
+	switch (code < 0 ? -(int64_t)code : code) {
 	ERRNOS(ERRNO_CASE)
-	case 524: return "ENOTSUPP"; /* the kernel's own; bpf(2) lets it out */
 	}
-	return "UNKNOWN";
+	/* The kernel's own (include/linux/errno.h): programs that look at return values within it see them, and bpf(2) lets 524 out. */
+	static const char *const inner[] = {
+		"ERESTARTSYS", "ERESTARTNOINTR", "ERESTARTNOHAND", "ENOIOCTLCMD", "ERESTART_RESTARTBLOCK", "EPROBE_DEFER", "EOPENSTALE", "ENOPARAM", NULL,
+		"EBADHANDLE", "ENOTSYNC", "EBADCOOKIE", "ENOTSUPP", "ETOOSMALL", "ESERVERFAULT", "EBADTYPE", "EJUKEBOX", "EIOCBQUEUED", "ERECALLCONFLICT",
+		"ENOGRACE",
+	};
+	size_t index = (size_t)(code < 0 ? -(int64_t)code : code) - 512;
+
+	return index < EBPF_COUNT(inner) && inner[index] ? inner[index] : "UNKNOWN";
 }

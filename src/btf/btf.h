@@ -58,6 +58,12 @@ void ebpf_btf_write_prototype(const struct ebpf_btf *btf, uint32_t id, struct eb
 
 /* -- values (value.c, layout.c) -- */
 
+static inline void ebpf_reverse(void *to, const void *from, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		((uint8_t *)to)[i] = ((const uint8_t *)from)[size - 1 - i];
+}
+
 /* An integer of 1, 2, 4 or 8 bytes in host byte order, at any alignment; 0 for another size. What the decoders'
  * inner loops call. */
 static inline int64_t ebpf_load_int(const void *data, uint32_t size, bool is_signed)
@@ -112,6 +118,9 @@ static inline void ebpf_store_int(void *data, uint32_t size, int64_t value)
 		return;
 	}
 }
+/* The same of data in either order. */
+int64_t ebpf_load_ordered(const void *data, uint32_t size, bool is_signed, bool is_swapped);
+void ebpf_store_ordered(void *data, uint32_t size, int64_t value, bool is_swapped);
 /* Bits of bytes in either order: `offset` (0..7) counts from the least significant bit of the first byte, or in
  * big-endian data from the most significant; size is 1..64. The upper bits of `value` are ignored. */
 uint64_t ebpf_bits_get(const void *data, unsigned offset, unsigned size, bool big_endian);

@@ -66,6 +66,7 @@ struct ebpf_layout *ebpf_layout_node(struct layout_builder *builder)
 		return NULL;
 	memset(node, 0, sizeof(*node));
 	node->name = "";
+	node->is_swapped = builder->btf && builder->btf->swapped;
 	node->id = builder->nodes++;
 	if (!builder->root)
 		builder->root = node;
@@ -201,6 +202,21 @@ static void make_scalar(struct ebpf_layout *node, const struct ebpf_type *type)
 	else
 		node->kind = EBPF_VALUE_INT;
 	node->is_signed = (node->kind == EBPF_VALUE_INT || node->kind == EBPF_VALUE_INT128) && (encoding & BTF_INT_SIGNED);
+}
+
+/* The kernel's names for integers of one order, which are typedefs. Bounded as ebpf_btf_resolve is, which went this way before. */
+static uint8_t declared_order(const struct ebpf_btf *btf, uint32_t id)
+{
+	static const char *const names[] = {"__le16", "__le32", "__le64", "__be16", "__be32", "__be64"};
+	struct ebpf_type type;
+
+	while (ebpf_btf_type(btf, ebpf_btf_skip_modifiers(btf, id), &type) && type.kind == BTF_KIND_TYPEDEF) {
+		for (size_t i = 0; i < EBPF_COUNT(names); i++)
+			if (!strcmp(type.name, names[i]))
+				return i < 3 ? EBPF_ORDER_LITTLE : EBPF_ORDER_BIG;
+		id = type.type;
+	}
+	return 0;
 }
 
 static int make_enum(struct layout_builder *builder, struct ebpf_layout *node, const struct ebpf_type *type)
@@ -522,6 +538,8 @@ static int fill_node(struct layout_builder *builder, uint32_t id, unsigned depth
 	case BTF_KIND_INT:
 	case BTF_KIND_FLOAT:
 		make_scalar(self->node, &type);
+		if (self->node->kind == EBPF_VALUE_INT && type.size > 1)
+			self->node->order = declared_order(builder->btf, id);
 		return 0;
 	case BTF_KIND_ENUM:
 	case BTF_KIND_ENUM64:

@@ -1,4 +1,4 @@
-/* layout_equal.c -- whether two layouts, which may be of different BTF, are of the same type: records of one can then be read by the other. */
+/* layout_equal.c -- whether two layouts, which may be of different BTF, are of the same type and order of bytes: records of one can then be read by the other. */
 #include <string.h>
 
 #include "btf/btf.h"
@@ -28,8 +28,8 @@ bool ebpf_layout_equal(const struct ebpf_layout *layout, const struct ebpf_layou
 {
 	if (layout == other)
 		return true;
-	if (layout->kind != other->kind || layout->size != other->size || layout->is_signed != other->is_signed || layout->count != other->count ||
-	    strcmp(layout->name, other->name) != 0)
+	if (layout->kind != other->kind || layout->size != other->size || layout->is_signed != other->is_signed || layout->is_swapped != other->is_swapped ||
+	    layout->count != other->count || strcmp(layout->name, other->name) != 0)
 		return false;
 	switch (layout->kind) {
 	case EBPF_VALUE_STRUCT:

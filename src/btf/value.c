@@ -1,4 +1,4 @@
-/* value.c -- integers into and out of bytes, bit fields included. Data is in host byte order. */
+/* value.c -- integers into and out of bytes of either order, bit fields included. */
 #include "btf/btf.h"
 
 /* A bit field lies within at most nine bytes. Counted from its least significant end, byte `k` of it holds the bits
@@ -46,7 +46,39 @@ void ebpf_bits_set(void *data, unsigned offset, unsigned size, bool big_endian, 
 	}
 }
 
-static const bool host_is_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+static bool is_big(const struct ebpf_layout *layout)
+{
+	return layout->is_swapped != (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
+int64_t ebpf_load_ordered(const void *data, uint32_t size, bool is_signed, bool is_swapped)
+{
+	uint8_t bytes[8];
+	if (!is_swapped || size > sizeof(bytes))
+		return ebpf_load_int(data, size, is_signed);
+	ebpf_reverse(bytes, data, size);
+	return ebpf_load_int(bytes, size, is_signed);
+}
+
+void ebpf_store_ordered(void *data, uint32_t size, int64_t value, bool is_swapped)
+{
+	uint8_t bytes[8];
+	if (!is_swapped || size > sizeof(bytes)) {
+		ebpf_store_int(data, size, value);
+		return;
+	}
+	ebpf_store_int(bytes, size, value);
+	ebpf_reverse(data, bytes, size);
+}
+
+void ebpf_layout_reorder(const struct ebpf_layout *layout, const void *from, void *to)
+{
+	bool has_order = layout->kind != EBPF_VALUE_STRING && layout->kind != EBPF_VALUE_BYTES;
+	if (layout->is_swapped && has_order)
+		ebpf_reverse(to, from, layout->size);
+	else
+		memcpy(to, from, layout->size);
+}
 
 static bool is_integer(enum ebpf_value_kind kind)
 {
@@ -59,13 +91,16 @@ int64_t ebpf_layout_get_int(const struct ebpf_layout *layout, const struct ebpf_
 	if (field) {
 		data = (const uint8_t *)data + field->offset;
 		if (__builtin_expect(field->bit_size, 0)) {
-			value = ebpf_bits_get(data, field->bit_offset, field->bit_size, host_is_big);
+			value = ebpf_bits_get(data, field->bit_offset, field->bit_size, is_big(layout));
 			if (layout->is_signed)
 				value = (int64_t)((uint64_t)value << (64 - field->bit_size)) >> (64 - field->bit_size);
 			return layout->kind == EBPF_VALUE_BOOL ? value != 0 : value;
 		}
 	}
-	value = ebpf_load_int(data, layout->size, layout->is_signed);
+	if (__builtin_expect(layout->is_swapped, 0))
+		value = ebpf_load_ordered(data, layout->size, layout->is_signed, true);
+	else
+		value = ebpf_load_int(data, layout->size, layout->is_signed);
 	return layout->kind == EBPF_VALUE_BOOL ? value != 0 : value;
 }
 
@@ -88,10 +123,15 @@ int ebpf_layout_set_int(const struct ebpf_layout *layout, const struct ebpf_fiel
 	if (field)
 		data = (uint8_t *)data + field->offset;
 	if (field && field->bit_size)
-		ebpf_bits_set(data, field->bit_offset, field->bit_size, host_is_big, value);
+		ebpf_bits_set(data, field->bit_offset, field->bit_size, is_big(layout), value);
 	else
-		ebpf_store_int(data, layout->size, value);
+		ebpf_store_ordered(data, layout->size, value, layout->is_swapped);
 	return 0;
+}
+
+static bool is_list(const struct ebpf_field *field)
+{
+	return field->layout->kind == EBPF_VALUE_STRING || field->layout->kind == EBPF_VALUE_ARRAY;
 }
 
 uint32_t ebpf_layout_least(const struct ebpf_layout *layout)
@@ -103,10 +143,13 @@ uint32_t ebpf_layout_least(const struct ebpf_layout *layout)
 	for (uint32_t i = 0; i < layout->count; i++)
 		if (!last || layout->fields[i].offset >= last->offset)
 			last = &layout->fields[i];
-	if (!last || (last->layout->kind != EBPF_VALUE_STRING && last->layout->kind != EBPF_VALUE_ARRAY))
+	if (!last || !is_list(last))
 		return layout->size;
-	for (uint32_t i = 0; i < layout->count; i++) /* a member of a union reaches into it */
-		if (&layout->fields[i] != last && layout->fields[i].offset + layout->fields[i].layout->size > last->offset)
+	for (uint32_t i = 0; i < layout->count; i++) {
+		const struct ebpf_field *field = &layout->fields[i];
+		bool is_other = field->offset < last->offset || !is_list(field); /* than the same bytes as another list */
+		if (is_other && field->offset + field->layout->size > last->offset)
 			return layout->size;
+	}
 	return last->offset;
 }

@@ -6,11 +6,10 @@
 /* Members looked at, and elements copied by ranges: so that neither hostile types nor hostile texts keep one busy. */
 #define MAX_STEPS (1u << 26)
 
-static const bool host_is_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
-
 struct value_parser {
 	struct value_text text;
 	const struct ebpf_btf *btf;
+	bool is_big, is_swapped; /* the byte order of the data, and whether it is not the host's */
 	uint8_t *data;
 	uint64_t size;
 	uint64_t steps;
@@ -104,8 +103,8 @@ static int store(struct value_parser *p, const struct target *target, struct val
 			number.high = ~number.high + !number.low;
 			number.low = -number.low;
 		}
-		memcpy(data + (host_is_big ? 8 : 0), &number.low, 8);
-		memcpy(data + (host_is_big ? 0 : 8), &number.high, 8);
+		ebpf_store_ordered(data + (p->is_big ? 8 : 0), 8, (int64_t)number.low, p->is_swapped);
+		ebpf_store_ordered(data + (p->is_big ? 0 : 8), 8, (int64_t)number.high, p->is_swapped);
 		return 0;
 	}
 	if (size != 1 && size != 2 && size != 4 && size != 8)
@@ -115,9 +114,9 @@ static int store(struct value_parser *p, const struct target *target, struct val
 		                       is_signed ? " with a sign" : "");
 	uint64_t value = number.is_negative ? -number.low : number.low;
 	if (target->bit_size)
-		ebpf_bits_set(data, target->bit_offset, bits, host_is_big, value);
+		ebpf_bits_set(data, target->bit_offset, bits, p->is_big, value);
 	else
-		ebpf_store_int(data, size, (int64_t)value);
+		ebpf_store_ordered(data, size, (int64_t)value, p->is_swapped);
 	return 0;
 }
 
@@ -223,13 +222,17 @@ static int parse_float(struct value_parser *p, const struct target *target)
 		return result;
 	float narrow = (float)value;
 	if (target->type.size == sizeof(value)) {
-		memcpy(data, is_bits ? (void *)&bits : (void *)&value, sizeof(value));
+		if (!is_bits)
+			memcpy(&bits, &value, sizeof(value));
 	} else if (target->type.size == sizeof(narrow)) {
 		uint32_t narrow_bits = (uint32_t)bits;
-		memcpy(data, is_bits ? (void *)&narrow_bits : (void *)&narrow, sizeof(narrow));
+		if (!is_bits)
+			memcpy(&narrow_bits, &narrow, sizeof(narrow));
+		bits = narrow_bits;
 	} else {
 		return fail_about(p, EINVAL, &target->type, "is of a size that no machine has", "", 0);
 	}
+	ebpf_store_ordered(data, target->type.size, (int64_t)bits, p->is_swapped);
 	return 0;
 }
 
@@ -526,6 +529,8 @@ int ebpf_value_parse(const struct ebpf_btf *btf, uint32_t id, const char *text, 
 {
 	struct value_parser p = {
 	        .text = {.start = text, .at = text, .err = err}, .btf = btf, .data = data, .size = data_size, .steps = MAX_STEPS};
+	p.is_big = ebpf_btf_big_endian(btf);
+	p.is_swapped = btf->swapped;
 	if (id >= btf->count)
 		return ebpf_fail(err, EINVAL, "value: there is no type %u", id);
 	if (data_size)

@@ -10,14 +10,13 @@
 
 #define MAX_DEPTH 64
 
-static const bool host_is_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
-
 struct value_printer {
 	struct printer types; /* for casts */
 	struct btf_text text;
 	const struct ebpf_value_options *options;
 	const uint8_t *data;
 	uint64_t size;
+	bool is_big, is_swapped; /* the data's byte order, and whether it is not the host's */
 	uint64_t values; /* that may still be looked at */
 	int depth;
 	int lifted;       /* members without a name that members are lifted out of */
@@ -92,7 +91,7 @@ static bool is_zero(struct value_printer *p, const struct ebpf_type *type, struc
 
 	if (at.bit_size)
 		return at.bit_size <= 64 && is_inside(p, at.offset, (at.bit_offset + at.bit_size + 7) / 8) &&
-		       !ebpf_bits_get(p->data + at.offset, at.bit_offset, at.bit_size, host_is_big);
+		       !ebpf_bits_get(p->data + at.offset, at.bit_offset, at.bit_size, p->is_big);
 	if (size < 0 || !is_inside(p, at.offset, size) || !p->values || depth > MAX_DEPTH)
 		return false;
 	p->values--;
@@ -206,9 +205,9 @@ static bool write_char(struct value_printer *p, uint8_t byte)
 
 static void write_wide(struct value_printer *p, uint64_t offset)
 {
-	uint64_t halves[2];
-	memcpy(halves, p->data + offset, sizeof(halves));
-	uint64_t high = halves[!host_is_big], low = halves[host_is_big];
+	const uint8_t *data = p->data + offset;
+	uint64_t high = ebpf_load_ordered(data + (p->is_big ? 0 : 8), 8, false, p->is_swapped);
+	uint64_t low = ebpf_load_ordered(data + (p->is_big ? 8 : 0), 8, false, p->is_swapped);
 	if (!high)
 		btf_text_hex(&p->text, low);
 	else
@@ -222,7 +221,7 @@ static void write_integer(struct value_printer *p, const struct ebpf_type *type,
 	ebpf_type_int(type, &encoding, &offset, &bits);
 	bool is_signed = encoding & BTF_INT_SIGNED;
 	if (at.bit_size) {
-		uint64_t value = ebpf_bits_get(data, at.bit_offset, at.bit_size, host_is_big);
+		uint64_t value = ebpf_bits_get(data, at.bit_offset, at.bit_size, p->is_big);
 		if (p->options->typed)
 			btf_text_hex(&p->text, value);
 		else if (is_signed)
@@ -231,7 +230,7 @@ static void write_integer(struct value_printer *p, const struct ebpf_type *type,
 			btf_text_unsigned(&p->text, value);
 		return;
 	}
-	int64_t value = ebpf_load_int(data, type->size, is_signed);
+	int64_t value = ebpf_load_ordered(data, type->size, is_signed, p->is_swapped);
 	if (type->size == 16)
 		write_wide(p, at.offset);
 	else if (!p->options->typed && (encoding & BTF_INT_BOOL) && (value == 0 || value == 1))
@@ -257,16 +256,14 @@ static void write_float(struct value_printer *p, const struct ebpf_type *type, u
 {
 	const uint8_t *data = p->data + offset;
 	if (type->size == sizeof(float)) {
-		uint32_t bits;
+		uint32_t bits = ebpf_load_ordered(data, sizeof(bits), false, p->is_swapped);
 		float value;
-		memcpy(&value, data, sizeof(value));
-		memcpy(&bits, data, sizeof(bits));
+		memcpy(&value, &bits, sizeof(value));
 		write_real(p, (double)value, bits, 9);
 	} else if (type->size == sizeof(double)) {
-		uint64_t bits;
+		uint64_t bits = ebpf_load_ordered(data, sizeof(bits), false, p->is_swapped);
 		double value;
-		memcpy(&value, data, sizeof(value));
-		memcpy(&bits, data, sizeof(bits));
+		memcpy(&value, &bits, sizeof(value));
 		write_real(p, value, bits, 17);
 	} else {
 		write_wide(p, offset);
@@ -275,7 +272,7 @@ static void write_float(struct value_printer *p, const struct ebpf_type *type, u
 
 static void write_pointer(struct value_printer *p, uint64_t offset)
 {
-	uint64_t value = ebpf_load_int(p->data + offset, p->types.pointer_size, false);
+	uint64_t value = ebpf_load_ordered(p->data + offset, p->types.pointer_size, false, p->is_swapped);
 	if (p->types.pointer_size == 4)
 		value = (uint32_t)value;
 	if (value)
@@ -299,8 +296,8 @@ static void write_enum(struct value_printer *p, const struct ebpf_type *type, st
 {
 	const uint8_t *data = p->data + at.offset;
 	unsigned bits = at.bit_size ? at.bit_size : 8 * type->size;
-	uint64_t raw = at.bit_size ? ebpf_bits_get(data, at.bit_offset, bits, host_is_big)
-	                           : (uint64_t)ebpf_load_int(data, type->size, false);
+	uint64_t raw = at.bit_size ? ebpf_bits_get(data, at.bit_offset, bits, p->is_big)
+	                           : (uint64_t)ebpf_load_ordered(data, type->size, false, p->is_swapped);
 	int64_t value = type->kind_flag && bits < 64 ? (int64_t)(raw << (64 - bits)) >> (64 - bits) : (int64_t)raw;
 	if (bits < 64 && !type->kind_flag)
 		value = (int64_t)(raw & (((uint64_t)1 << bits) - 1));
@@ -634,6 +631,8 @@ int ebpf_value_print(const struct ebpf_btf *btf, uint32_t id, const void *data, 
 	print_start(&p.types, btf, &p.text, err);
 	p.types.plain = true;
 	p.values = (1u << 20) + 16 * (uint64_t)data_size;
+	p.is_big = ebpf_btf_big_endian(btf);
+	p.is_swapped = btf->swapped;
 	p.on_one_line = p.options->compact;
 	int result = print_value(&p, id, "", (struct place){0}, &first);
 	int finished = btf_text_finish(&p.text, p.types.code ? NULL : err);

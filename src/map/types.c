@@ -106,6 +106,11 @@ int ebpf_map_create_typed(struct ebpf_kernel *kernel, const struct ebpf_map_spec
 	memcpy(&types, given, given->size < sizeof(types) ? given->size : sizeof(types));
 	struct ebpf_map_extra extra = { .btf = types.btf };
 
+	if (types.btf && ebpf_btf_swapped(types.btf)) {
+		ret = ebpf_fail(err, EINVAL, "map '%s': its types are of the other byte order than this machine's", spec.name ? spec.name : "");
+		ebpf_hint(err, "ebpf_btf_write (in Lua btf:bytes) gives the same types in another byte order");
+		return ret;
+	}
 	ret = layout_of(types.key, types.btf, stream, &spec.key_size, &key, err);
 	if (ret == 0)
 		ret = layout_of(types.value, types.btf, stream, &spec.value_size, &value, err);

@@ -7,6 +7,8 @@
 
 static uint8_t int_load(const struct ebpf_layout *layout)
 {
+	if (layout->is_swapped && layout->size > 1)
+		return LOAD_BITS; /* the core does it */
 	switch (layout->size) {
 	case 1: return layout->is_signed ? LOAD_S8 : LOAD_U8;
 	case 2: return layout->is_signed ? LOAD_S16 : LOAD_U16;
@@ -23,7 +25,7 @@ static uint8_t load_of(const struct ebpf_layout *layout)
 	case EBPF_VALUE_ENUM:
 	case EBPF_VALUE_POINTER: return int_load(layout);
 	case EBPF_VALUE_BOOL: return LOAD_BOOL;
-	case EBPF_VALUE_FLOAT: return layout->size == 4 ? LOAD_F32 : LOAD_F64;
+	case EBPF_VALUE_FLOAT: return layout->is_swapped ? LOAD_REAL : layout->size == 4 ? LOAD_F32 : LOAD_F64;
 	case EBPF_VALUE_STRING: return LOAD_STRING;
 	case EBPF_VALUE_STRUCT:
 	case EBPF_VALUE_UNION:
@@ -54,6 +56,15 @@ int64_t ebpf_place_bits(const struct ebpf_place *place, const uint8_t *record)
 	if (place->field)
 		return ebpf_layout_get_int(place->layout, place->field, record + place->offset);
 	return ebpf_layout_get_int(place->layout, NULL, record + place->offset);
+}
+
+double ebpf_place_swapped_real(const struct ebpf_place *place, const uint8_t *record)
+{
+	float single;
+	double real;
+
+	ebpf_layout_reorder(place->layout, record + place->offset, place->size == sizeof(single) ? (void *)&single : (void *)&real);
+	return place->size == sizeof(single) ? (double)single : real;
 }
 
 /* Integers of whole bytes: the eight that end with the room, if it would end behind it. */

@@ -18,7 +18,7 @@
 /* -- places (field.c) -- */
 
 enum ebpf_place_load { LOAD_U8, LOAD_S8, LOAD_U16, LOAD_S16, LOAD_U32, LOAD_S32, LOAD_64, LOAD_BITS, LOAD_BOOL, LOAD_F32, LOAD_F64, LOAD_STRING, LOAD_BYTES,
-		       LOAD_NONE /* a struct, a union or an array */ };
+		       LOAD_NONE /* a struct, a union or an array */, LOAD_REAL /* a float of the other byte order */ };
 struct ebpf_place {
 	uint8_t load;
 	bool is_unsigned;                 /* 64 bits without a sign */
@@ -42,11 +42,12 @@ static inline bool ebpf_place_is_text(const struct ebpf_place *place)
 }
 static inline bool ebpf_place_is_real(const struct ebpf_place *place)
 {
-	return place->load == LOAD_F32 || place->load == LOAD_F64;
+	return place->load == LOAD_F32 || place->load == LOAD_F64 || place->load == LOAD_REAL;
 }
 /* The name of an enum's value, or NULL. */
 const char *ebpf_place_enumerator(const struct ebpf_place *place, int64_t value);
-int64_t ebpf_place_bits(const struct ebpf_place *place, const uint8_t *record);
+int64_t ebpf_place_bits(const struct ebpf_place *place, const uint8_t *record); /* also of an integer of the other byte order */
+double ebpf_place_swapped_real(const struct ebpf_place *place, const uint8_t *record);
 
 #define PLACE_LOAD(type) ({ type value_; memcpy(&value_, record + place->offset, sizeof(value_)); value_; })
 
@@ -67,6 +68,8 @@ static inline __attribute__((always_inline)) int64_t ebpf_place_int(const struct
 
 static inline double ebpf_place_real(const struct ebpf_place *place, const uint8_t *record)
 {
+	if (place->load == LOAD_REAL)
+		return ebpf_place_swapped_real(place, record);
 	return place->load == LOAD_F32 ? (double)PLACE_LOAD(float) : PLACE_LOAD(double);
 }
 

@@ -63,12 +63,16 @@ static void add_int(struct writer *writer, const struct ebpf_place *place, int64
 
 static void add_bytes(struct writer *writer, const struct ebpf_place *place, const uint8_t *data, size_t size)
 {
+	uint8_t wide[16];
+
 	if (writer->format == EBPF_SINK_JSON)
 		ebpf_text_char(&writer->text, '"');
-	if (place->layout->kind == EBPF_VALUE_INT128)
-		ebpf_text_int128(&writer->text, data);
-	else
+	if (place->layout->kind == EBPF_VALUE_INT128) {
+		ebpf_layout_reorder(place->layout, data, wide);
+		ebpf_text_int128(&writer->text, wide);
+	} else {
 		ebpf_text_hex(&writer->text, data, size);
+	}
 	if (writer->format == EBPF_SINK_JSON)
 		ebpf_text_char(&writer->text, '"');
 }
