@@ -1,7 +1,8 @@
 /* write.c -- a line of JSON or CSV for each record, into a descriptor.
  *
  * Lines come together in one buffer and are written whole batches at a time. What the descriptor does not take (a full pipe, a full disk) stays, and is tried
- * again with the next batch; when that has grown to a mebibyte, further lines are refused, and counted: memory is bounded, and no line is cut in two.
+ * again with the next batch; when that has grown to a mebibyte, further lines are refused, and counted: memory is bounded, and no line is cut in two. A reader that
+ * has gone is one more descriptor that takes nothing: EPIPE, while SIGPIPE, which would end the process, never gets out of here.
  */
 #include <fcntl.h>
 #include <math.h>
@@ -180,7 +181,7 @@ static int write_out(struct writer *writer)
 	int ret = 0;
 
 	while (done < writer->text.size) {
-		ssize_t written = writer->sys->write(writer->fd, writer->text.data + done, writer->text.size - done);
+		ssize_t written = writer->sys->write_quietly(writer->fd, writer->text.data + done, writer->text.size - done);
 
 		if (written == -EINTR)
 			continue;
