@@ -169,20 +169,19 @@ static int enter(struct script *script, int arguments, int results)
 	struct ebpf_policy *outside = NULL;
 	int status;
 
-	host->interrupted = 0;
 	host->current = script;
 	if (host->options.policy) {
 		host->policy.refused[0] = '\0';
 		outside = ebpf_policy_set(&host->policy);
 	}
-	host_arm(script);
+	host_enter(script);
 	status = binding_pcall(L, arguments, results);
 	if (status != LUA_OK) {
 		lua_pushcfunction(L, to_text);
 		lua_insert(L, -2);
 		lua_pcall(L, 1, 1, 0); /* __tostring may fail, or not end: then with that error's text */
 	}
-	lua_sethook(L, NULL, 0, 0); /* what comes now is ours */
+	host_leave(script);
 	if (host->options.policy)
 		ebpf_policy_set(outside);
 	host->current = NULL;
@@ -252,6 +251,7 @@ static struct script *new_script(ebpf_host *host, const char *name, struct ebpf_
 
 	state->log = log_error;
 	state->context = script;
+	state->runs = host_runs;
 	state->policy = host->options.policy ? &host->policy : NULL;
 	return script;
 }
@@ -491,15 +491,6 @@ size_t ebpf_host_sources(const ebpf_host *host)
 		lua_pop(each->L, 1);
 	}
 	return count;
-}
-
-void ebpf_host_interrupt(ebpf_host *host)
-{
-	struct script *script = host->current;
-
-	host->interrupted = 1;
-	if (script && script->L && !host->options.instruction_limit)
-		lua_sethook(script->L, host_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
 size_t ebpf_host_memory(const ebpf_host *host)

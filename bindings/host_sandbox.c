@@ -1,14 +1,11 @@
 /* host_sandbox.c -- functions that a sandbox has in place of Lua's own.
  *
- * A script must not outlive its end: the budget's error, raised by the hook, goes through everything that catches errors (pcall, xpcall and its
- * handler, coroutine.resume and close). Finalizers run without hooks: a script has none. Lua is loaded as text, since bytecode is not checked. C
- * functions that loop for as long as their arguments say are bounded. Not bounded are matching of patterns and sorting, whose work depends on the
- * text and the table: what the memory limit lets them have. */
+ * A script must not outlive its end: the budget's error goes through everything that catches errors (pcall, xpcall and its handler; coroutine.resume and close
+ * in host_coroutine.c). Finalizers run without hooks: a script has none. Lua is loaded as text, since bytecode is not checked. Functions that take longer than in
+ * proportion to what they are given are made anew, so that they can be counted and interrupted: host_string.c, host_table.c. */
 #include <lualib.h>
 
 #include "host.h"
-
-enum { MOST_ELEMENTS = 1 << 24 }; /* that one call moves: a tenth of a second */
 
 static bool is_doomed(lua_State *L)
 {
@@ -61,17 +58,6 @@ static int sandbox_xpcall(lua_State *L)
 	lua_pushvalue(L, 1);
 	lua_rotate(L, 3, 2); /* f, handler, true, f, arguments */
 	return after_pcall(L, lua_pcallk(L, count - 2, LUA_MULTRET, 2, 2, after_pcall), 2);
-}
-
-/* Upvalue: coroutine.resume or close. */
-static int sandbox_resume(lua_State *L)
-{
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_insert(L, 1);
-	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-	if (is_doomed(L))
-		return luaL_error(L, "the script is ended");
-	return lua_gettop(L);
 }
 
 /* -- metatables, loading, memory -- */
@@ -135,53 +121,7 @@ static int sandbox_collectgarbage(lua_State *L)
 	return 1;
 }
 
-/* -- loops of C -- */
-
-static int call_original(lua_State *L)
-{
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_insert(L, 1);
-	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-	return lua_gettop(L);
-}
-
-static int sandbox_rep(lua_State *L)
-{
-	size_t text, separator;
-
-	luaL_checklstring(L, 1, &text);
-	luaL_optlstring(L, 3, "", &separator);
-	if (!text && !separator)
-		lua_settop(L, 1); /* Lua would count to the number */
-	else if (luaL_checkinteger(L, 2) > MOST_ELEMENTS)
-		return luaL_error(L, "more than %d repetitions in a sandbox", MOST_ELEMENTS);
-	else
-		return call_original(L);
-	return 1;
-}
-
-static int sandbox_move(lua_State *L)
-{
-	lua_Integer first = luaL_checkinteger(L, 2), last = luaL_checkinteger(L, 3);
-
-	if (last >= first && (lua_Unsigned)last - (lua_Unsigned)first >= MOST_ELEMENTS)
-		return luaL_error(L, "more than %d elements in a sandbox", MOST_ELEMENTS);
-	return call_original(L);
-}
-
-/* table.insert, remove, concat, sort, unpack: of tables that say themselves how long they are. */
-static int sandbox_list(lua_State *L)
-{
-	if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__len") != LUA_TNIL) {
-		lua_pop(L, 1);
-		if (luaL_len(L, 1) > MOST_ELEMENTS)
-			return luaL_error(L, "more than %d elements in a sandbox", MOST_ELEMENTS);
-	}
-	return call_original(L);
-}
-
-/* Replaces a function of the table at `library`, which the replacement has as upvalue 1. */
-static void replace(lua_State *L, int library, const char *name, lua_CFunction function)
+void host_replace(lua_State *L, int library, const char *name, lua_CFunction function)
 {
 	lua_getfield(L, library, name);
 	lua_pushcclosure(L, function, 1);
@@ -204,22 +144,14 @@ static void guard_base(lua_State *L, int all, int globals)
 
 void host_guard(lua_State *L, const ebpf_host *host, int all, int globals)
 {
-	static const char *const lists[] = { "insert", "remove", "concat", "sort", "unpack" };
 	int top = lua_gettop(L);
 
 	if (host_has_library(host, "base"))
 		guard_base(L, all, globals);
 	/* The libraries' own tables: strings have theirs as methods, so that there is no other copy. */
 	lua_getfield(L, all, "string");
-	replace(L, top + 1, "rep", sandbox_rep);
-	lua_pushnil(L);
-	lua_setfield(L, top + 1, "dump");
+	host_guard_strings(L, top + 1);
 	lua_getfield(L, all, "table");
-	replace(L, top + 2, "move", sandbox_move);
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-		replace(L, top + 2, lists[i], sandbox_list);
-	lua_getfield(L, all, "coroutine");
-	replace(L, top + 3, "resume", sandbox_resume);
-	replace(L, top + 3, "close", sandbox_resume);
+	host_guard_tables(L, top + 2);
 	lua_settop(L, top);
 }

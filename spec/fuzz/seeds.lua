@@ -79,6 +79,14 @@ local makers = {
     local records = ("\39\0\0\1abc\255\200\0\0\0\0\0\240\63"):rep(20)
     return { string.pack("<s2", records) .. parts[".BTF"].bytes }
   end,
+  host_match = function()
+    local inputs = {}
+    for pattern, text in pairs {
+      ["^(%a+)%s-=%s*(.-)%s*$"] = "name = a value ", ["%f[%w]%w+%f[^%w]"] = "(THE) end", ["%b()()"] = "f(a(b)c)d", ["([^,]*),?%1"] = "ab,ab,c",
+      ["[]%a-z][^]%%][a-]?"] = "]-za", ["(a*(.)%w(%s*))%2[%"] = "aab  b", ["(a?)(a*)(a-)a$"] = "aaaaaaaaaa", ["%z\0[\0-\31]+"] = "\0\0\1\2",
+    } do inputs[#inputs + 1] = string.char(#pattern, 0) .. pattern .. text end
+    return inputs
+  end,
   usdt = function()
     local inputs = {
       "\0-4@%eax 1@$65 8@-16(%rbp) 2@4(%rax,%rbx,8) 4@counter+4(%rip) 8f@%xmm0", "\4-4@w1 8@[sp, 12] 8@[x1, x2, lsl 3] 4@-7 8@xzr",
