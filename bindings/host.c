@@ -35,7 +35,14 @@ static int ask(void *context, const struct ebpf_step *step)
 {
 	const ebpf_host *host = context;
 
+	if (!host->options.policy) /* then there are no kinds but what a sandbox has no business with */
+		return 1;
 	return host->options.policy(host->options.context, host->current ? host->current->name : "", step);
+}
+
+static bool has_policy(const ebpf_host *host)
+{
+	return host->options.policy || host->options.sandbox;
 }
 
 static int check_libraries(const ebpf_host *host, struct ebpf_error *err)
@@ -61,7 +68,8 @@ ebpf_host *ebpf_host_new(const ebpf_host_options *options, struct ebpf_error *er
 	}
 	if (options)
 		memcpy(&host->options, options, options->size < sizeof(*options) ? options->size : sizeof(*options));
-	host->policy = (struct ebpf_policy){ .size = sizeof(host->policy), .ask = ask, .context = host };
+	host->policy = (struct ebpf_policy){ .size = sizeof(host->policy), .ask = ask, .context = host,
+					     .kinds = host->options.policy ? 0 : 1U << EBPF_STEP_WRITE_FILE };
 	if (check_libraries(host, err) < 0 || ebpf_loop_new(&host->loop, err) < 0) {
 		free(host);
 		return NULL;
@@ -170,7 +178,7 @@ static int enter(struct script *script, int arguments, int results)
 	int status;
 
 	host->current = script;
-	if (host->options.policy) {
+	if (has_policy(host)) {
 		host->policy.refused[0] = '\0';
 		outside = ebpf_policy_set(&host->policy);
 	}
@@ -182,7 +190,7 @@ static int enter(struct script *script, int arguments, int results)
 		lua_pcall(L, 1, 1, 0); /* __tostring may fail, or not end: then with that error's text */
 	}
 	host_leave(script);
-	if (host->options.policy)
+	if (has_policy(host))
 		ebpf_policy_set(outside);
 	host->current = NULL;
 	return status;
@@ -252,7 +260,7 @@ static struct script *new_script(ebpf_host *host, const char *name, struct ebpf_
 	state->log = log_error;
 	state->context = script;
 	state->runs = host_runs;
-	state->policy = host->options.policy ? &host->policy : NULL;
+	state->policy = has_policy(host) ? &host->policy : NULL;
 	return script;
 }
 

@@ -355,7 +355,7 @@ static void test_budgets(void)
 		"while true do local s = ('x'):rep(1 << 20) end",
 		/* one instruction of Lua */
 		"local a = ('x'):rep(1 << 21) local b = a .. 'b' a = a .. 'a' while true do local c = a < b end",
-		"local f = ('b'):rep(1 << 21) while true do string.packsize(f) end",
+		"local f = ('b'):rep(1 << 19) while true do string.packsize(f) end",
 		/* threads that are too short to be counted */
 		"while true do coroutine.wrap(function() for i = 1, 60 do end end)() end",
 		"local function nest(depth) while true do if depth < 150 then coroutine.wrap(nest)(depth + 1) else return end end end nest(1)",
@@ -387,7 +387,7 @@ static void test_budgets(void)
 				fprintf(stderr, "not ok: %s: %s\n", endless[i], err.message);
 			}
 		}
-		if (ebpf_host_count(host) || now() - start > 5) {
+		if (ebpf_host_count(host) || now() - start > 20) {
 			test_failures++;
 			fprintf(stderr, "not ok: %s: %zu scripts are left after %f s\n", endless[i], ebpf_host_count(host), now() - start);
 		}
@@ -525,13 +525,19 @@ static void test_functions(void)
 
 /* -- the policy -- */
 
+#define FILES \
+	"local coll = assert(ebpf.load(arg[0] .. '/lua_records.bpf.o')) local ring = assert(ebpf.ringbuf(coll.maps.events))\n" \
+	"local sink, err = ring:sink { ndjson = '/tmp/host-test-lines' }\n"
+
 static void test_policy(void)
 {
 	struct sinks sinks = { .refuses = 1U << EBPF_STEP_WRITE_MAP };
 	ebpf_host_options options = sandbox(&sinks);
+	const char *folder = getenv("EBPF_TEST_OBJECTS");
 	ebpf_host *host;
 
 	options.policy = policy;
+	options.arguments = (const char *const[]){ folder ? folder : "build/spec/bpf", NULL };
 	host = new_host(&options);
 	LOADED(host, "p", "local m = assert(require 'ebpf'.map { type = 'hash', name = 'counts', key = 'u32', value = 'u64', max_entries = 4 })\n"
 			  "local ok, err = m:set(1, 2) assert(not ok and err.code == 'EPERM', tostring(err)) print(err)\n"
@@ -539,6 +545,20 @@ static void test_policy(void)
 	CHECK(strstr(sinks.steps, "p: create map 'counts' (hash, 4 entries)\n") != NULL);
 	CHECK(strstr(sinks.steps, "p: write to map 'counts' (hash)\n") != NULL);
 	CHECK(strstr(sinks.printed, "(the program that runs this script refuses to write to map 'counts' (hash))") != NULL);
+	/* files by their names, descriptors by their numbers: a sandbox with no policy has none to write to */
+	sinks.refuses = 0;
+	LOADED(host, "files", "local ebpf = require 'ebpf' local none, err = ebpf.spec '/etc/passwd' assert(not none) print(err)\n" FILES);
+	CHECK(strstr(sinks.steps, "files: read /etc/passwd\n") && strstr(sinks.steps, "files: write to /tmp/host-test-lines\n"));
+	ebpf_host_free(host);
+	options.policy = NULL;
+	host = new_host(&options);
+	LOADED(host, "no files", "local ebpf = require 'ebpf'\n" FILES
+	       "assert(not sink and err.code == 'EPERM' and tostring(err):find('refuses to write to /tmp/host-test-lines', 1, true), tostring(err))\n"
+	       "sink, err = ring:sink { ndjson = 2 } assert(not sink and err.code == 'EPERM' and err.hint:find 'refuses to write to descriptor 2')");
+	CHECK(unlink("/tmp/host-test-lines") == 0); /* of the one before */
+	ebpf_host_free(host);
+	options.policy = policy;
+	host = new_host(&options);
 	/* it is asked for scripts, not for the program around them */
 	int asked = sinks.step_count;
 	struct ebpf_map_spec spec = { .name = (char *)"own", .type = 2, .key_size = 4, .value_size = 4, .max_entries = 1 };
@@ -584,12 +604,20 @@ static void test_interrupt(void)
 	CHECK_STR(sinks.printed, "alive\nalive\n");
 }
 
+struct interrupter {
+	ebpf_host *host;
+	atomic_bool stop;
+};
+
+/* Again and again: on a busy machine the script may not be where it is to be interrupted. */
 static void *interrupt_soon(void *context)
 {
-	ebpf_host *host = context;
+	struct interrupter *shared = context;
 
-	usleep(50000);
-	ebpf_host_interrupt(host);
+	while (!shared->stop) {
+		usleep(50000);
+		ebpf_host_interrupt(shared->host);
+	}
 	return NULL;
 }
 
@@ -617,23 +645,25 @@ static void test_interrupt_from_elsewhere(void)
 		for (size_t i = 0; i < count - (kind & 1 ? 0 : 2); i++) {
 			struct sinks sinks = { .error_count = 0 };
 			ebpf_host_options options = sandbox(&sinks);
+			struct interrupter shared = { 0 };
 			double start = now();
 			pthread_t thread;
 			ebpf_host *host;
 
 			options.sandbox = kind & 1;
 			options.instruction_limit = kind & 2 ? UINT64_C(1) << 50 : 0;
-			host = new_host(&options);
-			CHECK_INT(pthread_create(&thread, NULL, interrupt_soon, host), 0);
-			if (load(host, "endless", endless[i]) == 0)
-				serve(host, 5);
+			shared.host = host = new_host(&options);
+			CHECK_INT(pthread_create(&thread, NULL, interrupt_soon, &shared), 0);
+			if (load(host, "endless", endless[i]) == 0) /* it may be interrupted before there is a callback */
+				serve(host, 10);
+			shared.stop = true;
 			pthread_join(thread, NULL);
 			if (!strstr(sinks.errors, "interrupted!") && !strstr(err.message, "interrupted!") && !strstr(err.message, "the script is ended")) {
 				test_failures++;
 				fprintf(stderr, "not ok: %s: kind %d: %s%s\n", endless[i], kind, err.message, sinks.errors);
 			}
 			CHECK_INT(ebpf_host_count(host), 0);
-			CHECK(now() - start < 2);
+			CHECK(now() - start < 10);
 			LOADED(host, "next", "print 'alive' for i = 1, 1000 do coroutine.wrap(function() end)() end");
 			CHECK_STR(sinks.printed, "alive\n");
 			ebpf_host_free(host);
@@ -645,10 +675,7 @@ static void test_interrupt_from_elsewhere(void)
 /* As often as it goes, at all moments: while coroutines come and go, and memory is freed. */
 static void *interrupt_often(void *context)
 {
-	struct {
-		ebpf_host *host;
-		atomic_bool stop;
-	} *shared = context;
+	struct interrupter *shared = context;
 
 	while (!shared->stop)
 		ebpf_host_interrupt(shared->host);
@@ -661,10 +688,7 @@ static void test_many_interrupts(void)
 				   "if n > 0 then coroutine.wrap(nest)(n - 1) nest(n - 1) end end for i = 1, 10 do nest(3) collectgarbage() end";
 	struct sinks sinks = { .error_count = 0 };
 	ebpf_host_options options = sandbox(&sinks);
-	struct {
-		ebpf_host *host;
-		atomic_bool stop;
-	} shared = { 0 };
+	struct interrupter shared = { 0 };
 	pthread_t thread;
 	int ended = 0;
 

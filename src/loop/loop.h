@@ -50,6 +50,7 @@ struct ebpf_loop {
 	size_t live;
 	unsigned depth;       /* of dispatches: steps within callbacks */
 	bool stopped;
+	bool leaves_children; /* to be reaped by somebody else */
 };
 
 /* A loop on another table of system calls: tests. */

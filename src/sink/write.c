@@ -11,6 +11,7 @@
 
 #include "sink/sink.h"
 #include "sink/text.h"
+#include "sys/policy.h"
 
 enum { FULL = 65536, KEPT_MAX = 1 << 20, COLUMNS_MAX = 4096 };
 
@@ -351,6 +352,13 @@ static int open_file(struct writer *writer, const struct ebpf_writer_options *op
 	return 0;
 }
 
+static int check_descriptor(const struct writer *writer, struct ebpf_error *err)
+{
+	int ret = ebpf_policy_descriptor(writer->fd);
+
+	return ret ? ebpf_fail_errno(err, ret, "sink: cannot write to descriptor %d", writer->fd) : 0;
+}
+
 /* A file that has something already: what FIONREAD tells of regular files is their size, also where they cannot be read. */
 static bool has_lines(struct writer *writer)
 {
@@ -381,8 +389,8 @@ int ebpf_sink_new_writer_with(const struct ebpf_sys *sys, const struct ebpf_layo
 	}
 	writer->least = ebpf_layout_least(layout);
 	ret = add_fields(writer, &all, err);
-	if (!ret && all.path)
-		ret = open_file(writer, &all, err);
+	if (!ret)
+		ret = all.path ? open_file(writer, &all, err) : check_descriptor(writer, err);
 	if (!ret && all.format == EBPF_SINK_CSV && !all.no_header && !(all.path && all.append && has_lines(writer)))
 		ret = add_header(writer, err);
 	if (ret < 0) {

@@ -69,6 +69,10 @@ static int sys_bpf(enum bpf_cmd cmd, union bpf_attr *attr, size_t size)
 
 static int sys_bpf_common(enum bpf_cmd cmd, union bpf_attr *attr, size_t size, struct bpf_common_attr *common)
 {
+	int refused = ebpf_policy_bpf(cmd, attr);
+
+	if (refused)
+		return refused;
 	return (int)result(syscall(__NR_bpf, (long)cmd | COMMON_ATTRS, attr, size, common, COMMON_SIZE));
 }
 
@@ -103,7 +107,7 @@ static int sys_munmap(void *address, size_t size)
 
 static int sys_openat(int dir_fd, const char *path, int flags, mode_t mode)
 {
-	int refused = ebpf_policy_open(path, flags);
+	int refused = ebpf_policy_open(dir_fd, path, flags);
 
 	if (refused)
 		return refused;
@@ -176,6 +180,10 @@ static int sys_poll(struct pollfd *fds, size_t count, int timeout_ms)
 
 static int sys_rename_new(const char *from, const char *to)
 {
+	int refused = ebpf_policy_rename(from, to);
+
+	if (refused)
+		return refused;
 	return (int)result(syscall(__NR_renameat2, AT_FDCWD, from, AT_FDCWD, to, NOREPLACE));
 }
 
