@@ -62,6 +62,8 @@ static int sandbox_xpcall(lua_State *L)
 
 /* -- metatables, loading, memory -- */
 
+/* A finalizer runs where no hook is called. The modules of ebpf have this one as well: their tables are in a script's reach, which could put a __gc there.
+ * Upvalues: Lua's own; the metatables that the script may see again, or nil for the modules. */
 static int sandbox_setmetatable(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
@@ -70,27 +72,34 @@ static int sandbox_setmetatable(lua_State *L)
 		if (lua_rawget(L, 2) != LUA_TNIL)
 			return luaL_error(L, "a sandbox has no __gc: nobody could stop what it does");
 		lua_pop(L, 1);
+		if (lua_istable(L, lua_upvalueindex(2))) {
+			lua_pushvalue(L, 2);
+			lua_pushboolean(L, 1);
+			lua_rawset(L, lua_upvalueindex(2));
+		}
 	}
 	lua_settop(L, 2);
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_insert(L, 1);
-	lua_call(L, 2, 1);
-	return 1;
+	return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
-/* Those of ebpf's handles, and of strings, are not the script's to change. */
+/* The script's own alone: those of ebpf's objects, and of strings, are not its to change. */
 static int sandbox_getmetatable(lua_State *L)
 {
 	luaL_checkany(L, 1);
-	if (!lua_istable(L, 1)) {
+	if (!lua_getmetatable(L, 1)) {
+		if (lua_istable(L, 1))
+			lua_pushnil(L);
+		else
+			lua_pushboolean(L, 0);
+		return 1;
+	}
+	lua_pushvalue(L, -1);
+	if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TNIL) {
 		lua_pushboolean(L, 0);
 		return 1;
 	}
 	lua_settop(L, 1);
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_insert(L, 1);
-	lua_call(L, 1, 1);
-	return 1;
+	return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
 /* load(chunk [, name [, mode [, env]]]): the mode is always "t" */
@@ -128,18 +137,27 @@ void host_replace(lua_State *L, int library, const char *name, lua_CFunction fun
 	lua_setfield(L, library, name);
 }
 
+/* Of the base library, with Lua's own as upvalue 1, and the script's metatables as upvalue 2. */
 static void guard_base(lua_State *L, int all, int globals)
 {
 	static const luaL_Reg functions[] = {
 		{ "pcall", sandbox_pcall }, { "xpcall", sandbox_xpcall }, { "setmetatable", sandbox_setmetatable },
 		{ "getmetatable", sandbox_getmetatable }, { "load", sandbox_load }, { "collectgarbage", sandbox_collectgarbage },
 	};
+	int seen = lua_gettop(L) + 1;
 
+	lua_newtable(L);
+	lua_createtable(L, 0, 1);
+	lua_pushliteral(L, "k");
+	lua_setfield(L, -2, "__mode");
+	lua_setmetatable(L, seen);
 	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
 		lua_getfield(L, all, functions[i].name);
-		lua_pushcclosure(L, functions[i].func, 1);
+		lua_pushvalue(L, seen);
+		lua_pushcclosure(L, functions[i].func, 2);
 		lua_setfield(L, globals, functions[i].name);
 	}
+	lua_pop(L, 1);
 }
 
 void host_guard(lua_State *L, const ebpf_host *host, int all, int globals)
@@ -148,6 +166,7 @@ void host_guard(lua_State *L, const ebpf_host *host, int all, int globals)
 
 	if (host_has_library(host, "base"))
 		guard_base(L, all, globals);
+	host_replace(L, all, "setmetatable", sandbox_setmetatable);
 	/* The libraries' own tables: strings have theirs as methods, so that there is no other copy. */
 	lua_getfield(L, all, "string");
 	host_guard_strings(L, top + 1);

@@ -108,6 +108,7 @@ struct ebpf_step {
 	uint32_t type;         /* of the program or map, UINT32_MAX when that is not known */
 	uint32_t attach_type;  /* that a program expects, or is attached by; 0 where that says nothing */
 	const char *target;    /* what it is attached to ("kprobe do_unlinkat"), or the path; "" when that is not known */
+	uint32_t key_size, value_size, max_entries, map_flags; /* of a map that is created: what of the kernel's memory it may take */
 };
 struct ebpf_policy {
 	size_t size;

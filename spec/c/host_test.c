@@ -263,7 +263,18 @@ static void test_sandbox(void)
 		"return load('return x', 'name', 'b') ~= nil and load('return x', 'name', 'bt', { x = 5 })() == 5",
 		"return not pcall(setmetatable, {}, { __gc = function() end })",
 		"return getmetatable('') == false and getmetatable(require 'ebpf'.loop()) == false",
-		"local m = {} return getmetatable(setmetatable({}, m)) == m",
+		"local m = {} return getmetatable(setmetatable({}, m)) == m and getmetatable({}) == nil",
+		"local m = { __metatable = 7 } return getmetatable(setmetatable({}, m)) == 7 and not pcall(setmetatable, setmetatable({}, m), {})",
+		/* finalizers run where nothing can stop them: no way to one by what ebpf has made */
+		"local _, err = require 'ebpf'.spec '/no/such/file' return getmetatable(err) == false",
+		"local asm = require 'ebpf'.asm return getmetatable(asm.r0) == false and getmetatable(asm.mov(asm.r0, 0)) == false",
+		"local B = require 'ebpf.btf_builder' local m = require 'ebpf'.btf.new() local t = m.__index\n"
+		"if type(t) == 'table' then t.__gc = function() while true do end end assert(not pcall(require 'ebpf'.btf.new)) end return true",
+		"for name in pairs { ['ebpf.core'] = 1, ['ebpf.asm'] = 1, ['ebpf.btf'] = 1, ['ebpf.link'] = 1, ['ebpf.btf_builder'] = 1, ['ebpf.btf_classes'] = 1 } do\n"
+		"local function walk(t, depth) for k, v in next, t do if type(v) == 'table' and depth < 4 and not rawget(v, '__seen') then\n"
+		"rawset(v, '__seen', true) rawset(v, '__gc', function() while true do end end) walk(v, depth + 1) end end end walk(require(name), 1) end\n"
+		"local ebpf = require 'ebpf' pcall(function() local r = ebpf.asm.list { ebpf.asm.mov(ebpf.asm.r0, 0) } end) pcall(ebpf.asm.parse, 'exit') pcall(ebpf.spec, '/no')\n"
+		"pcall(ebpf.btf.new) collectgarbage() collectgarbage() return true",
 		"return ('ab'):rep(2) == 'abab' and (''):rep(1 << 60) == '' and not pcall(string.rep, 'x', 1 << 40)",
 		"return table.move({ 1, 2 }, 1, 2, 2)[3] == 2 and not pcall(table.unpack, {}, 1, 1 << 60)",
 		"return collectgarbage 'count' > 0 and collectgarbage() == 0 and not pcall(collectgarbage, 'stop')",

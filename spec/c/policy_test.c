@@ -28,6 +28,8 @@ static int ask(void *context, const struct ebpf_step *step)
 
 	CHECK_INT(step->size, sizeof(*step));
 	CHECK(step->what[0] && step->name && step->target);
+	if (step->kind == EBPF_STEP_CREATE_MAP && !strcmp(step->name, "counts"))
+		CHECK(step->key_size == 4 && step->value_size == 8 && step->max_entries == 4);
 	char line[256];
 	size_t used = strlen(witness->all);
 

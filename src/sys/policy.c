@@ -104,37 +104,60 @@ static bool asks(enum ebpf_step_kind kind)
 	return !has_kinds || !current->kinds || current->kinds >> kind & 1;
 }
 
+/* Fills in `what`. */
+static int ask_step(struct ebpf_step *step, const char *format, va_list arguments)
+{
+	struct ebpf_policy *policy = current;
+	char what[sizeof(policy->refused)];
+	uint64_t hash;
+	int refused;
+
+	if (!asks(step->kind))
+		return 0;
+	vsnprintf(what, sizeof(what), format, arguments);
+	step->size = sizeof(*step);
+	step->what = what;
+	hash = hash_of(step);
+	if (is_refused(policy, step))
+		return -EPERM;
+	if (is_granted(hash))
+		return 0;
+	current = NULL; /* what the host does to find its answer is its own affair */
+	refused = policy->ask(policy->context, step);
+	current = policy;
+	note(step, hash, refused);
+	if (!refused)
+		return 0;
+	memcpy(policy->refused, what, sizeof(what));
+	return -EPERM;
+}
+
+static int ask_about(struct ebpf_step *step, const char *format, ...) EBPF_PRINTF(2, 3);
+
+static int ask_about(struct ebpf_step *step, const char *format, ...)
+{
+	va_list arguments;
+	int result;
+
+	va_start(arguments, format);
+	result = ask_step(step, format, arguments);
+	va_end(arguments);
+	return result;
+}
+
 static int ask(enum ebpf_step_kind kind, const char *name, uint32_t type, uint32_t attach_type, const char *target, const char *format, ...)
 	EBPF_PRINTF(6, 7);
 
 static int ask(enum ebpf_step_kind kind, const char *name, uint32_t type, uint32_t attach_type, const char *target, const char *format, ...)
 {
-	struct ebpf_policy *policy = current;
-	char what[sizeof(policy->refused)];
-	struct ebpf_step step = { .size = sizeof(step), .kind = kind, .what = what, .name = name, .type = type, .attach_type = attach_type,
-				  .target = target ? target : "" };
+	struct ebpf_step step = { .kind = kind, .name = name, .type = type, .attach_type = attach_type, .target = target ? target : "" };
 	va_list arguments;
-	uint64_t hash;
-	int refused;
+	int result;
 
-	if (!asks(kind))
-		return 0;
 	va_start(arguments, format);
-	vsnprintf(what, sizeof(what), format, arguments);
+	result = ask_step(&step, format, arguments);
 	va_end(arguments);
-	hash = hash_of(&step);
-	if (is_refused(policy, &step))
-		return -EPERM;
-	if (is_granted(hash))
-		return 0;
-	current = NULL; /* what the host does to find its answer is its own affair */
-	refused = policy->ask(policy->context, &step);
-	current = policy;
-	note(&step, hash, refused);
-	if (!refused)
-		return 0;
-	memcpy(policy->refused, what, sizeof(what));
-	return -EPERM;
+	return result;
 }
 
 static const char *text_of(enum ebpf_enum which, uint32_t value)
@@ -242,10 +265,11 @@ static int ask_load(const union bpf_attr *attr)
 static int ask_create(const union bpf_attr *attr)
 {
 	char name[sizeof(attr->map_name) + 1];
+	struct ebpf_step step = { .kind = EBPF_STEP_CREATE_MAP, .name = name, .type = attr->map_type, .target = "", .key_size = attr->key_size,
+				  .value_size = attr->value_size, .max_entries = attr->max_entries, .map_flags = attr->map_flags };
 
 	snprintf(name, sizeof(name), "%.*s", (int)sizeof(attr->map_name), attr->map_name);
-	return ask(EBPF_STEP_CREATE_MAP, name, attr->map_type, 0, NULL, "create map '%s' (%s, %u entries)", name,
-		   text_of(EBPF_MAP_TYPE, attr->map_type), attr->max_entries);
+	return ask_about(&step, "create map '%s' (%s, %u entries)", name, text_of(EBPF_MAP_TYPE, attr->map_type), attr->max_entries);
 }
 
 static int ask_write(uint32_t fd, const char *verb)
