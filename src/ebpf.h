@@ -120,6 +120,9 @@ struct ebpf_policy {
 /* From now on asks `policy` before what this thread does by this library, with whatever context; NULL = nobody. Returns the policy until now, to be set
  * again afterwards. Borrowed: it must stay until then. The callback runs with no policy, and may use the library. */
 EBPF_API struct ebpf_policy *ebpf_policy_set(struct ebpf_policy *policy);
+/* Asks it (EBPF_STEP_READ_FILE) for who reads a file that somebody else has named, as ebpf_spec_read_file and ebpf_btf_read_file do, which ask nobody: 0,
+ * or -EPERM with the error filled. */
+EBPF_API int ebpf_policy_read_file(const char *path, struct ebpf_error *err);
 
 /* ---- the kernel context ------------------------------------------------------------------------ */
 

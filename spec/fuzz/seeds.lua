@@ -82,8 +82,9 @@ local makers = {
   host_match = function()
     local inputs = {}
     for pattern, text in pairs {
-      ["^(%a+)%s-=%s*(.-)%s*$"] = "name = a value ", ["%f[%w]%w+%f[^%w]"] = "(THE) end", ["%b()()"] = "f(a(b)c)d", ["([^,]*),?%1"] = "ab,ab,c",
-      ["[]%a-z][^]%%][a-]?"] = "]-za", ["(a*(.)%w(%s*))%2[%"] = "aab  b", ["(a?)(a*)(a-)a$"] = "aaaaaaaaaa", ["%z\0[\0-\31]+"] = "\0\0\1\2",
+      ["^(%a+)%s-=%s*(.-)%s*$"] = "name = a value ", ["%f[%w]%w+%f[^%w]"] = "(THE) end", ["%b()()"] = "f(a(b)c)d",
+      ["([^,]*),?%1"] = "ab,ab,c", ["[]%a-z][^]%%][a-]?"] = "]-za", ["(a*(.)%w(%s*))%2[%"] = "aab  b",
+      ["(a?)(a*)(a-)a$"] = "aaaaaaaaaa", ["%z\0[\0-\31]+"] = "\0\0\1\2",
     } do inputs[#inputs + 1] = string.char(#pattern, 0) .. pattern .. text end
     return inputs
   end,

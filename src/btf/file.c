@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "btf/private.h"
-#include "sys/policy.h"
 
 /* A distribution's whole kernel has 5 to 20 MB of BTF. */
 #define BTF_MAX_FILE (256u << 20)
@@ -166,11 +165,8 @@ static int read_elf(int fd, const char *path, struct ebpf_btf *base, struct ebpf
 int ebpf_btf_read_file(const char *path, struct ebpf_btf *base, struct ebpf_btf **out, struct ebpf_error *err)
 {
 	uint8_t magic[4] = {0};
-	int fd, result = ebpf_policy_read_file(path);
+	int fd = open(path, O_RDONLY | O_CLOEXEC), result;
 
-	if (result)
-		return ebpf_fail_errno(err, result, "%s: open", path);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return ebpf_fail_errno(err, errno, "%s: open", path);
 	if (pread(fd, magic, sizeof(magic), 0) < 0)

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "spec/object.h"
-#include "sys/policy.h"
 
 static int read_license(struct ebpf_object *object, struct ebpf_error *err)
 {
@@ -176,9 +175,6 @@ int ebpf_spec_read_file(const char *path, struct ebpf_spec **out, struct ebpf_er
 	int result;
 
 	length -= ends_with(base, length, ".bpf.o") ? 6 : ends_with(base, length, ".o") ? 2 : 0;
-	result = ebpf_policy_read_file(path);
-	if (result)
-		return ebpf_fail_errno(err, result, "object '%s'", path);
 	errno = 0;
 	file = fopen(path, "rbe");
 	if (!file)

@@ -433,9 +433,11 @@ int ebpf_policy_open(int folder, const char *path, int flags)
 	return ask(EBPF_STEP_READ_FILE, "", UINT32_MAX, 0, path, "read %s%s%s", path, intent ? " for " : "", intent ? intent : "");
 }
 
-int ebpf_policy_read_file(const char *path)
+int ebpf_policy_read_file(const char *path, struct ebpf_error *err)
 {
-	return ebpf_policy_open(AT_FDCWD, path, O_RDONLY);
+	int refused = ebpf_policy_open(AT_FDCWD, path, O_RDONLY);
+
+	return refused ? ebpf_fail_errno(err, refused, "'%s'", path) : 0;
 }
 
 int ebpf_policy_probe(const char *feature, struct ebpf_policy **policy)

@@ -27,8 +27,7 @@ int ebpf_policy_ioctl(int fd, unsigned long request, unsigned long argument);
 int ebpf_policy_setsockopt(int level, int name, const void *value, size_t size);
 int ebpf_policy_send(const void *data, size_t size);
 
-/* For who opens a file that a caller has named without the table of system calls, or writes to a descriptor that was given. */
-int ebpf_policy_read_file(const char *path);
+/* For who writes to a descriptor that was given. */
 int ebpf_policy_descriptor(int fd);
 
 /* Before the engine's own small programs and maps that find out about a feature: these are not asked about one by one. 0, and the policy is away, and in *policy, to be
