@@ -107,8 +107,8 @@ $(1)/spec/c/%: $(1)/obj/spec/c/%.o $(1)/libebpf.a
 	@mkdir -p $$(@D)
 	@echo "  LD    $$@"
 	$$(Q)$$(CC) $(2) $$(LDFLAGS) -o $$@ $$^ $(LIBS) -lpthread
-$(1)/obj/spec/fuzz/decode_fuzz.o: ALL_CFLAGS += $$(LUA_CFLAGS) -Ibindings
-$(1)/spec/fuzz/decode: $(1)/obj/spec/fuzz/decode_fuzz.o $(1)/obj/spec/fuzz/replay.o $(1)/libebpf_host.a $(1)/libebpf.a
+$(1)/obj/spec/fuzz/host_%.o: ALL_CFLAGS += $$(LUA_CFLAGS) -Ibindings
+$(1)/spec/fuzz/host_%: $(1)/obj/spec/fuzz/host_%_fuzz.o $(1)/obj/spec/fuzz/replay.o $(1)/libebpf_host.a $(1)/libebpf.a
 	@mkdir -p $$(@D)
 	@echo "  LD    $$@"
 	$$(Q)$$(CC) $(2) $$(LDFLAGS) -o $$@ $$^ $$(or $$(LUA_STATIC),$$(LUA_LIBS)) $(LIBS) -lm -ldl -lpthread
@@ -122,7 +122,7 @@ $(eval $(call variant,build/asan,$(SANITIZE) -O1))
 $(eval $(call variant,build/fuzz,$(SANITIZE) -fsanitize=fuzzer-no-link -O1))
 
 build/fuzz/%: CC := $(CLANG)
-build/fuzz/decode_fuzz: build/fuzz/obj/spec/fuzz/decode_fuzz.o build/fuzz/libebpf_host.a build/fuzz/libebpf.a
+build/fuzz/host_%_fuzz: build/fuzz/obj/spec/fuzz/host_%_fuzz.o build/fuzz/libebpf_host.a build/fuzz/libebpf.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(SANITIZE) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(or $(LUA_STATIC),$(LUA_LIBS)) $(LIBS) -lm -ldl -lpthread
 build/fuzz/%_fuzz: build/fuzz/obj/spec/fuzz/%_fuzz.o build/fuzz/libebpf.a

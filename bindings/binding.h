@@ -36,6 +36,8 @@ struct binding_host {
 	void *context;
 	bool doomed; /* over its budget, or interrupted: no error is handled any more, all go up to the host */
 	struct ebpf_policy *policy; /* that asks the host: errors say what it has refused */
+	/* NULL, or: this thread runs from now on, which is worth so many instructions. Called before and after whatever resumes a thread. */
+	void (*runs)(lua_State *thread, unsigned instructions);
 	bool owns_loop; /* ebpf.loop() is the host's, which the registry has */
 };
 struct binding_host *binding_host(lua_State *L);

@@ -51,6 +51,8 @@ static int l_btf_file(lua_State *L)
 	struct ebpf_btf **handle = binding_new_btf(L);
 	struct ebpf_btf *base = lua_isnil(L, 2) ? NULL : binding_check_btf(L, 2);
 
+	if (ebpf_policy_read_file(path, binding_error(L)) < 0)
+		return binding_fail(L);
 	return ebpf_btf_read_file(path, base, handle, binding_error(L)) < 0 ? binding_fail(L) : 1;
 }
 

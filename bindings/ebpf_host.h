@@ -41,15 +41,15 @@ typedef struct ebpf_host_options {
 	 * so that nothing is missed, and that the old one stays when the new one fails. */
 	bool stop_first;
 	size_t memory_limit;         /* bytes of Lua memory that all scripts together may have; 0 = no limit */
-	/* Lua instructions that a script may execute each time that the program enters it (load, dispatch, call); 0 = no limit. A script that is
-	 * over it is ended: the error cannot be caught in it. */
+	/* Lua instructions that a script may execute each time that the program enters it (load, dispatch, call); 0 = no limit. Steps of patterns, loops over
+	 * tables, allocation and processor time count, too (docs/embedding.md). A script that is over it is ended: the error cannot be caught in it. */
 	uint64_t instruction_limit;
 	/* NULL-terminated: "base", "coroutine", "table", "string", "math", "utf8", "time" (os.clock, date, difftime, time), "os", "io", "debug",
 	 * "package", "ebpf". NULL: the first six, "time" and "ebpf" in a sandbox, otherwise all. */
 	const char *const *libraries;
 	const char *const *arguments; /* NULL-terminated: `arg` of the scripts; borrowed */
 	/* Asked before each privileged step of a script (struct ebpf_step in ebpf.h says what); 0 = go on. Not asked: reading maps, what a script has
-	 * taken down or closed at its end, files of types and objects that it reads. */
+	 * taken down or closed at its end. NULL: everything is granted, but in a sandbox files and descriptors to write to. */
 	int (*policy)(void *context, const char *script, const struct ebpf_step *step);
 	/* Errors of callbacks, at most five a second of each script, and of scripts that are ended; with a traceback. Without it ebpf_host_dispatch()
 	 * fails with the first. */
@@ -88,8 +88,9 @@ EBPF_API int ebpf_host_dispatch(ebpf_host *host, int timeout_ms, struct ebpf_err
 /* How many sources (timers, rings, ...) all scripts together wait for: 0 = nothing will be called back any more. */
 EBPF_API size_t ebpf_host_sources(const ebpf_host *host);
 
-/* Ends what a script is executing with the error "interrupted!". The script is ended like one that is over its budget, a standalone one can catch it.
- * Safe in a signal handler of the thread that runs the host; from other threads if there is an instruction_limit. */
+/* Ends what a script is executing, in whatever coroutine, with the error "interrupted!". The script is ended like one that is over its budget, a standalone one
+ * can catch it. When no script is being executed it does nothing. Safe in a signal handler of the thread that runs the host; and in other threads as long as
+ * the host is not freed, but for a standalone host. */
 EBPF_API void ebpf_host_interrupt(ebpf_host *host);
 /* Bytes of Lua memory that are in use. */
 EBPF_API size_t ebpf_host_memory(const ebpf_host *host);

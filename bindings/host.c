@@ -35,7 +35,14 @@ static int ask(void *context, const struct ebpf_step *step)
 {
 	const ebpf_host *host = context;
 
+	if (!host->options.policy) /* then there are no kinds but what a sandbox has no business with */
+		return 1;
 	return host->options.policy(host->options.context, host->current ? host->current->name : "", step);
+}
+
+static bool has_policy(const ebpf_host *host)
+{
+	return host->options.policy || host->options.sandbox;
 }
 
 static int check_libraries(const ebpf_host *host, struct ebpf_error *err)
@@ -61,7 +68,8 @@ ebpf_host *ebpf_host_new(const ebpf_host_options *options, struct ebpf_error *er
 	}
 	if (options)
 		memcpy(&host->options, options, options->size < sizeof(*options) ? options->size : sizeof(*options));
-	host->policy = (struct ebpf_policy){ .size = sizeof(host->policy), .ask = ask, .context = host };
+	host->policy = (struct ebpf_policy){ .size = sizeof(host->policy), .ask = ask, .context = host,
+					     .kinds = host->options.policy ? 0 : 1U << EBPF_STEP_WRITE_FILE };
 	if (check_libraries(host, err) < 0 || ebpf_loop_new(&host->loop, err) < 0) {
 		free(host);
 		return NULL;
@@ -169,21 +177,20 @@ static int enter(struct script *script, int arguments, int results)
 	struct ebpf_policy *outside = NULL;
 	int status;
 
-	host->interrupted = 0;
 	host->current = script;
-	if (host->options.policy) {
+	if (has_policy(host)) {
 		host->policy.refused[0] = '\0';
 		outside = ebpf_policy_set(&host->policy);
 	}
-	host_arm(script);
+	host_enter(script);
 	status = binding_pcall(L, arguments, results);
 	if (status != LUA_OK) {
 		lua_pushcfunction(L, to_text);
 		lua_insert(L, -2);
 		lua_pcall(L, 1, 1, 0); /* __tostring may fail, or not end: then with that error's text */
 	}
-	lua_sethook(L, NULL, 0, 0); /* what comes now is ours */
-	if (host->options.policy)
+	host_leave(script);
+	if (has_policy(host))
 		ebpf_policy_set(outside);
 	host->current = NULL;
 	return status;
@@ -252,7 +259,8 @@ static struct script *new_script(ebpf_host *host, const char *name, struct ebpf_
 
 	state->log = log_error;
 	state->context = script;
-	state->policy = host->options.policy ? &host->policy : NULL;
+	state->runs = host_runs;
+	state->policy = has_policy(host) ? &host->policy : NULL;
 	return script;
 }
 
@@ -491,15 +499,6 @@ size_t ebpf_host_sources(const ebpf_host *host)
 		lua_pop(each->L, 1);
 	}
 	return count;
-}
-
-void ebpf_host_interrupt(ebpf_host *host)
-{
-	struct script *script = host->current;
-
-	host->interrupted = 1;
-	if (script && script->L && !host->options.instruction_limit)
-		lua_sethook(script->L, host_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
 size_t ebpf_host_memory(const ebpf_host *host)

@@ -1,14 +1,11 @@
 /* host_sandbox.c -- functions that a sandbox has in place of Lua's own.
  *
- * A script must not outlive its end: the budget's error, raised by the hook, goes through everything that catches errors (pcall, xpcall and its
- * handler, coroutine.resume and close). Finalizers run without hooks: a script has none. Lua is loaded as text, since bytecode is not checked. C
- * functions that loop for as long as their arguments say are bounded. Not bounded are matching of patterns and sorting, whose work depends on the
- * text and the table: what the memory limit lets them have. */
+ * A script must not outlive its end: the budget's error goes through everything that catches errors (pcall, xpcall and its handler; coroutine.resume and close
+ * in host_coroutine.c). Finalizers run without hooks: a script has none. Lua is loaded as text, since bytecode is not checked. Functions that take longer than in
+ * proportion to what they are given are made anew, so that they can be counted and interrupted: host_string.c, host_table.c. */
 #include <lualib.h>
 
 #include "host.h"
-
-enum { MOST_ELEMENTS = 1 << 24 }; /* that one call moves: a tenth of a second */
 
 static bool is_doomed(lua_State *L)
 {
@@ -63,19 +60,10 @@ static int sandbox_xpcall(lua_State *L)
 	return after_pcall(L, lua_pcallk(L, count - 2, LUA_MULTRET, 2, 2, after_pcall), 2);
 }
 
-/* Upvalue: coroutine.resume or close. */
-static int sandbox_resume(lua_State *L)
-{
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_insert(L, 1);
-	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-	if (is_doomed(L))
-		return luaL_error(L, "the script is ended");
-	return lua_gettop(L);
-}
-
 /* -- metatables, loading, memory -- */
 
+/* A finalizer runs where no hook is called. The modules of ebpf have this one as well: their tables are in a script's reach, which could put a __gc there.
+ * Upvalues: Lua's own; the metatables that the script may see again, or nil for the modules. */
 static int sandbox_setmetatable(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
@@ -84,27 +72,34 @@ static int sandbox_setmetatable(lua_State *L)
 		if (lua_rawget(L, 2) != LUA_TNIL)
 			return luaL_error(L, "a sandbox has no __gc: nobody could stop what it does");
 		lua_pop(L, 1);
+		if (lua_istable(L, lua_upvalueindex(2))) {
+			lua_pushvalue(L, 2);
+			lua_pushboolean(L, 1);
+			lua_rawset(L, lua_upvalueindex(2));
+		}
 	}
 	lua_settop(L, 2);
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_insert(L, 1);
-	lua_call(L, 2, 1);
-	return 1;
+	return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
-/* Those of ebpf's handles, and of strings, are not the script's to change. */
+/* The script's own alone: those of ebpf's objects, and of strings, are not its to change. */
 static int sandbox_getmetatable(lua_State *L)
 {
 	luaL_checkany(L, 1);
-	if (!lua_istable(L, 1)) {
+	if (!lua_getmetatable(L, 1)) {
+		if (lua_istable(L, 1))
+			lua_pushnil(L);
+		else
+			lua_pushboolean(L, 0);
+		return 1;
+	}
+	lua_pushvalue(L, -1);
+	if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TNIL) {
 		lua_pushboolean(L, 0);
 		return 1;
 	}
 	lua_settop(L, 1);
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_insert(L, 1);
-	lua_call(L, 1, 1);
-	return 1;
+	return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
 /* load(chunk [, name [, mode [, env]]]): the mode is always "t" */
@@ -135,91 +130,47 @@ static int sandbox_collectgarbage(lua_State *L)
 	return 1;
 }
 
-/* -- loops of C -- */
-
-static int call_original(lua_State *L)
-{
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_insert(L, 1);
-	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-	return lua_gettop(L);
-}
-
-static int sandbox_rep(lua_State *L)
-{
-	size_t text, separator;
-
-	luaL_checklstring(L, 1, &text);
-	luaL_optlstring(L, 3, "", &separator);
-	if (!text && !separator)
-		lua_settop(L, 1); /* Lua would count to the number */
-	else if (luaL_checkinteger(L, 2) > MOST_ELEMENTS)
-		return luaL_error(L, "more than %d repetitions in a sandbox", MOST_ELEMENTS);
-	else
-		return call_original(L);
-	return 1;
-}
-
-static int sandbox_move(lua_State *L)
-{
-	lua_Integer first = luaL_checkinteger(L, 2), last = luaL_checkinteger(L, 3);
-
-	if (last >= first && (lua_Unsigned)last - (lua_Unsigned)first >= MOST_ELEMENTS)
-		return luaL_error(L, "more than %d elements in a sandbox", MOST_ELEMENTS);
-	return call_original(L);
-}
-
-/* table.insert, remove, concat, sort, unpack: of tables that say themselves how long they are. */
-static int sandbox_list(lua_State *L)
-{
-	if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__len") != LUA_TNIL) {
-		lua_pop(L, 1);
-		if (luaL_len(L, 1) > MOST_ELEMENTS)
-			return luaL_error(L, "more than %d elements in a sandbox", MOST_ELEMENTS);
-	}
-	return call_original(L);
-}
-
-/* Replaces a function of the table at `library`, which the replacement has as upvalue 1. */
-static void replace(lua_State *L, int library, const char *name, lua_CFunction function)
+void host_replace(lua_State *L, int library, const char *name, lua_CFunction function)
 {
 	lua_getfield(L, library, name);
 	lua_pushcclosure(L, function, 1);
 	lua_setfield(L, library, name);
 }
 
+/* Of the base library, with Lua's own as upvalue 1, and the script's metatables as upvalue 2. */
 static void guard_base(lua_State *L, int all, int globals)
 {
 	static const luaL_Reg functions[] = {
 		{ "pcall", sandbox_pcall }, { "xpcall", sandbox_xpcall }, { "setmetatable", sandbox_setmetatable },
 		{ "getmetatable", sandbox_getmetatable }, { "load", sandbox_load }, { "collectgarbage", sandbox_collectgarbage },
 	};
+	int seen = lua_gettop(L) + 1;
 
+	lua_newtable(L);
+	lua_createtable(L, 0, 1);
+	lua_pushliteral(L, "k");
+	lua_setfield(L, -2, "__mode");
+	lua_setmetatable(L, seen);
 	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
 		lua_getfield(L, all, functions[i].name);
-		lua_pushcclosure(L, functions[i].func, 1);
+		lua_pushvalue(L, seen);
+		lua_pushcclosure(L, functions[i].func, 2);
 		lua_setfield(L, globals, functions[i].name);
 	}
+	lua_pop(L, 1);
 }
 
 void host_guard(lua_State *L, const ebpf_host *host, int all, int globals)
 {
-	static const char *const lists[] = { "insert", "remove", "concat", "sort", "unpack" };
 	int top = lua_gettop(L);
 
 	if (host_has_library(host, "base"))
 		guard_base(L, all, globals);
+	host_replace(L, all, "setmetatable", sandbox_setmetatable);
 	/* The libraries' own tables: strings have theirs as methods, so that there is no other copy. */
 	lua_getfield(L, all, "string");
-	replace(L, top + 1, "rep", sandbox_rep);
-	lua_pushnil(L);
-	lua_setfield(L, top + 1, "dump");
+	host_guard_strings(L, top + 1);
 	lua_getfield(L, all, "table");
-	replace(L, top + 2, "move", sandbox_move);
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-		replace(L, top + 2, lists[i], sandbox_list);
-	lua_getfield(L, all, "coroutine");
-	replace(L, top + 3, "resume", sandbox_resume);
-	replace(L, top + 3, "close", sandbox_resume);
+	host_guard_tables(L, top + 2);
 	lua_settop(L, top);
 }

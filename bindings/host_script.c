@@ -1,4 +1,4 @@
-/* host_script.c -- the lua_State of a script: its memory, its libraries, the modules that need no file, its loop, and the count of its instructions.
+/* host_script.c -- the lua_State of a script: its memory, its libraries, the modules that need no file, its loop.
  *
  * The modules of lua/ebpf see all of Lua's libraries, whatever a script sees: in a sandbox their globals are a table that no script can get at. */
 #include <stdlib.h>
@@ -12,10 +12,19 @@ extern int luaopen_ebpf_core(lua_State *L);
 
 /* -- memory -- */
 
+enum { BYTES_PER_INSTRUCTION = 64 };
+
+/* What is allocated is written to, and counts. What is freed may be what somebody who sets a hook is looking at (host_budget.c): a signal handler of this
+ * thread, as a command has it, has ended before we go on. */
 static void *allocate(void *context, void *block, size_t old_size, size_t new_size)
 {
 	ebpf_host *host = context;
 	void *result;
+
+	if (block && new_size < old_size && !host->options.instruction_limit && !host->options.standalone)
+		host_wait_for_hooks(host);
+	if (host->current && (!block || new_size > old_size))
+		host_charge_quietly(host->current, new_size / BYTES_PER_INSTRUCTION);
 
 	if (!block)
 		old_size = 0; /* then it says what kind of object it is for */
@@ -40,49 +49,6 @@ lua_State *host_new_state(struct script *script)
 	if (L)
 		*(struct script **)lua_getextraspace(L) = script;
 	return L;
-}
-
-/* -- instructions -- */
-
-void host_hook(lua_State *L, lua_Debug *event)
-{
-	struct script *script = host_script_of(L);
-	ebpf_host *host = script->host;
-	struct binding_host *state = binding_host(L);
-	const bool interrupted = host->interrupted;
-
-	(void)event;
-	if (interrupted && host->options.standalone) {
-		host->interrupted = 0;
-		host_arm(script);
-		luaL_error(L, "interrupted!");
-	}
-	if (!interrupted && !state->doomed) {
-		if (!host->options.instruction_limit || script->left > HOST_COUNT) {
-			script->left -= host->options.instruction_limit ? HOST_COUNT : 0;
-			return;
-		}
-	}
-	/* From here on no instruction of this script is executed without coming here: the error cannot be lived through. */
-	state->doomed = true;
-	lua_sethook(L, host_hook, LUA_MASKCOUNT, 1);
-	luaL_where(L, 0); /* the function that was being executed */
-	if (interrupted)
-		lua_pushliteral(L, "interrupted!");
-	else
-		lua_pushfstring(L, "the script is over its budget of %I instructions", (LUAI_UACINT)host->options.instruction_limit);
-	lua_concat(L, 2);
-	lua_error(L);
-}
-
-/* New threads inherit the hook. Without a limit nothing is counted: it costs every instruction. */
-void host_arm(struct script *script)
-{
-	script->left = script->host->options.instruction_limit;
-	if (script->left)
-		lua_sethook(script->L, host_hook, LUA_MASKCOUNT, HOST_COUNT);
-	else
-		lua_sethook(script->L, NULL, 0, 0);
 }
 
 /* -- libraries -- */
@@ -288,7 +254,9 @@ int host_fill_state(lua_State *L)
 	int all = lua_gettop(L);
 
 	luaL_requiref(L, "ebpf.core", luaopen_ebpf_core, 0);
-	lua_pop(L, 1);
+	lua_getfield(L, all, "coroutine");
+	host_guard_coroutines(L, lua_gettop(L));
+	lua_pop(L, 2);
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
 	int loaders = lua_gettop(L);
 

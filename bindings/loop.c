@@ -719,6 +719,7 @@ int binding_loop_new_hosted(lua_State *L)
 
 		loop->hosted = true;
 		loop->on_error = LOG;
+		ebpf_loop_leave_children(loop->loop); /* they are the program's */
 	}
 	return count;
 }

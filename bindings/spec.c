@@ -759,6 +759,8 @@ static int l_spec_file(lua_State *L)
 	const char *path = luaL_checkstring(L, 1);
 	struct ebpf_spec **spec = push_spec(L);
 
+	if (ebpf_policy_read_file(path, binding_error(L)) < 0)
+		return binding_fail(L);
 	return ebpf_spec_read_file(path, spec, binding_error(L)) < 0 ? binding_fail(L) : 1;
 }
 

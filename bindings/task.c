@@ -197,6 +197,26 @@ bool binding_task_wait_ring(lua_State *L, int ring, int timeout_ms)
 
 /* -- running -- */
 
+enum { TURN = 100 }; /* what it is worth, in instructions: its timer or ring, and those that are too few to be counted */
+
+static void runs(lua_State *L, lua_State *thread, unsigned instructions)
+{
+	const struct binding_host *host = binding_host(L);
+
+	if (host->runs)
+		host->runs(thread, instructions);
+}
+
+/* Runs what is to be closed. */
+static int reset(lua_State *L, lua_State *thread)
+{
+	runs(L, thread, 0);
+	int status = lua_resetthread(thread);
+
+	runs(L, L, 0);
+	return status;
+}
+
 static void end(lua_State *L, struct task *task, int index)
 {
 	task->loop = NULL;
@@ -226,8 +246,10 @@ void task_resume(lua_State *L, int index, int count)
 	else
 		lua_xmove(L, thread, count);
 	task->running = true;
+	runs(L, thread, TURN);
 	int status = lua_resume(thread, L, count, &results);
 
+	runs(L, L, 0);
 	task->running = false;
 	if (status == LUA_YIELD) {
 		lua_pop(thread, results);
@@ -242,7 +264,7 @@ void task_resume(lua_State *L, int index, int count)
 		return;
 	lua_xmove(thread, L, 1);
 	binding_add_traceback(L, thread);
-	lua_resetthread(thread); /* runs what is to be closed */
+	reset(L, thread);
 	lua_error(L);
 }
 
@@ -293,7 +315,7 @@ static int l_task_close(lua_State *L)
 	lua_getiuservalue(L, 1, THREAD);
 	lua_State *thread = lua_tothread(L, -1);
 
-	if (lua_resetthread(thread) == LUA_OK)
+	if (reset(L, thread) == LUA_OK)
 		return 0;
 	lua_xmove(thread, L, 1);
 	return lua_error(L);

@@ -137,6 +137,17 @@ describe("ebpf run", function()
     assert.matches("a script is missing", output)
   end)
 
+  it("matches patterns in a sandbox as Lua itself does", function()
+    local command = "spec/support/patterns.lua >%s/%s 2>&1"
+    local folder = temporary_folder()
+    local output, status = process.run(("lua5.4 " .. command):format(folder, "lua"))
+    assert.equal(0, status, output)
+    output, status = process.run(("build/ebpf run --sandbox " .. command):format(folder, "ours"))
+    assert.equal(0, status, output)
+    assert.equal("", (process.run(("diff -a %s/lua %s/ours | head -20"):format(folder, folder))))
+    assert.is_true(#read(folder .. "/ours") > 1000000)
+  end)
+
   it("ends a sandboxed script at Ctrl-C", function()
     local folder = temporary_folder()
     write(folder .. "/s.lua", "print 'ready' require 'ebpf'.loop():every(100, print)")

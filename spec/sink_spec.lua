@@ -2,6 +2,7 @@
 local ebpf = require "ebpf"
 local need = require "spec.support.need"
 local handles = require "spec.support.handles"
+local process = require "spec.support.process"
 
 describe("a sink", function()
   local coll
@@ -186,6 +187,25 @@ describe("a sink", function()
     assert.equal('before\n{"kind":0}\n{"kind":1}\n', lines { ndjson = file, fields = { "kind" } })
     file:close()
     os.remove(path)
+  end)
+
+  it("outlives the reader of its pipe", function()
+    -- $? of the first in the pipeline: a process that SIGPIPE has ended says 141
+    local script = os.tmpname()
+    finally(function() os.remove(script) end)
+    local file <close> = assert(io.open(script, "w"))
+    file:write [[
+      local ebpf = require "ebpf"
+      os.execute "sleep 0.2" -- nobody reads any more
+      local coll <close> = assert(ebpf.load "build/spec/bpf/lua_records.bpf.o")
+      local ring <close> = assert(ebpf.ringbuf(coll.maps.events))
+      local sink = assert(ring:sink { ndjson = io.stdout })
+      for _ = 1, 3 do sink:feed(("\0"):rep(64)) end
+      local ok, err = sink:flush()
+      io.stderr:write(tostring(ok), " ", err.code, " ", sink:totals().passed)]]
+    file:close()
+    local output = process.run(("bash -c '{ lua5.4 %s; echo \"; status $?\" >&2; } | true'"):format(script))
+    assert.equal("nil EPIPE 3; status 0\n", output)
   end)
 
   it("counts lines that cannot be written", function()

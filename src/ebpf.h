@@ -86,8 +86,8 @@ EBPF_API int ebpf_format_sockaddr(const void *address, size_t address_size, char
 EBPF_API int64_t ebpf_wall_time(uint64_t ns, bool boot);
 /* ---- policies: asked before each privileged step --------------------------------------------------- */
 
-/* What is about to be done. A step may be tried by several interfaces, the newest first, and is asked about each time; so are the programs that the engine
- * loads to find out what the kernel can. */
+/* What is about to be done. Several interfaces may be tried, the newest first: a refusal is for all of them, and what was granted is asked again only where it
+ * is something else, in other words. */
 enum ebpf_step_kind {
 	EBPF_STEP_LOAD,        /* a program, or types (`type` UINT32_MAX) */
 	EBPF_STEP_CREATE_MAP,
@@ -98,6 +98,9 @@ enum ebpf_step_kind {
 	EBPF_STEP_OPEN,        /* a program, map or link that somebody else has made: by its pin (`target`) or id */
 	EBPF_STEP_RUN,         /* a program by BPF_PROG_RUN, or an iterator */
 	EBPF_STEP_OTHER,       /* another command of bpf(2): `type` is its number */
+	EBPF_STEP_READ_FILE,   /* a file that was named: an object, types, symbols, a process' mappings: `target` is the path */
+	EBPF_STEP_PROBE,       /* a feature (`name`) is looked for, with small programs and maps of the engine's own, which are let go at once */
+	EBPF_STEP_WRITE_FILE,  /* lines of a sink, into a file (`target`) or a descriptor */
 };
 struct ebpf_step {
 	size_t size;
@@ -107,16 +110,21 @@ struct ebpf_step {
 	uint32_t type;         /* of the program or map, UINT32_MAX when that is not known */
 	uint32_t attach_type;  /* that a program expects, or is attached by; 0 where that says nothing */
 	const char *target;    /* what it is attached to ("kprobe do_unlinkat"), or the path; "" when that is not known */
+	uint32_t key_size, value_size, max_entries, map_flags; /* of a map that is created: what of the kernel's memory it may take */
 };
 struct ebpf_policy {
 	size_t size;
 	int (*ask)(void *context, const struct ebpf_step *step); /* 0 = go on; anything else refuses: the step fails with EPERM */
 	void *context;
 	char refused[256];     /* out: `what` of the last step that was refused */
+	uint32_t kinds;        /* bits 1 << EBPF_STEP_...: ask about these alone; 0 = all */
 };
 /* From now on asks `policy` before what this thread does by this library, with whatever context; NULL = nobody. Returns the policy until now, to be set
  * again afterwards. Borrowed: it must stay until then. The callback runs with no policy, and may use the library. */
 EBPF_API struct ebpf_policy *ebpf_policy_set(struct ebpf_policy *policy);
+/* Asks it (EBPF_STEP_READ_FILE) for who reads a file that somebody else has named, as ebpf_spec_read_file and ebpf_btf_read_file do, which ask nobody: 0,
+ * or -EPERM with the error filled. */
+EBPF_API int ebpf_policy_read_file(const char *path, struct ebpf_error *err);
 
 /* ---- the kernel context ------------------------------------------------------------------------ */
 
@@ -950,6 +958,8 @@ EBPF_API int ebpf_loop_add_signal(struct ebpf_loop *loop, int signal, ebpf_sourc
 #define EBPF_STATUS_UNKNOWN UINT32_MAX
 EBPF_API int ebpf_loop_add_process(struct ebpf_loop *loop, int pid, ebpf_source_fn callback, void *context, struct ebpf_source **out,
 				   struct ebpf_error *err);
+/* From now on children are not reaped by this loop: it tells how they ended, and the program that has them waits for them itself, before or after. */
+EBPF_API void ebpf_loop_leave_children(struct ebpf_loop *loop);
 /* Takes NULL. From a callback too, its own source included: no callback of it is called any more. */
 EBPF_API void ebpf_source_remove(struct ebpf_source *source);
 /* How many sources can still call back. */

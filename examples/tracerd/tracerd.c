@@ -36,22 +36,44 @@ struct daemon {
 	unsigned long script_errors, refused;
 };
 
-/* Scripts may trace: load programs, make maps and write to them, attach. They may neither leave anything behind (pins) nor touch what others have. */
+/* A map's memory is the kernel's: the limit for the memory of scripts knows nothing of it. */
+static bool is_small(const struct ebpf_step *step)
+{
+	return ((uint64_t)step->key_size + step->value_size + 64) * step->max_entries <= 16 << 20;
+}
+
+/* Objects that lie beside the scripts. */
+static bool is_ours(const struct daemon *daemon, const char *path)
+{
+	size_t length = strlen(daemon->folder);
+
+	return !strncmp(path, daemon->folder, length) && path[length] == '/' && !strstr(path, "/../");
+}
+
+/* Scripts may trace: load programs, make maps and write to them, attach. They may neither leave anything behind (pins, files) nor touch what others have. */
 static int allow(void *context, const char *script, const struct ebpf_step *step)
 {
 	struct daemon *daemon = context;
 
 	switch (step->kind) {
 	case EBPF_STEP_LOAD:
-	case EBPF_STEP_CREATE_MAP:
 	case EBPF_STEP_ATTACH:
 	case EBPF_STEP_WRITE_MAP:
+	case EBPF_STEP_PROBE:
 		return 0;
-	default:
-		daemon->refused++;
-		fprintf(stderr, "tracerd: %s: refused to %s\n", script, step->what);
-		return 1;
+	case EBPF_STEP_CREATE_MAP:
+		if (is_small(step))
+			return 0;
+		break;
+	case EBPF_STEP_READ_FILE:
+		if (is_ours(daemon, step->target))
+			return 0;
+		break;
+	default: break;
 	}
+	daemon->refused++;
+	fprintf(stderr, "tracerd: %s: refused to %s\n", script, step->what);
+	return 1;
 }
 
 static void on_error(void *context, const char *script, const char *message)

@@ -508,6 +508,18 @@ static void test_processes(void)
 	CHECK(waitpid(first, NULL, 0) == first);
 	ebpf_loop_free(loop);
 
+	/* and so are all, where the loop is not their parent's own */
+	loop = new_loop();
+	ebpf_loop_leave_children(loop);
+	first = start_process(5);
+	exits = (struct probe){ .loop = loop };
+	OK(ebpf_loop_add_process(loop, first, count_call, &exits, NULL, &err));
+	OK(ebpf_loop_run(loop, &err));
+	CHECK_INT(exits.calls, 1);
+	CHECK_INT(exits.events, 5 << 8);
+	CHECK(waitpid(first, NULL, 0) == first);
+	ebpf_loop_free(loop);
+
 	/* Linux 5.3 waits by number; before that there is nothing to wait for */
 	sys.waitid = waitid_by_number_alone;
 	OK(ebpf_loop_new_with(&sys, &loop, &err));

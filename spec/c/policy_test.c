@@ -6,15 +6,19 @@
 #include <unistd.h>
 
 #include "ebpf.h"
+#include "program/program.h"
 #include "test.h"
 
 static struct ebpf_error err;
 
+enum { KINDS = EBPF_STEP_WRITE_FILE + 1 };
+
 struct witness {
 	struct ebpf_policy policy;
-	unsigned asked[EBPF_STEP_OTHER + 1];
+	unsigned asked[KINDS], repeated;
 	unsigned refuses; /* bits of kinds */
-	char last[EBPF_STEP_OTHER + 1][256], target[256];
+	char last[KINDS][256], target[256], all[8192]; /* a line for each step */
+	const char *refuses_words;
 	struct ebpf_kernel *kernel;
 };
 
@@ -24,11 +28,22 @@ static int ask(void *context, const struct ebpf_step *step)
 
 	CHECK_INT(step->size, sizeof(*step));
 	CHECK(step->what[0] && step->name && step->target);
+	if (step->kind == EBPF_STEP_CREATE_MAP && !strcmp(step->name, "counts"))
+		CHECK(step->key_size == 4 && step->value_size == 8 && step->max_entries == 4);
+	char line[256];
+	size_t used = strlen(witness->all);
+
+	snprintf(line, sizeof(line), "%s\n", step->what);
+	if (step->kind == EBPF_STEP_ATTACH || step->kind == EBPF_STEP_READ_KERNEL || step->kind == EBPF_STEP_READ_FILE)
+		witness->repeated += strstr(witness->all, line) != NULL;
+	snprintf(witness->all + used, sizeof(witness->all) - used, "%s", line);
 	witness->asked[step->kind]++;
 	snprintf(witness->last[step->kind], sizeof(witness->last[0]), "%s", step->what);
 	if (step->kind == EBPF_STEP_ATTACH)
 		snprintf(witness->target, sizeof(witness->target), "%s", step->target);
 	CHECK(ebpf_policy_set(NULL) == NULL); /* the policy itself is not asked about */
+	if (witness->refuses_words && strstr(step->what, witness->refuses_words))
+		return 1;
 	return (int)(witness->refuses >> step->kind & 1);
 }
 
@@ -98,8 +113,8 @@ static void test_programs(struct ebpf_kernel *kernel)
 		return;
 	start(&witness, 1U << EBPF_STEP_READ_KERNEL);
 	CHECK(ebpf_collection_load(spec, kernel, NULL, &coll, &err) < 0);
-	/* where it is refused, an older helper is tried, which is asked about as well */
-	CHECK(witness.asked[EBPF_STEP_READ_KERNEL] > 0);
+	/* an older helper, which is tried then, does not get around it */
+	CHECK_INT(witness.asked[EBPF_STEP_READ_KERNEL], 1);
 	CHECK(strstr(witness.policy.refused, "let program 'peek' (tracepoint) read kernel memory, by the helper probe_read") == witness.policy.refused);
 	ebpf_error_clear(&err);
 	start(&witness, 1U << EBPF_STEP_ATTACH);
@@ -117,6 +132,120 @@ static void test_programs(struct ebpf_kernel *kernel)
 	ebpf_link_close(link);
 	ebpf_collection_free(coll);
 	ebpf_spec_free(spec);
+	ebpf_error_clear(&err);
+}
+
+/* One attachment is one question for each thing that is done; a refusal ends it, whatever other interfaces there would be. */
+static void test_attempts(struct ebpf_kernel *kernel)
+{
+	const struct ebpf_insn code[] = { { .code = 0xb7 }, { .code = 0x95 } };
+	static const struct {
+		const char *kind;
+		uint32_t type;
+		struct ebpf_link_options options;
+	} attachments[] = {
+		{ "tracepoint", 5, { .category = "syscalls", .name = "sys_enter_getpid" } },
+		{ "tc", 3, { .interface = "lo", .direction = "ingress" } },
+		{ "xdp", 6, { .interface = "lo", .mode = "generic" } },
+		{ "uprobe", 2, { .path = "/proc/self/exe", .symbol = "main" } },
+		{ "raw_tracepoint", 17, { .name = "sys_enter" } },
+		{ "perf_event", 7, { .frequency = 99 } },
+	};
+
+	for (size_t i = 0; i < sizeof(attachments) / sizeof(attachments[0]); i++) {
+		struct ebpf_program_load load = { .name = "attempt", .type = attachments[i].type, .license = "GPL", .insns = code, .insn_count = 2 };
+		struct ebpf_link_options options = attachments[i].options;
+		struct ebpf_program *program = NULL;
+		struct ebpf_link *link = NULL;
+		struct witness witness;
+
+		options.size = sizeof(options);
+		CHECK_INT(ebpf_program_load(kernel, &load, &program, &err), 0);
+		start(&witness, 0);
+		if (ebpf_link_attach(attachments[i].kind, program, &options, &link, &err) < 0) {
+			printf("%s: %s\n", attachments[i].kind, err.message); /* not on this machine */
+			ebpf_error_clear(&err);
+			ebpf_program_close(program);
+			continue;
+		}
+		CHECK(witness.asked[EBPF_STEP_ATTACH] > 0);
+		CHECK_INT(witness.repeated, 0);
+		ebpf_link_close(link);
+		link = NULL;
+		start(&witness, 0);
+		witness.refuses_words = "attach program 'attempt'";
+		CHECK_INT(ebpf_link_attach(attachments[i].kind, program, &options, &link, &err), -EPERM);
+		CHECK(strstr(witness.policy.refused, witness.refuses_words) == witness.policy.refused);
+		const char *refused = strstr(witness.all, witness.refuses_words);
+
+		CHECK(refused && !strstr(refused + 1, "attach") && !strstr(refused, "open perf") && !strstr(refused, "netlink"));
+		ebpf_policy_set(NULL);
+		ebpf_error_clear(&err);
+		ebpf_program_close(program);
+	}
+}
+
+/* Files that a caller names are asked about; what the engine itself reads is not. */
+static void test_files(void)
+{
+	struct ebpf_writer_options options = { .size = sizeof(options) };
+	struct ebpf_sink *sink = NULL;
+	struct ebpf_btf *btf = NULL;
+	struct ebpf_layout *layout = NULL;
+	struct witness witness;
+	char path[] = "/tmp/policy-test-XXXXXX";
+	int fd = mkstemp(path);
+
+	start(&witness, 1U << EBPF_STEP_READ_FILE | 1U << EBPF_STEP_WRITE_FILE);
+	CHECK_INT(ebpf_policy_read_file("/etc/passwd", &err), -EPERM);
+	ASKED(witness, EBPF_STEP_READ_FILE, "read /etc/passwd");
+	CHECK_STR(err.message, "'/etc/passwd': operation not permitted");
+	CHECK_INT(ebpf_policy_read_file("/sys/../etc/shadow", &err), -EPERM);
+	ASKED(witness, EBPF_STEP_READ_FILE, "read /sys/../etc/shadow");
+	witness.asked[EBPF_STEP_READ_FILE] = 0;
+	CHECK_INT(ebpf_policy_read_file("/sys/kernel/btf/vmlinux", &err), 0);
+	if (ebpf_btf_read_file("/sys/kernel/btf/vmlinux", NULL, &btf, &err) == 0) {
+		CHECK_INT(witness.asked[EBPF_STEP_READ_FILE], 0);
+		layout = ebpf_layout_from_name("struct list_head", btf, &err);
+		options.path = path;
+		CHECK_INT(ebpf_sink_new_writer(layout, &options, &sink, &err), -EPERM);
+		ASKED(witness, EBPF_STEP_WRITE_FILE, witness.policy.refused);
+		CHECK(strstr(witness.policy.refused, "write to /tmp/policy-test-") == witness.policy.refused);
+		options.path = NULL;
+		options.fd = fd;
+		CHECK_INT(ebpf_sink_new_writer(layout, &options, &sink, &err), -EPERM);
+		CHECK(strstr(witness.policy.refused, "write to descriptor ") == witness.policy.refused);
+		/* a policy of some kinds alone */
+		witness.policy.kinds = 1U << EBPF_STEP_READ_FILE;
+		CHECK_INT(ebpf_sink_new_writer(layout, &options, &sink, &err), 0);
+		ebpf_sink_free(sink);
+	}
+	ebpf_policy_set(NULL);
+	ebpf_layout_free(layout);
+	ebpf_btf_free(btf);
+	close(fd);
+	unlink(path);
+	ebpf_error_clear(&err);
+}
+
+/* What the engine does to find out about the kernel is one step, in words; refused, it is not known, and the next time it is asked again. */
+static void test_probes(void)
+{
+	struct ebpf_kernel *kernel = ebpf_kernel_new(&err);
+	struct witness witness;
+
+	start(&witness, 1U << EBPF_STEP_PROBE);
+	CHECK_INT(ebpf_kernel_has(kernel, "map_type.hash", &err), -EPERM);
+	CHECK(strstr(witness.all, "find out whether this kernel has map_type.hash\n") != NULL);
+	CHECK_INT(ebpf_kernel_has(kernel, "global_data", &err), -EPERM);
+	start(&witness, 0);
+	CHECK_INT(ebpf_kernel_has(kernel, "map_type.hash", &err), 1);
+	CHECK_INT(ebpf_kernel_has(kernel, "global_data", &err), 1);
+	CHECK_INT(ebpf_kernel_helper(kernel, 1, 1, &err), 1);
+	ASKED(witness, EBPF_STEP_PROBE, "find out whether this kernel has helpers and kfuncs for socket_filter");
+	CHECK_INT(witness.asked[EBPF_STEP_LOAD] + witness.asked[EBPF_STEP_CREATE_MAP], 0);
+	CHECK(ebpf_policy_set(NULL) == &witness.policy); /* it is back after each */
+	ebpf_kernel_free(kernel);
 	ebpf_error_clear(&err);
 }
 
@@ -153,6 +282,9 @@ int main(void)
 
 	test_maps(kernel);
 	test_programs(kernel);
+	test_attempts(kernel);
+	test_files();
+	test_probes();
 	test_threads();
 	ebpf_kernel_free(kernel);
 	return TEST_RESULT();

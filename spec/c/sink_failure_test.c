@@ -58,7 +58,7 @@ static int lines(const struct ebpf_layout *layout, enum ebpf_sink_format format,
 	struct ebpf_sink *sink = NULL;
 	int ret;
 
-	sys.write = swallow;
+	sys.write_quietly = swallow;
 	ret = ebpf_sink_new_writer_with(&sys, layout, &options, &sink, err);
 	if (!ret)
 		feed_all(sink);

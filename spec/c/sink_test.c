@@ -2,7 +2,9 @@
 #include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "sink_record.h"
@@ -442,6 +444,48 @@ static void test_full_pipe(void)
 	close(ends[1]);
 }
 
+/* A reader that has gone: an error like any other, lines are counted, and the signal that would end the process is not left behind either. */
+static void test_reader_gone(int how)
+{
+	const char *fields[] = { "pid", "comm" };
+	struct ebpf_writer_options options = { .size = sizeof(options), .fields = fields, .field_count = 2 };
+	struct sink_record record = sink_record_one();
+	struct ebpf_sink_totals totals;
+	struct ebpf_sink *sink = NULL;
+	sigset_t set, old;
+	int ends[2];
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	pthread_sigmask(how ? SIG_BLOCK : SIG_UNBLOCK, &set, &old);
+	if (how == 2)
+		raise(SIGPIPE); /* one that was there before stays */
+	CHECK_INT(how ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) : pipe2(ends, O_CLOEXEC), 0);
+	close(ends[0]);
+	options.fd = ends[1];
+	CHECK_INT(ebpf_sink_new_writer(layout, &options, &sink, &err), 0);
+	for (int i = 0; i < 100000; i++)
+		ebpf_sink_feed(sink, &record, sizeof(record));
+	CHECK_INT(ebpf_sink_flush(sink, &err), -EPIPE);
+	CHECK(strstr(err.message, "cannot write") != NULL);
+	ebpf_error_clear(&err);
+	ebpf_sink_totals(sink, &totals);
+	CHECK_INT(totals.error, EPIPE);
+	CHECK_INT(totals.bytes, 0);
+	CHECK_INT(totals.seen, totals.passed + totals.refused);
+	CHECK(totals.refused > 10000);
+	ebpf_sink_free(sink);
+	close(ends[1]);
+	sigpending(&set);
+	CHECK_INT(sigismember(&set, SIGPIPE), how == 2);
+	pthread_sigmask(SIG_BLOCK, NULL, &set);
+	CHECK_INT(sigismember(&set, SIGPIPE), how > 0);
+	if (how == 2)
+		signal(SIGPIPE, SIG_IGN); /* takes it back */
+	signal(SIGPIPE, SIG_DFL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
 static void test_files(void)
 {
 	char path[] = "/tmp/ebpf-sink-XXXXXX";
@@ -608,6 +652,8 @@ int main(void)
 	test_group_refusals();
 	test_lines();
 	test_full_pipe();
+	for (int how = 0; how < 3; how++)
+		test_reader_gone(how);
 	test_files();
 	ebpf_error_clear(&err);
 	ebpf_layout_free(layout);

@@ -79,10 +79,19 @@ local makers = {
     local records = ("\39\0\0\1abc\255\200\0\0\0\0\0\240\63"):rep(20)
     return { string.pack("<s2", records) .. parts[".BTF"].bytes }
   end,
-  decode = function(_, parts)
+  host_decode = function(_, parts)
     local record = ("\2\0\0\1abc\255\200\0\0\0\0\0\240\63"):rep(40)
     return { string.pack("<Bs2", 0, record) .. parts[".BTF"].bytes, string.pack("<Bs2", 3, record:sub(1, 100))
       .. parts[".BTF"].bytes }
+  end,
+  host_match = function()
+    local inputs = {}
+    for pattern, text in pairs {
+      ["^(%a+)%s-=%s*(.-)%s*$"] = "name = a value ", ["%f[%w]%w+%f[^%w]"] = "(THE) end", ["%b()()"] = "f(a(b)c)d",
+      ["([^,]*),?%1"] = "ab,ab,c", ["[]%a-z][^]%%][a-]?"] = "]-za", ["(a*(.)%w(%s*))%2[%"] = "aab  b",
+      ["(a?)(a*)(a-)a$"] = "aaaaaaaaaa", ["%z\0[\0-\31]+"] = "\0\0\1\2",
+    } do inputs[#inputs + 1] = string.char(#pattern, 0) .. pattern .. text end
+    return inputs
   end,
   usdt = function()
     local inputs = {

@@ -109,7 +109,7 @@ static void try_lines(const struct ebpf_layout *layout, const uint8_t *data, siz
 {
 	struct ebpf_sys sys = ebpf_sys_linux;
 
-	sys.write = swallow;
+	sys.write_quietly = swallow;
 	for (int format = EBPF_SINK_JSON; format <= EBPF_SINK_CSV; format++) {
 		const struct ebpf_writer_options options = { .size = sizeof(options), .format = format, .fd = 1 };
 		struct ebpf_sink *sink;

@@ -1,8 +1,10 @@
 /* call.c -- loads calls to see which of them a type of program may make. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "kernel/call.h"
 #include "kernel/context.h"
+#include "sys/policy.h"
 
 /* -- the forms of a type of program -- */
 
@@ -263,11 +265,22 @@ static int batch_rest(struct ebpf_kernel *kernel, struct kernel_calls *known, st
 	return result;
 }
 
+/* The host of this thread hears of all of it at once. */
+static int ask(uint32_t program_type, struct ebpf_policy **policy)
+{
+	const char *name = ebpf_enum_name(EBPF_PROGRAM_TYPE, program_type);
+	char text[64];
+
+	snprintf(text, sizeof text, "helpers and kfuncs for %s", name ? name : "programs");
+	return ebpf_policy_probe(text, policy);
+}
+
 int ebpf_call_batch(struct ebpf_kernel *kernel, uint32_t program_type, const struct ebpf_insn *calls, size_t count,
                     uint8_t *answers)
 {
 	struct kernel_calls *known = ebpf_kernel_calls(kernel);
-	int outcome = -ENOTSUP;
+	int outcome = -ENOTSUP, refused;
+	struct ebpf_policy *policy;
 	struct form form;
 	size_t at = 0;
 
@@ -275,6 +288,9 @@ int ebpf_call_batch(struct ebpf_kernel *kernel, uint32_t program_type, const str
 		return -ENOMEM;
 	if (!ebpf_kernel_supports(kernel, EBPF_FEATURE_VERIFIER_REGISTERS))
 		return 0;
+	refused = ask(program_type, &policy);
+	if (refused)
+		return refused;
 	while (next_form(program_type, &at, &form)) {
 		struct probe_program program;
 		int result;
@@ -287,6 +303,7 @@ int ebpf_call_batch(struct ebpf_kernel *kernel, uint32_t program_type, const str
 		if (result == 1 && one_is_enough(&form, calls))
 			break;
 	}
+	ebpf_policy_set(policy);
 	return outcome;
 }
 
@@ -336,12 +353,16 @@ static int load_alone(struct ebpf_kernel *kernel, struct kernel_calls *known, st
 int ebpf_call_alone(struct ebpf_kernel *kernel, uint32_t program_type, struct call call)
 {
 	struct kernel_calls *known = ebpf_kernel_calls(kernel);
-	int outcome = -ENOTSUP;
+	int outcome = -ENOTSUP, refused;
+	struct ebpf_policy *policy;
 	struct form form;
 	size_t at = 0;
 
 	if (!known)
 		return -ENOMEM;
+	refused = ask(program_type, &policy);
+	if (refused)
+		return refused;
 	while (next_form(program_type, &at, &form)) {
 		struct probe_program program;
 		int result;
@@ -349,13 +370,16 @@ int ebpf_call_alone(struct ebpf_kernel *kernel, uint32_t program_type, struct ca
 		if (resolve(kernel, &form, &program))
 			continue;
 		result = load_alone(kernel, known, &program, call);
-		if (result == 1)
-			return 1;
+		if (result == 1) {
+			outcome = 1;
+			break;
+		}
 		if (result == 0 || outcome != 0)
 			outcome = result;
 		if (result == 0 && one_is_enough(&form, &call.insn))
 			break;
 	}
+	ebpf_policy_set(policy);
 	return outcome;
 }
 

@@ -16,6 +16,7 @@
 #include "kernel/call.h"
 #include "kernel/context.h"
 #include "kernel/probe.h"
+#include "sys/policy.h"
 
 /* -- the pieces that probes are made of -- */
 
@@ -848,13 +849,18 @@ static int find_feature(const char *name, struct ebpf_error *err)
 
 static int answer(struct ebpf_kernel *kernel, enum ebpf_feature feature)
 {
+	struct ebpf_policy *policy;
 	int result;
 
 	if (kernel->masked[feature])
 		return 0;
 	if (kernel->answers[feature] != ANSWER_UNKNOWN)
 		return kernel->answers[feature] == ANSWER_PRESENT;
+	result = ebpf_policy_probe(features[feature].name, &policy);
+	if (result)
+		return result;
 	result = features[feature].probe(kernel);
+	ebpf_policy_set(policy);
 	if (result >= 0)
 		kernel->answers[feature] = result ? ANSWER_PRESENT : ANSWER_ABSENT;
 	return result;

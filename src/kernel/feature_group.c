@@ -8,6 +8,7 @@
 
 #include "kernel/context.h"
 #include "kernel/probe.h"
+#include "sys/policy.h"
 
 static const struct probe_group *const groups[EBPF_GROUP_COUNT] = {
 	&ebpf_program_type_group, &ebpf_map_type_group, &ebpf_map_flag_group,
@@ -134,6 +135,8 @@ static int answer(struct ebpf_kernel *kernel, const struct probe_group *group, s
 {
 	uint8_t *kept = &kernel->group_answers[number][index];
 	const char *name, *since;
+	struct ebpf_policy *policy;
+	char text[96];
 	int result;
 
 	group->row(index, &name, &since);
@@ -142,7 +145,12 @@ static int answer(struct ebpf_kernel *kernel, const struct probe_group *group, s
 	if (*kept != ANSWER_UNKNOWN)
 		return *kept == ANSWER_PRESENT;
 	ebpf_kernel_raise_memlock(kernel); /* before 5.11 a handful of probes would use the limit up */
+	snprintf(text, sizeof text, "%s.%s", group->name, name);
+	result = ebpf_policy_probe(text, &policy);
+	if (result)
+		return result;
 	result = group->probe(kernel, index);
+	ebpf_policy_set(policy);
 	if (result >= 0)
 		*kept = result ? ANSWER_PRESENT : ANSWER_ABSENT;
 	return result;

@@ -156,7 +156,9 @@ int ebpf_load_core(struct ebpf_load *load, struct ebpf_error *err)
 	if (!load->spec->btf)
 		return ebpf_fail(err, EINVAL, "object '%s' has no types to relocate by", load->spec->name);
 	if (load->options.btf_path && !load->custom_btf) {
-		result = ebpf_btf_read_file(load->options.btf_path, NULL, &load->custom_btf, err);
+		result = ebpf_policy_read_file(load->options.btf_path, err);
+		if (!result)
+			result = ebpf_btf_read_file(load->options.btf_path, NULL, &load->custom_btf, err);
 		if (result < 0)
 			return result;
 	}

@@ -55,6 +55,7 @@ struct ebpf_loop {
 	pid_t opener;         /* a child that it forks shares the epoll set, and must leave it alone */
 	unsigned depth;       /* of dispatches: steps within callbacks */
 	bool stopped;
+	bool leaves_children; /* to be reaped by somebody else */
 };
 
 /* A loop on another table of system calls: tests. */

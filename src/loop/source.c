@@ -235,19 +235,25 @@ static uint32_t wait_status(const siginfo_t *info)
 static int deliver_process(struct ebpf_source *source, uint32_t events, struct ebpf_error *err)
 {
 	const struct ebpf_sys *sys = source->loop->sys;
+	const int options = WEXITED | WNOHANG | (source->loop->leaves_children ? WNOWAIT : 0);
 	siginfo_t info = { 0 };
-	int ret = sys->waitid((idtype_t)P_PIDFD, (id_t)source->fd, &info, WEXITED | WNOHANG);
+	int ret = sys->waitid((idtype_t)P_PIDFD, (id_t)source->fd, &info, options);
 
 	(void)events;
 	/* Linux 5.4 waits by descriptor. On 5.3 the number does: as long as nobody has reaped the child, it is the child's. */
 	if (ret == -EINVAL)
-		ret = sys->waitid(P_PID, (id_t)source->pid, &info, WEXITED | WNOHANG);
+		ret = sys->waitid(P_PID, (id_t)source->pid, &info, options);
 	if (ret == -EINTR || (ret == 0 && info.si_pid == 0))
 		return 0;
 	if (ret < 0 && ret != -ECHILD)
 		return ebpf_fail_errno(err, ret, "loop: process %d", source->pid);
 	ebpf_source_retire(source);
 	return call(source, ret < 0 ? EBPF_STATUS_UNKNOWN : wait_status(&info));
+}
+
+void ebpf_loop_leave_children(struct ebpf_loop *loop)
+{
+	loop->leaves_children = true;
 }
 
 static const struct ebpf_source_kind process_kind = { .deliver = deliver_process, .owns_fd = true };

@@ -1,6 +1,7 @@
 /* create.c -- from a spec to a map in the kernel. */
 #include "map/map.h"
 #include "map/rules.h"
+#include "sys/policy.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -144,8 +145,10 @@ static int try_create(struct ebpf_kernel *kernel, const union bpf_attr *attr)
 
 static int create_fd(struct ebpf_kernel *kernel, union bpf_attr *attr, const char *name, struct ebpf_error *err)
 {
-	int fd = try_create(kernel, attr);
+	int fd;
 
+	ebpf_policy_begin();
+	fd = try_create(kernel, attr);
 	/* Types describe a map, few need them; kernels differ in which maps may have them. */
 	if (fd < 0 && attr->btf_fd && !attr->btf_vmlinux_value_type_id) {
 		union bpf_attr plain = *attr;
@@ -154,8 +157,9 @@ static int create_fd(struct ebpf_kernel *kernel, union bpf_attr *attr, const cha
 		plain.btf_fd = plain.btf_key_type_id = plain.btf_value_type_id = 0;
 		plain_fd = try_create(kernel, &plain);
 		if (plain_fd >= 0)
-			return plain_fd;
+			fd = plain_fd;
 	}
+	ebpf_policy_end();
 	return fd < 0 ? ebpf_map_explain(kernel, name, attr, fd, err) : fd;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "program/program.h"
+#include "sys/policy.h"
 
 /* The buffer costs nothing but addresses where the kernel does not write. Kernels before 5.2 take at most 16 MiB - 1;
  * what no longer fits below the last size is nothing that anybody reads. */
@@ -266,7 +267,9 @@ int ebpf_program_load(struct ebpf_kernel *kernel, const struct ebpf_program_load
 	if (load->insn_count > UINT32_MAX)
 		return ebpf_fail(err, E2BIG, "program '%s': load: too many instructions", load->name ? load->name : "");
 	fill(&attempt);
+	ebpf_policy_begin();
 	fd = load_program(&attempt);
+	ebpf_policy_end();
 	attempt.log = shrink(attempt.log);
 	if (fd < 0)
 		return ebpf_program_explain(kernel, load, fd, attempt.log, err);

@@ -1,7 +1,8 @@
 /* write.c -- a line of JSON or CSV for each record, into a descriptor.
  *
  * Lines come together in one buffer and are written whole batches at a time. What the descriptor does not take (a full pipe, a full disk) stays, and is tried
- * again with the next batch; when that has grown to a mebibyte, further lines are refused, and counted: memory is bounded, and no line is cut in two.
+ * again with the next batch; when that has grown to a mebibyte, further lines are refused, and counted: memory is bounded, and no line is cut in two. A reader that
+ * has gone is one more descriptor that takes nothing: EPIPE, while SIGPIPE, which would end the process, never gets out of here.
  */
 #include <fcntl.h>
 #include <math.h>
@@ -10,6 +11,7 @@
 
 #include "sink/sink.h"
 #include "sink/text.h"
+#include "sys/policy.h"
 
 enum { FULL = 65536, KEPT_MAX = 1 << 20, COLUMNS_MAX = 4096 };
 
@@ -184,7 +186,7 @@ static int write_out(struct writer *writer)
 	int ret = 0;
 
 	while (done < writer->text.size) {
-		ssize_t written = writer->sys->write(writer->fd, writer->text.data + done, writer->text.size - done);
+		ssize_t written = writer->sys->write_quietly(writer->fd, writer->text.data + done, writer->text.size - done);
 
 		if (written == -EINTR)
 			continue;
@@ -354,6 +356,13 @@ static int open_file(struct writer *writer, const struct ebpf_writer_options *op
 	return 0;
 }
 
+static int check_descriptor(const struct writer *writer, struct ebpf_error *err)
+{
+	int ret = ebpf_policy_descriptor(writer->fd);
+
+	return ret ? ebpf_fail_errno(err, ret, "sink: cannot write to descriptor %d", writer->fd) : 0;
+}
+
 /* A file that has something already: what FIONREAD tells of regular files is their size, also where they cannot be read. */
 static bool has_lines(struct writer *writer)
 {
@@ -384,8 +393,8 @@ int ebpf_sink_new_writer_with(const struct ebpf_sys *sys, const struct ebpf_layo
 	}
 	writer->least = ebpf_layout_least(layout);
 	ret = add_fields(writer, &all, err);
-	if (!ret && all.path)
-		ret = open_file(writer, &all, err);
+	if (!ret)
+		ret = all.path ? open_file(writer, &all, err) : check_descriptor(writer, err);
 	if (!ret && all.format == EBPF_SINK_CSV && !all.no_header && !(all.path && all.append && has_lines(writer)))
 		ret = add_header(writer, err);
 	if (ret < 0) {

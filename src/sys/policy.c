@@ -18,6 +18,15 @@
 /* The one thing that is neither a caller's nor an object's: it is about all that a thread does while somebody else's code (a script) runs in it. */
 static _Thread_local struct ebpf_policy *current;
 static _Thread_local const char *intent;
+/* Of what is done in several attempts: the kinds that were refused, and what was granted. */
+static _Thread_local struct {
+	unsigned depth, refused, count;
+	uint64_t granted[16];
+} attempts;
+static _Thread_local struct {
+	uint32_t type;
+	char name[BPF_OBJ_NAME_LEN + 1];
+} unread; /* the program that was last refused to read kernel memory */
 
 struct ebpf_policy *ebpf_policy_set(struct ebpf_policy *policy)
 {
@@ -27,35 +36,128 @@ struct ebpf_policy *ebpf_policy_set(struct ebpf_policy *policy)
 	return previous;
 }
 
+void ebpf_policy_begin(void)
+{
+	if (!attempts.depth++)
+		attempts.refused = attempts.count = 0;
+}
+
+void ebpf_policy_end(void)
+{
+	attempts.depth--;
+}
+
 void ebpf_policy_intend(const char *text)
 {
+	if (text && !intent)
+		ebpf_policy_begin();
+	else if (!text && intent)
+		ebpf_policy_end();
 	intent = text;
 }
 
 /* -- asking -- */
+
+/* FNV-1a, 64 bits */
+static uint64_t hash_of(const struct ebpf_step *step)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325) + (unsigned)step->kind;
+
+	for (const char *c = step->what; *c; c++)
+		hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static bool is_granted(uint64_t hash)
+{
+	for (unsigned i = 0; attempts.depth && i < attempts.count; i++)
+		if (attempts.granted[i] == hash)
+			return true;
+	return false;
+}
+
+/* The same by another interface, or an older helper, after it was refused. */
+static bool is_refused(const struct ebpf_policy *policy, const struct ebpf_step *step)
+{
+	if (attempts.depth && attempts.refused >> step->kind & 1)
+		return true;
+	return step->kind == EBPF_STEP_READ_KERNEL && policy->refused[0] && step->name[0] && step->type == unread.type &&
+	       !strcmp(step->name, unread.name);
+}
+
+static void note(const struct ebpf_step *step, uint64_t hash, bool refused)
+{
+	if (refused && attempts.depth)
+		attempts.refused |= 1U << step->kind;
+	else if (!refused && attempts.depth && attempts.count < EBPF_COUNT(attempts.granted))
+		attempts.granted[attempts.count++] = hash;
+	if (refused && step->kind == EBPF_STEP_READ_KERNEL) {
+		unread.type = step->type;
+		snprintf(unread.name, sizeof(unread.name), "%s", step->name);
+	}
+}
+
+static bool asks(enum ebpf_step_kind kind)
+{
+	const bool has_kinds = current->size >= offsetof(struct ebpf_policy, kinds) + sizeof(current->kinds);
+
+	return !has_kinds || !current->kinds || current->kinds >> kind & 1;
+}
+
+/* Fills in `what`. */
+static int ask_step(struct ebpf_step *step, const char *format, va_list arguments)
+{
+	struct ebpf_policy *policy = current;
+	char what[sizeof(policy->refused)];
+	uint64_t hash;
+	int refused;
+
+	if (!asks(step->kind))
+		return 0;
+	vsnprintf(what, sizeof(what), format, arguments);
+	step->size = sizeof(*step);
+	step->what = what;
+	hash = hash_of(step);
+	if (is_refused(policy, step))
+		return -EPERM;
+	if (is_granted(hash))
+		return 0;
+	current = NULL; /* what the host does to find its answer is its own affair */
+	refused = policy->ask(policy->context, step);
+	current = policy;
+	note(step, hash, refused);
+	if (!refused)
+		return 0;
+	memcpy(policy->refused, what, sizeof(what));
+	return -EPERM;
+}
+
+static int ask_about(struct ebpf_step *step, const char *format, ...) EBPF_PRINTF(2, 3);
+
+static int ask_about(struct ebpf_step *step, const char *format, ...)
+{
+	va_list arguments;
+	int result;
+
+	va_start(arguments, format);
+	result = ask_step(step, format, arguments);
+	va_end(arguments);
+	return result;
+}
 
 static int ask(enum ebpf_step_kind kind, const char *name, uint32_t type, uint32_t attach_type, const char *target, const char *format, ...)
 	EBPF_PRINTF(6, 7);
 
 static int ask(enum ebpf_step_kind kind, const char *name, uint32_t type, uint32_t attach_type, const char *target, const char *format, ...)
 {
-	struct ebpf_policy *policy = current;
-	char what[sizeof(policy->refused)];
-	struct ebpf_step step = { .size = sizeof(step), .kind = kind, .what = what, .name = name, .type = type, .attach_type = attach_type,
-				  .target = target ? target : "" };
+	struct ebpf_step step = { .kind = kind, .name = name, .type = type, .attach_type = attach_type, .target = target ? target : "" };
 	va_list arguments;
-	int refused;
+	int result;
 
 	va_start(arguments, format);
-	vsnprintf(what, sizeof(what), format, arguments);
+	result = ask_step(&step, format, arguments);
 	va_end(arguments);
-	current = NULL; /* what the host does to find its answer is its own affair */
-	refused = policy->ask(policy->context, &step);
-	current = policy;
-	if (!refused)
-		return 0;
-	memcpy(policy->refused, what, sizeof(what));
-	return -EPERM;
+	return result;
 }
 
 static const char *text_of(enum ebpf_enum which, uint32_t value)
@@ -163,16 +265,20 @@ static int ask_load(const union bpf_attr *attr)
 static int ask_create(const union bpf_attr *attr)
 {
 	char name[sizeof(attr->map_name) + 1];
+	struct ebpf_step step = { .kind = EBPF_STEP_CREATE_MAP, .name = name, .type = attr->map_type, .target = "", .key_size = attr->key_size,
+				  .value_size = attr->value_size, .max_entries = attr->max_entries, .map_flags = attr->map_flags };
 
 	snprintf(name, sizeof(name), "%.*s", (int)sizeof(attr->map_name), attr->map_name);
-	return ask(EBPF_STEP_CREATE_MAP, name, attr->map_type, 0, NULL, "create map '%s' (%s, %u entries)", name,
-		   text_of(EBPF_MAP_TYPE, attr->map_type), attr->max_entries);
+	return ask_about(&step, "create map '%s' (%s, %u entries)", name, text_of(EBPF_MAP_TYPE, attr->map_type), attr->max_entries);
 }
 
 static int ask_write(uint32_t fd, const char *verb)
 {
-	struct bpf_map_info info = map_info(fd);
+	struct bpf_map_info info;
 
+	if (!asks(EBPF_STEP_WRITE_MAP)) /* without a look at each map */
+		return 0;
+	info = map_info(fd);
 	return ask(EBPF_STEP_WRITE_MAP, info.name, info.type, 0, NULL, "%s map '%s' (%s)", verb, info.name, text_of(EBPF_MAP_TYPE, info.type));
 }
 
@@ -301,16 +407,60 @@ int ebpf_policy_mmap(int prot, int flags, int fd)
 		   text_of(EBPF_MAP_TYPE, info.type));
 }
 
-int ebpf_policy_open(const char *path, int flags)
+/* What the engine itself reads: what of it tells about the kernel's memory is asked about by name. */
+static bool is_own_file(const char *path)
+{
+	static const char *const places[] = { "/sys/", "/proc/self/", "/proc/sys/", "/etc/ld.so.cache" };
+
+	for (size_t i = 0; i < EBPF_COUNT(places); i++)
+		if (!strncmp(path, places[i], strlen(places[i])))
+			return !strstr(path, "/..");
+	return false;
+}
+
+int ebpf_policy_open(int folder, const char *path, int flags)
 {
 	if (!current)
 		return 0;
 	if ((flags & O_ACCMODE) != O_RDONLY)
-		return ask(EBPF_STEP_ATTACH, "", UINT32_MAX, 0, intent ? intent : path, "write to %s%s%s", path, intent ? " for " : "",
-			   intent ? intent : "");
+		return ask(intent || folder != AT_FDCWD ? EBPF_STEP_ATTACH : EBPF_STEP_WRITE_FILE, "", UINT32_MAX, 0, intent ? intent : path,
+			   "write to %s%s%s", path, intent ? " for " : "", intent ? intent : "");
 	if (!strcmp(path, "/proc/kallsyms") || !strcmp(path, "/proc/kcore"))
 		return ask(EBPF_STEP_READ_KERNEL, "", UINT32_MAX, 0, path, "read %s", path);
-	return 0;
+	/* Within a folder of the engine's, or a name of what something is then attached to. */
+	if (folder != AT_FDCWD || flags & (O_PATH | O_DIRECTORY) || is_own_file(path))
+		return 0;
+	return ask(EBPF_STEP_READ_FILE, "", UINT32_MAX, 0, path, "read %s%s%s", path, intent ? " for " : "", intent ? intent : "");
+}
+
+int ebpf_policy_read_file(const char *path, struct ebpf_error *err)
+{
+	int refused = ebpf_policy_open(AT_FDCWD, path, O_RDONLY);
+
+	return refused ? ebpf_fail_errno(err, refused, "'%s'", path) : 0;
+}
+
+int ebpf_policy_probe(const char *feature, struct ebpf_policy **policy)
+{
+	int refused;
+
+	*policy = current;
+	if (!current)
+		return 0;
+	refused = ask(EBPF_STEP_PROBE, feature, UINT32_MAX, 0, NULL, "find out whether this kernel has %s", feature);
+	if (!refused)
+		current = NULL;
+	return refused;
+}
+
+int ebpf_policy_descriptor(int fd)
+{
+	return current ? ask(EBPF_STEP_WRITE_FILE, "", UINT32_MAX, 0, NULL, "write to descriptor %d", fd) : 0;
+}
+
+int ebpf_policy_rename(const char *from, const char *to)
+{
+	return current ? ask(EBPF_STEP_PIN, "", 0, 0, to, "pin as %s what was %s", to, from) : 0;
 }
 
 int ebpf_policy_unlink(const char *path)

@@ -26,7 +26,7 @@ _Static_assert(offsetof(union bpf_attr, log_true_size) == 140 &&
 		       offsetof(union bpf_attr, link_create.uprobe_multi.pid) == 56,
 	       "attr.h");
 
-/* Every call ends here: the one place where errno is read. */
+/* Every call ends here: the one place where errno becomes a result. */
 static long result(long value)
 {
 	return value < 0 ? -(long)errno : value;
@@ -69,6 +69,10 @@ static int sys_bpf(enum bpf_cmd cmd, union bpf_attr *attr, size_t size)
 
 static int sys_bpf_common(enum bpf_cmd cmd, union bpf_attr *attr, size_t size, struct bpf_common_attr *common)
 {
+	int refused = ebpf_policy_bpf(cmd, attr);
+
+	if (refused)
+		return refused;
 	return (int)result(syscall(__NR_bpf, (long)cmd | COMMON_ATTRS, attr, size, common, COMMON_SIZE));
 }
 
@@ -103,7 +107,7 @@ static int sys_munmap(void *address, size_t size)
 
 static int sys_openat(int dir_fd, const char *path, int flags, mode_t mode)
 {
-	int refused = ebpf_policy_open(path, flags);
+	int refused = ebpf_policy_open(dir_fd, path, flags);
 
 	if (refused)
 		return refused;
@@ -123,6 +127,29 @@ static ssize_t sys_read(int fd, void *data, size_t size)
 static ssize_t sys_write(int fd, const void *data, size_t size)
 {
 	return result(write(fd, data, size));
+}
+
+/* SIGPIPE goes to the thread that writes: blocked there, it waits, and is taken back; unless it was waiting before, for then it is somebody else's. That
+ * can only be where it was blocked before. */
+static ssize_t sys_write_quietly(int fd, const void *data, size_t size)
+{
+	const struct timespec no_time = { 0 };
+	sigset_t broken_pipe, old, waiting;
+	ssize_t written;
+
+	sigemptyset(&broken_pipe);
+	sigemptyset(&waiting);
+	sigaddset(&broken_pipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &broken_pipe, &old);
+	if (sigismember(&old, SIGPIPE))
+		sigpending(&waiting);
+	written = result(write(fd, data, size));
+	if (written == -EPIPE && !sigismember(&waiting, SIGPIPE))
+		while (sigtimedwait(&broken_pipe, NULL, &no_time) < 0 && errno == EINTR)
+			;
+	if (!sigismember(&old, SIGPIPE))
+		pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return written;
 }
 
 static ssize_t sys_pread(int fd, void *data, size_t size, off_t offset)
@@ -153,6 +180,10 @@ static int sys_poll(struct pollfd *fds, size_t count, int timeout_ms)
 
 static int sys_rename_new(const char *from, const char *to)
 {
+	int refused = ebpf_policy_rename(from, to);
+
+	if (refused)
+		return refused;
 	return (int)result(syscall(__NR_renameat2, AT_FDCWD, from, AT_FDCWD, to, NOREPLACE));
 }
 
@@ -305,6 +336,7 @@ const struct ebpf_sys ebpf_sys_linux = {
 	.close = sys_close,
 	.read = sys_read,
 	.write = sys_write,
+	.write_quietly = sys_write_quietly,
 	.pread = sys_pread,
 	.ioctl = sys_ioctl,
 	.fcntl = sys_fcntl,

@@ -38,6 +38,8 @@ struct ebpf_sys {
 	int (*close)(int fd);
 	ssize_t (*read)(int fd, void *data, size_t size);
 	ssize_t (*write)(int fd, const void *data, size_t size);
+	/* The same for pipes and sockets: that nobody reads any more is -EPIPE, and no SIGPIPE. */
+	ssize_t (*write_quietly)(int fd, const void *data, size_t size);
 	ssize_t (*pread)(int fd, void *data, size_t size, off_t offset);
 	int (*ioctl)(int fd, unsigned long request, unsigned long argument);
 	int (*fcntl)(int fd, int command, long argument);
