@@ -108,13 +108,12 @@ static bool set_option(lua_State *L, struct ebpf_link_options *options, const st
 	return false;
 }
 
-/* Stores the value on top under the key below it, and pops the value; the arrays of lists go below the key. */
-static void set_next_option(lua_State *L, struct ebpf_link_options *options, const struct ebpf_option *option)
+/* Stores the value on top, whose key is below it; the arrays of lists go below the key. */
+static void keep_option(lua_State *L, struct ebpf_link_options *options, const struct ebpf_option *option)
 {
 	luaL_checkstack(L, 4, "too many options");
 	if (set_option(L, options, option, lua_gettop(L)))
 		lua_insert(L, -3);
-	lua_pop(L, 1);
 }
 
 static int unknown_option(lua_State *L, const char *kind, const struct ebpf_option *options, const char *name)
@@ -140,10 +139,10 @@ static void set_options(lua_State *L, const char *kind, const struct ebpf_option
 		const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
 		const struct ebpf_option *option = name ? find_option(known, name) : NULL;
 
-		if (option)
-			set_next_option(L, options, option);
-		else
+		if (!option)
 			unknown_option(L, kind, known, name ? name : "(not a string)");
+		keep_option(L, options, option);
+		lua_pop(L, 1);
 	}
 }
 
@@ -154,46 +153,39 @@ static bool is_among(const char *name, const char *const *names)
 	return *names;
 }
 
-static const struct ebpf_option *find_of_any_kind(const char *name)
-{
-	const struct ebpf_option *option = NULL;
-	const char *kind, *since;
-
-	for (size_t i = 0; !option && ebpf_link_kind(i, &kind, &since) >= 0; i++)
-		option = find_option(ebpf_link_kind_options(kind), name);
-	return option;
-}
-
 /* Of what is named by a path, its descriptor may be given as well: the option is cgroup_fd then. */
-static const struct ebpf_option *option_for(lua_State *L, const char *name, int index)
+static const struct ebpf_option *option_for(lua_State *L, const struct ebpf_option *known, const char *name)
 {
-	const struct ebpf_option *option = find_of_any_kind(name);
+	const struct ebpf_option *option = find_option(known, name), *descriptor = NULL;
 
-	if (option && option->type == EBPF_OPTION_STRING && lua_type(L, index) == LUA_TNUMBER) {
-		const struct ebpf_option *descriptor = find_of_any_kind(lua_pushfstring(L, "%s_fd", name));
-
+	if (option && option->type == EBPF_OPTION_STRING && lua_type(L, -1) == LUA_TNUMBER) {
+		descriptor = find_option(known, lua_pushfstring(L, "%s_fd", name));
 		lua_pop(L, 1);
-		return descriptor ? descriptor : option;
 	}
-	return option;
+	return descriptor ? descriptor : option;
 }
 
-/* Options of every kind, for attaching by section, where the kind follows from each program. */
+/* Options of every kind, for attaching by section, where the kind follows from each program: a name that is several kinds' (mode) is given
+ * to each of them. */
 void binding_link_options(lua_State *L, struct ebpf_link_options *options, int index, const char *const *except)
 {
 	lua_pushnil(L);
-	while (lua_next(L, index)) {
-		const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "(not a string)";
+	for (; lua_next(L, index); lua_pop(L, 1)) {
+		const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "(not a string)", *kind, *since;
+		const struct ebpf_option *last = NULL;
 
-		if (except && is_among(name, except)) {
-			lua_pop(L, 1);
+		if (except && is_among(name, except))
 			continue;
-		}
-		const struct ebpf_option *option = option_for(L, name, lua_gettop(L));
+		for (size_t i = 0; ebpf_link_kind(i, &kind, &since) >= 0; i++) {
+			const struct ebpf_option *option = option_for(L, ebpf_link_kind_options(kind), name);
 
-		if (!option)
+			if (!option || (last && last->offset == option->offset))
+				continue;
+			keep_option(L, options, option);
+			last = option;
+		}
+		if (!last)
 			luaL_error(L, "attach: unknown option '%s'", name);
-		set_next_option(L, options, option);
 	}
 }
 

@@ -17,18 +17,13 @@
 #endif
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(path, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(cgroup, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(cgroup_fd, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(attach_type, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(flags, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(first, EBPF_OPTION_BOOL, 0),
-	EBPF_LINK_OPTION(before, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(after, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(before_id, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(after_id, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(expected_revision, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION("path", path, 1),
+	EBPF_LINK_OPTION("cgroup", cgroup.path, 0),
+	EBPF_LINK_OPTION("cgroup_fd", cgroup.fd, 0),
+	EBPF_LINK_OPTION("attach_type", attach_type, 0),
+	EBPF_LINK_OPTION("flags", flags, 0),
+	EBPF_LINK_PLACE_OPTIONS,
+	EBPF_LINK_OPTION("attach_mode", attach_mode, 0),
 	{ 0 },
 };
 
@@ -36,7 +31,7 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 		 size_t size, struct ebpf_error *err)
 {
 	(void)program, (void)extra, (void)storage, (void)size;
-	if (out->path || out->cgroup || out->cgroup_fd)
+	if (out->path || out->cgroup.path || out->cgroup.fd)
 		return 1;
 	ebpf_fail(err, EINVAL, "a cgroup program needs to know its cgroup");
 	ebpf_hint(err, "give the option cgroup, a folder of cgroup v2");
@@ -216,17 +211,17 @@ static int choose_folder(struct ebpf_link *link, const struct ebpf_link_options 
 {
 	int fd, result;
 
-	if (!given->path && given->cgroup_fd <= 0)
+	if (!given->path && given->cgroup.fd <= 0)
 		return ebpf_fail(err, EINVAL, "cgroup: a path is needed");
-	if (given->path && given->cgroup_fd)
+	if (given->path && given->cgroup.fd)
 		return ebpf_fail(err, EINVAL, "cgroup: either path or cgroup_fd, not both");
 	if (given->path) {
 		fd = open_folder(link, given->path, err);
 	} else {
-		result = ebpf_link_set_target(link, err, "cgroup descriptor %d", given->cgroup_fd);
+		result = ebpf_link_set_target(link, err, "cgroup descriptor %d", given->cgroup.fd);
 		if (result)
 			return result;
-		fd = ebpf_link_keep_fd(link, given->cgroup_fd);
+		fd = ebpf_link_keep_fd(link, given->cgroup.fd);
 		if (fd < 0)
 			ebpf_link_fail(link, fd, err);
 	}
@@ -282,7 +277,7 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	if (mode == EBPF_ATTACH_LINK || (mode == EBPF_ATTACH_ANY && !by_program)) {
 		result = ebpf_kernel_masked(link->kernel, EBPF_FEATURE_CGROUP_LINK)
 				 ? -EOPNOTSUPP
-				 : attach_by_link(link, program, flags, relative, given->expected_revision);
+				 : attach_by_link(link, program, flags, relative, given->place.expected_revision);
 		if (!result)
 			return 0;
 		if (ebpf_link_has_anchor(given) && !ebpf_kernel_supports(link->kernel, EBPF_FEATURE_CGROUP_ORDER))

@@ -10,13 +10,13 @@
 #include "link/multi.h"
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(pattern, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(symbols, EBPF_OPTION_STRINGS, 0),
-	EBPF_LINK_OPTION(addresses, EBPF_OPTION_NUMBERS, 0),
-	EBPF_LINK_OPTION(cookie, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(cookies, EBPF_OPTION_NUMBERS, 0),
-	EBPF_LINK_OPTION(ret, EBPF_OPTION_BOOL, 0),
-	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION("pattern", multi.pattern, 1),
+	EBPF_LINK_OPTION("symbols", multi.symbols, 0),
+	EBPF_LINK_OPTION("addresses", multi.addresses, 0),
+	EBPF_LINK_OPTION("cookie", cookie, 0),
+	EBPF_LINK_OPTION("cookies", multi.cookies, 0),
+	EBPF_LINK_OPTION("ret", ret, 0),
+	EBPF_LINK_OPTION("attach_mode", attach_mode, 0),
 	{ 0 },
 };
 static const char *const aliases[] = { "kretprobe_multi", "kprobe_session", "kprobe.multi", "kretprobe.multi", "kprobe.session",
@@ -27,8 +27,8 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 {
 	(void)storage, (void)size;
 	if (extra)
-		out->pattern = extra;
-	if (out->pattern || out->symbols.count || out->addresses.count)
+		out->multi.pattern = extra;
+	if (out->multi.pattern || out->multi.symbols.count || out->multi.addresses.count)
 		return 1;
 	ebpf_fail(err, EINVAL, "its section names no functions");
 	ebpf_hint(err, "write SEC(\"%s/pattern*\"), or give the option pattern",
@@ -126,9 +126,9 @@ static int check(const struct ebpf_program *program, const char *alias, const st
 	}
 	if (session && ret)
 		return ebpf_fail(err, EINVAL, "kprobe_session: it runs at entry and return alike");
-	if ((given->pattern != NULL) + (given->symbols.count != 0) + (given->addresses.count != 0) != 1)
+	if ((given->multi.pattern != NULL) + (given->multi.symbols.count != 0) + (given->multi.addresses.count != 0) != 1)
 		return ebpf_fail(err, EINVAL, "kprobe_multi: a pattern, or symbols, or addresses are needed, one of the three");
-	if (given->pattern && given->cookies.count)
+	if (given->multi.pattern && given->multi.cookies.count)
 		return ebpf_fail(err, EINVAL, "kprobe_multi: cookies go with symbols or addresses; for a pattern there is one "
 				 "cookie");
 	return 0;
@@ -178,7 +178,7 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 		  struct ebpf_link *link, struct ebpf_error *err)
 {
 	struct choice choice = { .program = program, .ret = given->ret || ebpf_multi_is_return(alias) };
-	struct ebpf_multi multi = { .cookie = given->cookie, .cookies = given->cookies.items, .context = &choice };
+	struct ebpf_multi multi = { .cookie = given->cookie, .cookies = given->multi.cookies.items, .context = &choice };
 	const char *word = program->attach_type == BPF_TRACE_KPROBE_SESSION ? "kprobe_session" : choice.ret ? "kretprobe_multi" :
 											       "kprobe_multi";
 	struct ebpf_functions functions = { 0 };
@@ -188,22 +188,22 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 		result = ebpf_attach_mode(given->attach_mode, &choice.mode, err);
 	if (result)
 		return result;
-	if (given->symbols.count) {
-		multi.names = given->symbols.items;
-		multi.count = given->symbols.count;
+	if (given->multi.symbols.count) {
+		multi.names = given->multi.symbols.items;
+		multi.count = given->multi.symbols.count;
 		result = ebpf_link_set_target(link, err, "%s %s (%zu functions)", word, multi.names[0], multi.count);
-	} else if (given->addresses.count) {
-		multi.places = given->addresses.items;
-		multi.count = given->addresses.count;
+	} else if (given->multi.addresses.count) {
+		multi.places = given->multi.addresses.items;
+		multi.count = given->multi.addresses.count;
 		result = ebpf_link_set_target(link, err, "%s (%zu addresses)", word, multi.count);
 	} else {
-		result = ebpf_link_set_target(link, err, "%s %s", word, given->pattern);
-		if (!result && !strpbrk(given->pattern, "*?[:")) {
-			multi.names = &given->pattern;
+		result = ebpf_link_set_target(link, err, "%s %s", word, given->multi.pattern);
+		if (!result && !strpbrk(given->multi.pattern, "*?[:")) {
+			multi.names = &given->multi.pattern;
 			multi.count = 1;
 		} else if (!result) {
 			/* The kernel finds the cookie by the address of the symbol, which where it is traced need not be (IBT). */
-			result = ebpf_kernel_functions(link->kernel, given->pattern, !given->cookie, &functions, err);
+			result = ebpf_kernel_functions(link->kernel, given->multi.pattern, !given->cookie, &functions, err);
 			if (result)
 				ebpf_wrap(err, result, "%s", word);
 			multi.names = (const char *const *)functions.names;

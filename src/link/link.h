@@ -65,9 +65,21 @@ struct ebpf_link_kind {
 };
 extern const struct ebpf_link_kind *const ebpf_link_kinds[]; /* ends with NULL */
 
-/* A row of a kind's options: the name is the member's. */
-#define EBPF_LINK_OPTION(member, option_type, nth) \
-	{ .name = #member, .type = option_type, .offset = offsetof(struct ebpf_link_options, member), .position = nth }
+/* A row of a kind's options: the name, and the member of struct ebpf_link_options, whose type says what is taken. */
+#define EBPF_LINK_OPTION(text, place, nth)                                                                            \
+	{ .name = text, .member = #place, .type = EBPF_OPTION_TYPE(((struct ebpf_link_options *)NULL)->place),         \
+	  .offset = offsetof(struct ebpf_link_options, place), .position = nth }
+#define EBPF_OPTION_TYPE(value)                                                                                       \
+	_Generic((value), const char *: EBPF_OPTION_STRING, uint64_t: EBPF_OPTION_U64, uint32_t: EBPF_OPTION_U32,      \
+		 int32_t: EBPF_OPTION_S32, bool: EBPF_OPTION_BOOL, struct ebpf_strings: EBPF_OPTION_STRINGS,           \
+		 struct ebpf_numbers: EBPF_OPTION_NUMBERS)
+/* The rows that kinds have in common: those of network interfaces (device.c reads both groups), */
+#define EBPF_LINK_DEVICE_OPTIONS EBPF_LINK_OPTION("interface", interface, 1), EBPF_LINK_OPTION("ifindex", ifindex, 0)
+/* and those with a place among others. */
+#define EBPF_LINK_PLACE_OPTIONS                                                                                       \
+	EBPF_LINK_OPTION("first", place.first, 0), EBPF_LINK_OPTION("before", place.before, 0),                        \
+	EBPF_LINK_OPTION("after", place.after, 0), EBPF_LINK_OPTION("before_id", place.before_id, 0),                  \
+	EBPF_LINK_OPTION("after_id", place.after_id, 0), EBPF_LINK_OPTION("expected_revision", place.expected_revision, 0)
 
 /* An attach function fills the link it is given, whose descriptors are -1, and returns 0 or -errno with `err` filled
  * ("xdp lo: another ..."); the caller puts "program 'x': attach" before it. On failure it may leave the link half done:

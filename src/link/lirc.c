@@ -8,8 +8,8 @@
 #include "link/link.h"
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(path, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(target_fd, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION("path", path, 1),
+	EBPF_LINK_OPTION("target_fd", target_fd, 0),
 	{ 0 },
 };
 static const char *const aliases[] = { "lirc_mode2", NULL };

@@ -6,12 +6,12 @@
 
 int ebpf_multi_check(const struct ebpf_link_options *given, size_t count, const char *word, struct ebpf_error *err)
 {
-	if (given->cookies.count && given->cookies.count != count)
-		return ebpf_fail(err, EINVAL, "%s: %zu cookies for %zu places", word, given->cookies.count, count);
-	if (given->cookies.count && given->cookie)
+	if (given->multi.cookies.count && given->multi.cookies.count != count)
+		return ebpf_fail(err, EINVAL, "%s: %zu cookies for %zu places", word, given->multi.cookies.count, count);
+	if (given->multi.cookies.count && given->cookie)
 		return ebpf_fail(err, EINVAL, "%s: either cookie, for all, or cookies, not both", word);
-	if (given->ref_counter_offsets.count && given->ref_counter_offsets.count != count)
-		return ebpf_fail(err, EINVAL, "%s: %zu reference counters for %zu places", word, given->ref_counter_offsets.count,
+	if (given->multi.ref_counter_offsets.count && given->multi.ref_counter_offsets.count != count)
+		return ebpf_fail(err, EINVAL, "%s: %zu reference counters for %zu places", word, given->multi.ref_counter_offsets.count,
 				 count);
 	return 0;
 }

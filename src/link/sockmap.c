@@ -7,9 +7,9 @@
 #include "link/link.h"
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(map, EBPF_OPTION_S32, 1),
-	EBPF_LINK_OPTION(attach_type, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION("map", map, 1),
+	EBPF_LINK_OPTION("attach_type", attach_type, 0),
+	EBPF_LINK_OPTION("attach_mode", attach_mode, 0),
 	{ 0 },
 };
 static const char *const aliases[] = { "sk_msg", "sk_skb", NULL };

@@ -14,10 +14,10 @@
 #define ARGUMENT_SIZE_MAX 16 /* of a struct: two registers */
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(pattern, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(symbols, EBPF_OPTION_STRINGS, 0),
-	EBPF_LINK_OPTION(cookie, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(cookies, EBPF_OPTION_NUMBERS, 0),
+	EBPF_LINK_OPTION("pattern", multi.pattern, 1),
+	EBPF_LINK_OPTION("symbols", multi.symbols, 0),
+	EBPF_LINK_OPTION("cookie", cookie, 0),
+	EBPF_LINK_OPTION("cookies", multi.cookies, 0),
 	{ 0 },
 };
 static const char *const aliases[] = { "fentry_multi", "fexit_multi", "fsession_multi", "fentry.multi", "fexit.multi", "fsession.multi",
@@ -38,8 +38,8 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 {
 	(void)storage, (void)size;
 	if (extra)
-		out->pattern = extra;
-	if (out->pattern || out->symbols.count)
+		out->multi.pattern = extra;
+	if (out->multi.pattern || out->multi.symbols.count)
 		return 1;
 	ebpf_fail(err, EINVAL, "its section names no functions");
 	ebpf_hint(err, "write SEC(\"%s/pattern*\"), or give the option pattern", program->section ? program->section : "fentry.multi");
@@ -188,9 +188,9 @@ static int check(const char *word, const char *alias, const struct ebpf_link_opt
 	/* "fentry_multi" and "fentry.multi" alike */
 	if (strcmp(alias, "tracing_multi") != 0 && strncmp(alias, word, strcspn(word, "_")) != 0)
 		return ebpf_fail(err, EINVAL, "%s: the program was loaded for %s", alias, word);
-	if ((given->pattern != NULL) + (given->symbols.count != 0) != 1)
+	if ((given->multi.pattern != NULL) + (given->multi.symbols.count != 0) != 1)
 		return ebpf_fail(err, EINVAL, "%s: a pattern or symbols are needed, one of the two", word);
-	if (given->pattern && given->cookies.count)
+	if (given->multi.pattern && given->multi.cookies.count)
 		return ebpf_fail(err, EINVAL, "%s: cookies go with symbols; for a pattern there is one cookie", word);
 	return 0;
 }
@@ -199,24 +199,24 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 		  struct ebpf_error *err)
 {
 	struct choice choice = { .program = program };
-	struct ebpf_multi multi = { .cookie = given->cookie, .cookies = given->cookies.items, .context = &choice, .attach = attach_ids };
-	struct ebpf_strings symbols = given->symbols;
+	struct ebpf_multi multi = { .cookie = given->cookie, .cookies = given->multi.cookies.items, .context = &choice, .attach = attach_ids };
+	struct ebpf_strings symbols = given->multi.symbols;
 	const char *word = word_of(program);
 	int result = check(word, alias, given, err);
 
 	if (result)
 		return result;
-	if (given->pattern && !strpbrk(given->pattern, "*?["))
-		symbols = (struct ebpf_strings){ &given->pattern, 1 };
-	if (given->symbols.count)
+	if (given->multi.pattern && !strpbrk(given->multi.pattern, "*?["))
+		symbols = (struct ebpf_strings){ &given->multi.pattern, 1 };
+	if (given->multi.symbols.count)
 		result = ebpf_link_set_target(link, err, "%s %s (%zu functions)", word, symbols.items[0], symbols.count);
 	else
-		result = ebpf_link_set_target(link, err, "%s %s", word, given->pattern);
+		result = ebpf_link_set_target(link, err, "%s %s", word, given->multi.pattern);
 	if (!result)
-		result = choose_types(link, &choice, symbols.count ? symbols.items[0] : given->pattern, err);
+		result = choose_types(link, &choice, symbols.count ? symbols.items[0] : given->multi.pattern, err);
 	if (!result)
 		result = symbols.count ? find_by_name(&symbols, &choice, &multi, err)
-				       : find_by_pattern(link, given->pattern, &choice, &multi, err);
+				       : find_by_pattern(link, given->multi.pattern, &choice, &multi, err);
 	if (!result)
 		result = ebpf_multi_check(given, multi.count, word, err);
 	if (result)

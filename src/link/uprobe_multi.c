@@ -11,16 +11,16 @@
 #include "link/multi.h"
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(path, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(pattern, EBPF_OPTION_STRING, 2),
-	EBPF_LINK_OPTION(symbols, EBPF_OPTION_STRINGS, 0),
-	EBPF_LINK_OPTION(offsets, EBPF_OPTION_NUMBERS, 0),
-	EBPF_LINK_OPTION(ref_counter_offsets, EBPF_OPTION_NUMBERS, 0),
-	EBPF_LINK_OPTION(cookie, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(cookies, EBPF_OPTION_NUMBERS, 0),
-	EBPF_LINK_OPTION(pid, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(ret, EBPF_OPTION_BOOL, 0),
-	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION("path", path, 1),
+	EBPF_LINK_OPTION("pattern", multi.pattern, 2),
+	EBPF_LINK_OPTION("symbols", multi.symbols, 0),
+	EBPF_LINK_OPTION("offsets", multi.offsets, 0),
+	EBPF_LINK_OPTION("ref_counter_offsets", multi.ref_counter_offsets, 0),
+	EBPF_LINK_OPTION("cookie", cookie, 0),
+	EBPF_LINK_OPTION("cookies", multi.cookies, 0),
+	EBPF_LINK_OPTION("pid", pid, 0),
+	EBPF_LINK_OPTION("ret", ret, 0),
+	EBPF_LINK_OPTION("attach_mode", attach_mode, 0),
 	{ 0 },
 };
 static const char *const aliases[] = { "uretprobe_multi", "uprobe_session", "uprobe.multi", "uretprobe.multi", "uprobe.session",
@@ -43,9 +43,9 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 		}
 		*colon = '\0';
 		out->path = storage;
-		out->pattern = colon + 1;
+		out->multi.pattern = colon + 1;
 	}
-	if (out->path && (out->pattern || out->symbols.count || out->offsets.count))
+	if (out->path && (out->multi.pattern || out->multi.symbols.count || out->multi.offsets.count))
 		return 1;
 	ebpf_fail(err, EINVAL, "its section names no functions of a program or library");
 	ebpf_hint(err, "write SEC(\"uprobe.multi/path:pattern*\"), or give the options path and pattern");
@@ -148,26 +148,26 @@ static int find_by_name(const char *path, const struct ebpf_strings *symbols, st
 static int find_places(struct ebpf_link *link, const struct ebpf_link_options *given, const char *path, const char *word,
 		       struct places *places, struct ebpf_multi *multi, struct ebpf_error *err)
 {
-	struct ebpf_strings symbols = given->symbols;
+	struct ebpf_strings symbols = given->multi.symbols;
 	int result;
 
-	if (given->offsets.count) {
-		multi->places = given->offsets.items;
-		multi->count = given->offsets.count;
+	if (given->multi.offsets.count) {
+		multi->places = given->multi.offsets.items;
+		multi->count = given->multi.offsets.count;
 		return ebpf_link_set_target(link, err, "%s %s (%zu offsets)", word, path, multi->count);
 	}
-	if (given->pattern && !strpbrk(given->pattern, "*?["))
-		symbols = (struct ebpf_strings){ &given->pattern, 1 };
+	if (given->multi.pattern && !strpbrk(given->multi.pattern, "*?["))
+		symbols = (struct ebpf_strings){ &given->multi.pattern, 1 };
 	multi->may_skip = !symbols.count;
-	result = symbols.count ? find_by_name(path, &symbols, places, err) : find_by_pattern(path, given->pattern, places, err);
+	result = symbols.count ? find_by_name(path, &symbols, places, err) : find_by_pattern(path, given->multi.pattern, places, err);
 	if (result)
 		return result;
 	multi->names = symbols.count ? symbols.items : places->names;
 	multi->places = places->offsets;
 	multi->count = symbols.count ? symbols.count : places->functions.count;
-	if (given->symbols.count)
+	if (given->multi.symbols.count)
 		return ebpf_link_set_target(link, err, "%s %s:%s (%zu functions)", word, path, symbols.items[0], multi->count);
-	return ebpf_link_set_target(link, err, "%s %s:%s", word, path, given->pattern);
+	return ebpf_link_set_target(link, err, "%s %s:%s", word, path, given->multi.pattern);
 }
 
 /* -- the kind -- */
@@ -210,10 +210,10 @@ static int check(const struct ebpf_program *program, const char *alias, const st
 	}
 	if (session && ret)
 		return ebpf_fail(err, EINVAL, "uprobe_session: it runs at entry and return alike");
-	if (!given->path || (given->pattern != NULL) + (given->symbols.count != 0) + (given->offsets.count != 0) != 1)
+	if (!given->path || (given->multi.pattern != NULL) + (given->multi.symbols.count != 0) + (given->multi.offsets.count != 0) != 1)
 		return ebpf_fail(err, EINVAL, "uprobe_multi: a path, and a pattern, symbols or offsets are needed, one of the "
 				 "three");
-	if (given->pattern && strpbrk(given->pattern, "*?[") && (given->cookies.count || given->ref_counter_offsets.count))
+	if (given->multi.pattern && strpbrk(given->multi.pattern, "*?[") && (given->multi.cookies.count || given->multi.ref_counter_offsets.count))
 		return ebpf_fail(err, EINVAL, "uprobe_multi: cookies and reference counters go with symbols or offsets; for a "
 				 "pattern there is one cookie");
 	if (given->pid < -1)
@@ -268,8 +268,8 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 {
 	struct choice choice = { .program = program, .pid = given->pid, .ret = given->ret || ebpf_multi_is_return(alias) };
 	struct ebpf_multi multi = { .cookie = given->cookie,
-				    .cookies = given->cookies.items,
-				    .ref_counters = given->ref_counter_offsets.items,
+				    .cookies = given->multi.cookies.items,
+				    .ref_counters = given->multi.ref_counter_offsets.items,
 				    .context = &choice };
 	const char *word = program->attach_type == BPF_TRACE_UPROBE_SESSION ? "uprobe_session" : choice.ret ? "uretprobe_multi" :
 											       "uprobe_multi";

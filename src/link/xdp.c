@@ -25,11 +25,10 @@ enum {
 #define MODES (XDP_FLAGS_SKB_MODE | XDP_FLAGS_DRV_MODE | XDP_FLAGS_HW_MODE)
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(interface, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(ifindex, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(mode, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(flags, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_DEVICE_OPTIONS,
+	EBPF_LINK_OPTION("mode", xdp.mode, 0),
+	EBPF_LINK_OPTION("flags", flags, 0),
+	EBPF_LINK_OPTION("attach_mode", attach_mode, 0),
 	{ 0 },
 };
 
@@ -214,7 +213,7 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 		return ebpf_fail(err, EINVAL, "xdp: the program is not one for interfaces");
 	result = ebpf_attach_mode(given->attach_mode, &mode, err);
 	if (!result)
-		result = mode_flags(given->mode, &flags, err);
+		result = mode_flags(given->xdp.mode, &flags, err);
 	if (!result)
 		result = ebpf_link_choose_interface(link, given, "xdp", err);
 	if (result)
