@@ -32,7 +32,7 @@ static void test_tracepoint(void)
 	check_fails("tracepoint", program, OPTIONS(.tracepoint.category = "a", .tracepoint.name = "b", .attach_mode = "nope"), EINVAL, "nope",
 		    "");
 	check_fails("tracepoint", program, OPTIONS(.tracepoint.category = "a", .tracepoint.name = "b", .interface = "lo"), EINVAL,
-		    "no option 'interface'", "category, name");
+		    "no option 'interface'", "tracepoint.category, tracepoint.name");
 	if (has("bpf_cookie")) {
 		with_cookie = LOAD(.type = BPF_PROG_TYPE_TRACEPOINT, .cookie = true);
 		check_link("tracepoint", with_cookie,

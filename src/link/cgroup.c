@@ -136,21 +136,13 @@ static int attach_by_program(struct ebpf_link *link, const struct ebpf_program *
 	bool chosen = flags & (BPF_F_ALLOW_MULTI | BPF_F_ALLOW_OVERRIDE);
 	int result = -EINVAL;
 
-	link->program_fd_kept = ebpf_link_keep_fd(link, program->fd);
-	if (link->program_fd_kept < 0)
-		return link->program_fd_kept;
 	link->attach_flags = chosen ? flags : flags | BPF_F_ALLOW_MULTI;
 	if (chosen || !ebpf_kernel_masked(link->kernel, EBPF_FEATURE_CGROUP_MULTI))
-		result = ebpf_link_prog_attach(link, program->fd, link->attach_flags, -1);
-	if (result == -EINVAL && !chosen && !ebpf_kernel_supports(link->kernel, EBPF_FEATURE_CGROUP_MULTI)) {
-		link->attach_flags = flags | BPF_F_ALLOW_OVERRIDE;
-		result = ebpf_link_prog_attach(link, program->fd, link->attach_flags, -1);
-	}
-	if (result)
+		result = ebpf_link_attach_kept(link, program, link->attach_flags);
+	if (result != -EINVAL || chosen || ebpf_kernel_supports(link->kernel, EBPF_FEATURE_CGROUP_MULTI))
 		return result;
-	link->interface = "attach";
-	link->undo = ebpf_link_undo_prog_attach;
-	return 0;
+	link->attach_flags = flags | BPF_F_ALLOW_OVERRIDE;
+	return ebpf_link_attach_kept(link, program, link->attach_flags);
 }
 
 /* -- the kind -- */
@@ -233,21 +225,12 @@ static int attach_by_link(struct ebpf_link *link, const struct ebpf_program *pro
 			  uint64_t expected_revision)
 {
 	union bpf_attr attr;
-	int result;
 
 	memset(&attr, 0, sizeof attr);
+	attr.link_create.flags = flags;
 	attr.link_create.cgroup.relative_fd = relative;
 	attr.link_create.cgroup.expected_revision = expected_revision;
-	attr.link_create.prog_fd = (uint32_t)program->fd;
-	attr.link_create.target_fd = (uint32_t)link->target_fd;
-	attr.link_create.attach_type = link->attach_type;
-	attr.link_create.flags = flags;
-	result = ebpf_link_create(link, &attr);
-	if (result)
-		return result;
-	ebpf_kernel_sys(link->kernel)->close(link->target_fd);
-	link->target_fd = -1;
-	return 0;
+	return ebpf_link_create_at_target(link, program, &attr);
 }
 
 static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given,

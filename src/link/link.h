@@ -97,6 +97,8 @@ void ebpf_link_drop_part(struct ebpf_link *link);
 int ebpf_link_set_target(struct ebpf_link *link, struct ebpf_error *err, const char *format, ...) EBPF_PRINTF(3, 4);
 /* BPF_LINK_CREATE; the descriptor goes to link->fd and `interface` becomes "link". -errno, err not filled. */
 int ebpf_link_create(struct ebpf_link *link, union bpf_attr *attr);
+/* The same at link->target_fd, which is closed once it is done; `attr` has the kind's own members. */
+int ebpf_link_create_at_target(struct ebpf_link *link, const struct ebpf_program *program, union bpf_attr *attr);
 /* EBADF: what was asked (`verb`) needs a link that is attached. */
 int ebpf_link_fail_detached(struct ebpf_link *link, const char *verb, struct ebpf_error *err);
 /* BPF_OBJ_GET_INFO_BY_FD; -errno (info.c). */
@@ -107,12 +109,17 @@ uint32_t ebpf_link_program_id(struct ebpf_link *link, int fd);
  * BPF_F_REPLACE alone. -errno. */
 int ebpf_link_prog_attach(struct ebpf_link *link, int program_fd, uint32_t flags, int replaced_fd);
 int ebpf_link_prog_detach(struct ebpf_link *link, int program_fd);
+/* BPF_PROG_ATTACH of a program that is kept, with its undo(); and replace() for the one below, where attaching another replaces. */
+int ebpf_link_attach_kept(struct ebpf_link *link, const struct ebpf_program *program, uint32_t flags);
+int ebpf_link_reattach(struct ebpf_link *link, int program_fd);
 /* undo() of such an attachment, of the program in link->program_fd_kept; none is there any more is fine. */
 int ebpf_link_undo_prog_attach(struct ebpf_link *link, struct ebpf_error *err);
 /* The types that the link's program was loaded with: a new reference. */
 int ebpf_link_btf(struct ebpf_link *link, struct ebpf_btf **out, struct ebpf_error *err);
 /* A close-on-exec duplicate of a descriptor; -errno. */
 int ebpf_link_keep_fd(struct ebpf_link *link, int fd);
+/* One of the program, for detaching by it, to link->program_fd_kept: 0 or -errno. */
+int ebpf_link_keep_program(struct ebpf_link *link, const struct ebpf_program *program);
 /* update() of an attachment without a BPF link: `replace` puts the program in the place of ours; then its duplicate is kept
  * for detaching. */
 int ebpf_link_replace_kept(struct ebpf_link *link, struct ebpf_program *program,

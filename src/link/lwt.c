@@ -236,10 +236,8 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	if (result)
 		return result;
 	result = ebpf_netlink_open(link);
-	if (!result) {
-		link->program_fd_kept = ebpf_link_keep_fd(link, program->fd);
-		result = link->program_fd_kept < 0 ? link->program_fd_kept : 0;
-	}
+	if (!result)
+		result = ebpf_link_keep_program(link, program);
 	if (result)
 		return ebpf_link_fail(link, result, err);
 	link->interface = "netlink";

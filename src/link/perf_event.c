@@ -271,8 +271,8 @@ static int attach_one(struct ebpf_link *link, struct ebpf_program *program, cons
 	if (result || link->fd >= 0)
 		return result;
 	/* The kernel does not tell of such an event which program is on it. */
-	link->program_fd_kept = ebpf_link_keep_fd(link, program->fd);
-	return link->program_fd_kept < 0 ? ebpf_link_fail(link, link->program_fd_kept, err) : 0;
+	result = ebpf_link_keep_program(link, program);
+	return result ? ebpf_link_fail(link, result, err) : 0;
 }
 
 /* On the CPUs that were named, or on all that are online: opening an event on another says ENODEV. */

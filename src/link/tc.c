@@ -221,11 +221,10 @@ static int attach_by_filter(struct ebpf_link *link, const struct ebpf_program *p
 
 	link->detail = filter;
 	result = filter ? ebpf_netlink_open(link) : -ENOMEM;
+	if (!result)
+		result = ebpf_link_keep_program(link, program);
 	if (result)
 		return result;
-	link->program_fd_kept = ebpf_link_keep_fd(link, program->fd);
-	if (link->program_fd_kept < 0)
-		return link->program_fd_kept;
 	link->interface = "netlink";
 	filter->parent = place->attach_type == BPF_TCX_INGRESS ? CLSACT_PARENT_INGRESS : CLSACT_PARENT_EGRESS;
 	filter->handle = given->tc.handle;

@@ -135,11 +135,10 @@ static int attach_by_netlink(struct ebpf_link *link, const struct ebpf_program *
 	bool unknown;
 	int result = ebpf_netlink_open(link);
 
+	if (!result)
+		result = ebpf_link_keep_program(link, program);
 	if (result)
 		return result;
-	link->program_fd_kept = ebpf_link_keep_fd(link, program->fd);
-	if (link->program_fd_kept < 0)
-		return link->program_fd_kept;
 	link->attach_flags = flags;
 	link->interface = "netlink";
 	result = set_program(link, program->fd, -1, flags | XDP_FLAGS_UPDATE_IF_NOEXIST, &unknown);
