@@ -290,6 +290,13 @@ static int push_attached_list(lua_State *L, const struct ebpf_link_query *query)
 		if (item->link_id)
 			binding_set_integer(L, "link_id", item->link_id);
 		binding_set_integer(L, "attach_flags", item->attach_flags);
+		if (item->handle) {
+			binding_set_integer(L, "priority", item->priority);
+			binding_set_integer(L, "handle", item->handle);
+			binding_set_integer(L, "chain", item->chain);
+		}
+		if (item->mode)
+			binding_set_string(L, "mode", item->mode);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 	binding_set_integer(L, "attach_flags", query->attach_flags);
@@ -306,7 +313,7 @@ static int collect_query(lua_State *L)
 }
 
 /* core.link_query { attach_type =, interface = | ifindex = | cgroup = | netns = | target_fd = [, effective = true] }
- * -> { { program_id =, link_id =, attach_flags = }, ..., attach_flags =, revision = } */
+ * -> { { program_id =, link_id =, attach_flags =, priority =, handle =, chain =, mode = }, ..., attach_flags =, revision = } */
 static int l_link_query(lua_State *L)
 {
 	static const char *const names[] = { "attach_type", "interface", "ifindex", "cgroup", "netns", "target_fd", "effective", NULL };

@@ -166,13 +166,16 @@ struct ebpf_attached {
 	uint32_t program_id;
 	uint32_t link_id;      /* 0 = not by a link, or the kernel does not tell: it does so for tcx and netkit (6.6) */
 	uint32_t attach_flags; /* in a cgroup: how this program was attached (6.1) */
+	uint32_t priority, handle, chain; /* of a filter of the classifier "bpf", as tc(8) tells them; of what is none, the handle is 0 */
+	const char *mode;      /* XDP: "generic", "driver", "offload"; else NULL */
 };
 struct ebpf_link_query {
 	size_t size;
 	const char *cgroup, *netns, *interface; /* where, one of these five: paths, a name, */
 	uint32_t ifindex;      /* a number, */
 	int32_t target_fd;     /* or the descriptor of a cgroup or network namespace */
-	uint32_t attach_type;  /* BPF_CGROUP_..., BPF_TCX_..., BPF_NETKIT_..., BPF_SK_LOOKUP, BPF_FLOW_DISSECTOR, BPF_XDP */
+	uint32_t attach_type;  /* BPF_CGROUP_..., BPF_TCX_... (of an interface: also the filters of clsact and ingress, which run behind those), BPF_NETKIT_...,
+				* BPF_SK_LOOKUP, BPF_FLOW_DISSECTOR, BPF_XDP */
 	bool effective;        /* cgroup: also what its parents pass on, in the order in which it runs */
 	/* Out: */
 	struct ebpf_attached *items;
@@ -180,7 +183,7 @@ struct ebpf_link_query {
 	uint32_t attach_flags; /* of the cgroup, before 6.1 */
 	uint64_t revision;     /* tcx, netkit (6.6), cgroup (6.17): what `expected_revision` is compared with; 0 = not told */
 };
-/* BPF_PROG_QUERY (cgroups 4.15, network namespaces 4.18, tcx 6.6, netkit 6.7), XDP by rtnetlink (4.13). The items are the query's, to be
+/* BPF_PROG_QUERY (cgroups 4.15, network namespaces 4.18, tcx 6.6, netkit 6.7), by rtnetlink XDP (4.13) and filters (4.15). The items are the query's, to be
  * freed by the other function. EINVAL for an attach type that the place or the kernel does not know. */
 EBPF_API int ebpf_link_query(struct ebpf_kernel *kernel, struct ebpf_link_query *query, struct ebpf_error *err);
 EBPF_API void ebpf_link_query_free(struct ebpf_link_query *query);

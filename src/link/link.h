@@ -146,8 +146,12 @@ int ebpf_link_anchor(const struct ebpf_link_options *given, const char *word, ui
 /* Puts a better message in the place of one about a code that has to do with the place; returns the code. */
 int ebpf_link_explain_anchor(struct ebpf_link *link, const struct ebpf_link_options *given, int code, struct ebpf_error *err);
 
-/* The id of the program on link->ifindex by the link's netlink socket, whatever its mode; 0 = none (xdp.c). */
-int ebpf_xdp_query(struct ebpf_link *link, uint32_t *id);
+/* -- what rtnetlink tells of link->ifindex, added to a query (xdp.c, tc.c); -errno -- */
+
+int ebpf_xdp_query(struct ebpf_link *link, struct ebpf_link_query *query);
+int ebpf_tc_query(struct ebpf_link *link, struct ebpf_link_query *query);
+/* -ENOMEM (query.c) */
+int ebpf_link_query_add(struct ebpf_link_query *query, const struct ebpf_attached *item);
 
 /* -- which process an option names -- */
 

@@ -15,8 +15,8 @@
 
 #include "link/netlink.h"
 
-/* The numbers, since headers may be older: pkt_sched.h of 4.5, pkt_cls.h of 4.15. */
-enum { CLSACT_PARENT_INGRESS = 0xfffffff2, CLSACT_PARENT_EGRESS = 0xfffffff3, BPF_ATTRIBUTE_ID = 11, PRIORITY_MAX = 0xffff };
+/* The numbers, since headers may be older: pkt_sched.h of 4.5, pkt_cls.h of 4.15, rtnetlink.h of 4.13. */
+enum { CLSACT_PARENT_INGRESS = 0xfffffff2, CLSACT_PARENT_EGRESS = 0xfffffff3, BPF_ATTRIBUTE_ID = 11, CHAIN_ATTRIBUTE = 11, PRIORITY_MAX = 0xffff };
 
 static const struct ebpf_option tc_options[] = {
 	EBPF_LINK_DEVICE_OPTIONS,
@@ -238,6 +238,74 @@ static int attach_by_filter(struct ebpf_link *link, const struct ebpf_program *p
 	if (result && !answer.lost)
 		filter->info = 0; /* what is at the place may be another's, of the same program */
 	return result;
+}
+
+/* -- which filters there are -- */
+
+struct search {
+	int ifindex;
+	bool found;
+};
+
+static int find_clsact(const struct ebpf_netlink_answer *message, void *context)
+{
+	struct search *search = context;
+	struct ebpf_span list, kind;
+	struct tcmsg head;
+
+	if (!ebpf_netlink_attributes(message, sizeof head, &list) || !ebpf_netlink_find(list, TCA_KIND, &kind))
+		return 0;
+	memcpy(&head, message->data + NLMSG_HDRLEN, sizeof head);
+	if (head.tcm_ifindex == search->ifindex && head.tcm_parent == TC_H_INGRESS)
+		search->found = kind.size == sizeof "clsact" && !memcmp(kind.data, "clsact", kind.size);
+	return 0;
+}
+
+/* Are there filters of egress? The qdisc "ingress" shows its only list for them too. (A single qdisc is not told but to everybody who listens.) */
+static int has_clsact(struct ebpf_link *link, bool *found)
+{
+	struct tcmsg message = { .tcm_family = AF_UNSPEC, .tcm_ifindex = link->ifindex };
+	struct search search = { .ifindex = link->ifindex };
+	struct ebpf_netlink_request request;
+	int result;
+
+	ebpf_netlink_begin(&request, RTM_GETQDISC, NLM_F_DUMP, &message, sizeof message);
+	result = ebpf_netlink_dump(link, &request, find_clsact, &search);
+	*found = search.found;
+	return result;
+}
+
+/* A filter that has a program; others, and the heads of each priority's list, are passed over. */
+static int add_filter(const struct ebpf_netlink_answer *message, void *context)
+{
+	struct ebpf_attached item = { 0 };
+	struct ebpf_span list, options, value;
+	struct tcmsg head;
+
+	if (!ebpf_netlink_attributes(message, sizeof head, &list) || !ebpf_netlink_find(list, TCA_OPTIONS, &options) ||
+	    !ebpf_netlink_find(options, BPF_ATTRIBUTE_ID, &value) || !ebpf_span_u32(value, 0, &item.program_id))
+		return 0;
+	memcpy(&head, message->data + NLMSG_HDRLEN, sizeof head);
+	item.handle = head.tcm_handle;
+	item.priority = head.tcm_info >> 16;
+	if (ebpf_netlink_find(list, CHAIN_ATTRIBUTE, &value))
+		ebpf_span_u32(value, 0, &item.chain);
+	return ebpf_link_query_add(context, &item);
+}
+
+int ebpf_tc_query(struct ebpf_link *link, struct ebpf_link_query *query)
+{
+	bool ingress = query->attach_type == BPF_TCX_INGRESS, there = true;
+	struct tcmsg message = { .tcm_family = AF_UNSPEC,
+				 .tcm_ifindex = link->ifindex,
+				 .tcm_parent = ingress ? CLSACT_PARENT_INGRESS : CLSACT_PARENT_EGRESS };
+	struct ebpf_netlink_request request;
+	int result = ingress ? 0 : has_clsact(link, &there);
+
+	if (result || !there)
+		return result;
+	ebpf_netlink_begin(&request, RTM_GETTFILTER, NLM_F_DUMP, &message, sizeof message);
+	return ebpf_netlink_dump(link, &request, add_filter, query);
 }
 
 /* -- the kinds -- */
