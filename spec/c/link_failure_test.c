@@ -62,6 +62,23 @@ static int ask_once(struct ebpf_kernel *own, const struct attempt *attempt)
 	return result;
 }
 
+static int query_once(struct ebpf_kernel *own, const struct attempt *attempt)
+{
+	static const uint32_t types[] = { BPF_TCX_EGRESS, BPF_XDP };
+	int result = 0;
+
+	(void)attempt;
+	for (size_t i = 0; i < EBPF_COUNT(types) && !result; i++) {
+		struct ebpf_link_query query = { .size = sizeof query, .interface = "lo", .attach_type = types[i] };
+
+		result = ebpf_link_query(own, &query, &error);
+		CHECK(result != 0 || query.items || !query.count);
+		CHECK(result == 0 || (error.code == -result && !query.items));
+		ebpf_link_query_free(&query);
+	}
+	return result;
+}
+
 static void sweep(const struct attempt *attempt, int (*once)(struct ebpf_kernel *own, const struct attempt *attempt))
 {
 	long before = live, tries = 0;
@@ -151,6 +168,7 @@ int main(void)
 	bool has_filters = ebpf_link_attach("tc", tc, OPTIONS(.interface = "lo", .tc.direction = "egress", .attach_mode = "legacy"), &link,
 					    NULL) == 0;
 
+	sweep(&(struct attempt){ .kind = "query" }, query_once);
 	ebpf_link_close(link);
 	for (size_t i = 0; i < EBPF_COUNT(attempts); i++)
 		if ((has("perf_uprobe") || !ebpf_starts_with(attempts[i].kind, "uprobe")) &&

@@ -141,7 +141,7 @@ static int ask_tc(struct ebpf_kernel *kernel, const struct place *place, struct 
 
 	if (!ebpf_kernel_masked(kernel, EBPF_FEATURE_TCX))
 		result = ask_all(place, query, err);
-	if (result && ebpf_kernel_supports(kernel, EBPF_FEATURE_TCX))
+	if (result && (result != -EINVAL || ebpf_kernel_supports(kernel, EBPF_FEATURE_TCX)))
 		return result;
 	if (result) {
 		query->count = 0;
