@@ -382,6 +382,38 @@ static void receive_message(void)
 	send_through_map(&receiver);
 }
 
+/* Each program is told by how much it adds. */
+static void check_sockmap_update(const char *interface)
+{
+	struct ebpf_program *one = LOAD(.type = BPF_PROG_TYPE_SK_MSG, .attach_type = BPF_SK_MSG_VERDICT, .result = PASS);
+	struct ebpf_program *other = LOAD(.type = BPF_PROG_TYPE_SK_MSG, .attach_type = BPF_SK_MSG_VERDICT, .result = PASS, .add = 1000);
+	struct ebpf_link *link = NULL;
+	bool by_link = !strcmp(interface, "link");
+
+	ATTACH("sockmap", one, &link, .map = sockets);
+	CHECK_STR(ebpf_link_interface(link), interface);
+	CHECK_INT(ebpf_link_exchange(link, other, other, &error), by_link ? -EPERM : -ENOTSUP);
+	CHECK(strstr(error.message, by_link ? "not the one that was to be replaced" : "cannot tell which program it replaces"));
+	ebpf_error_clear(&error);
+	reset();
+	send_message();
+	CHECK(count() >= 1 && count() < 1000);
+	CHECK_INT(by_link ? ebpf_link_exchange(link, one, other, &error) : ebpf_link_update(link, other, &error), 0);
+	reset();
+	send_message();
+	CHECK(count() >= 1000 && count() % 1000 == 0);
+	CHECK_INT(ebpf_link_update(link, one, &error), 0);
+	reset();
+	send_message();
+	CHECK(count() >= 1 && count() < 1000);
+	ebpf_link_close(link);
+	reset();
+	send_message();
+	CHECK_INT(count(), 0);
+	ebpf_program_close(one);
+	ebpf_program_close(other);
+}
+
 static void test_sockmap(void)
 {
 	struct ebpf_program *message = LOAD(.type = BPF_PROG_TYPE_SK_MSG, .attach_type = BPF_SK_MSG_VERDICT, .result = PASS);
@@ -400,7 +432,9 @@ static void test_sockmap(void)
 	check_link("sk_skb", stream, OPTIONS(.map = sockets), newest, receive_message);
 	check_link("sockmap", bare,
 		   OPTIONS(.map = sockets, .attach_type = "sk_skb_stream_verdict", .attach_mode = "legacy"), "attach", receive_message);
+	check_sockmap_update(newest);
 	mask("sockmap_link", true);
+	check_sockmap_update("attach");
 	check_link("sockmap", message, OPTIONS(.map = sockets), "attach", send_message);
 	check_fails("sockmap", message, OPTIONS(.map = sockets, .attach_mode = "link"), ENOTSUP, "Linux 6.10", "");
 	mask("sockmap_link", false);
