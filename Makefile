@@ -237,7 +237,7 @@ lint:
 	clang-tidy --quiet $(SOURCES) $(BINDINGS) -- -std=gnu11 -D_GNU_SOURCE -DEBPF_VERSION='""' -Isrc $(LUA_CFLAGS)
 
 format:
-	clang-format -i $(SOURCES) $(BINDINGS) $(wildcard src/*.h src/*/*.h bindings/*.h)
+	git clang-format HEAD -- $(SOURCES) $(BINDINGS) $(HOST) $(wildcard src/*.h src/*/*.h bindings/*.h)
 
 test-corpus:
 	@.ci/packages build bpf corpus
