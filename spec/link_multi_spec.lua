@@ -7,8 +7,8 @@ local process = require "spec.support.process"
 
 local object = "build/spec/bpf/link_multi.bpf.o"
 
--- Attaches one program by its section; `effect` makes it run: how many times it did. Of a library's functions those of this process alone count, unless
--- the kernel would take the process for a thread.
+-- Attaches one program by its section; `effect` makes it run: how many times it did. Of a library's functions those of this process
+-- alone count, unless the kernel would take the process for a thread.
 local function counted(name, index, effect)
   local coll <close> = assert(ebpf.load(object, { programs = { name } }))
   local kernel = ebpf.kernel()
