@@ -131,9 +131,10 @@ static void set_options(lua_State *L, const char *kind, const struct ebpf_option
 		const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
 		const struct ebpf_option *option = name ? find_option(known, name) : NULL;
 
-		if (!option)
+		if (option)
+			keep_option(L, options, option);
+		else
 			unknown_option(L, kind, known, name ? name : "(not a string)");
-		keep_option(L, options, option);
 		lua_pop(L, 1);
 	}
 }
