@@ -242,10 +242,10 @@ bench:
 lint:
 	@.ci/packages build lint
 	luacheck -q lua spec examples
-	clang-tidy --quiet $(SOURCES) $(BINDINGS) -- -std=gnu11 -D_GNU_SOURCE -DEBPF_VERSION='""' -Isrc $(LUA_CFLAGS)
+	clang-tidy --quiet $(SOURCES) $(BINDINGS) $(HOST) -- -std=gnu11 -D_GNU_SOURCE -DEBPF_VERSION='""' -Isrc $(LUA_CFLAGS)
 
 format:
-	clang-format -i $(SOURCES) $(BINDINGS) $(wildcard src/*.h src/*/*.h bindings/*.h)
+	git clang-format HEAD -- $(SOURCES) $(BINDINGS) $(HOST) $(wildcard src/*.h src/*/*.h bindings/*.h)
 
 test-corpus:
 	@.ci/packages build bpf corpus

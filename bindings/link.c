@@ -1,201 +1,13 @@
-/* link.c -- links of every kind, by the schema of options that the core gives for each: a new kind needs nothing here. */
-#include <errno.h>
-#include <stdio.h>
+/* link.c -- links of every kind: attaching (link_options.c reads the arguments), what is attached somewhere, and the handle. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "binding.h"
+#include "link.h"
 
 #define CLASS_PLACES "ebpf.link places" /* a list that is being pushed: freed also when that raises */
 
 enum { ATTACHED = 1, USER_VALUES = ATTACHED };
-
-/* -- options -- */
-
-static const struct ebpf_option *find_option(const struct ebpf_option *options, const char *name)
-{
-	for (; options->name; options++)
-		if (strcmp(options->name, name) == 0)
-			return options;
-	return NULL;
-}
-
-static const struct ebpf_option *positional(const struct ebpf_option *options, int position)
-{
-	for (; options->name; options++)
-		if (options->position == position)
-			return options;
-	return NULL;
-}
-
-/* How many items the value at `index` has as a list: a table's, or the value alone is one. */
-static size_t list_count(lua_State *L, int index)
-{
-	return lua_type(L, index) == LUA_TTABLE ? lua_rawlen(L, index) : 1;
-}
-
-/* Pushes the item (from 0) of the list at `index`. */
-static void push_item(lua_State *L, int index, size_t item)
-{
-	if (lua_type(L, index) == LUA_TTABLE)
-		lua_rawgeti(L, index, (lua_Integer)item + 1);
-	else
-		lua_pushvalue(L, index);
-}
-
-/* Push an array that holds the items, and stays on the stack as long as it is needed; strings are borrowed from the list. */
-static void set_strings(lua_State *L, struct ebpf_strings *strings, const char *name, int index)
-{
-	size_t count = list_count(L, index);
-	const char **items = lua_newuserdatauv(L, (count + 1) * sizeof(*items), 0);
-
-	for (size_t i = 0; i < count; i++, lua_pop(L, 1)) {
-		push_item(L, index, i);
-		items[i] = binding_to_string(L, -1, name);
-	}
-	*strings = (struct ebpf_strings){ items, count };
-}
-
-static void set_numbers(lua_State *L, struct ebpf_numbers *numbers, const char *name, int index)
-{
-	size_t count = list_count(L, index);
-	uint64_t *items = lua_newuserdatauv(L, (count + 1) * sizeof(*items), 0);
-
-	for (size_t i = 0; i < count; i++, lua_pop(L, 1)) {
-		push_item(L, index, i);
-		items[i] = binding_to_integer(L, -1, UINT64_MAX, name);
-	}
-	*numbers = (struct ebpf_numbers){ items, count };
-}
-
-/* Stores the value at `index`; a string stays borrowed from the Lua value. A handle stands for its descriptor. A list leaves an
- * array on the stack: true. */
-static bool set_option(lua_State *L, struct ebpf_link_options *options, const struct ebpf_option *option, int index)
-{
-	void *field = (char *)options + option->offset;
-	int fd = lua_type(L, index) == LUA_TUSERDATA ? binding_object_fd(L, index) : -1;
-
-	switch (option->type) {
-	case EBPF_OPTION_STRING:
-		*(const char **)field = binding_to_string(L, index, option->name);
-		break;
-	case EBPF_OPTION_U64:
-		*(uint64_t *)field = binding_to_integer(L, index, UINT64_MAX, option->name);
-		break;
-	case EBPF_OPTION_U32:
-		*(uint32_t *)field = (uint32_t)binding_to_integer(L, index, UINT32_MAX, option->name);
-		break;
-	case EBPF_OPTION_S32: {
-		int64_t value = fd >= 0 ? fd : (int64_t)binding_to_integer(L, index, UINT64_MAX, option->name);
-
-		if (value < INT32_MIN || value > INT32_MAX)
-			luaL_error(L, "%s: %I is out of range", option->name, (lua_Integer)value);
-		*(int32_t *)field = (int32_t)value;
-		break;
-	}
-	case EBPF_OPTION_BOOL:
-		if (!lua_isboolean(L, index))
-			luaL_error(L, "%s: boolean expected, got %s", option->name, luaL_typename(L, index));
-		*(bool *)field = lua_toboolean(L, index);
-		break;
-	case EBPF_OPTION_STRINGS:
-		set_strings(L, field, option->name, index);
-		return true;
-	case EBPF_OPTION_NUMBERS:
-		set_numbers(L, field, option->name, index);
-		return true;
-	}
-	return false;
-}
-
-/* Stores the value on top under the key below it, and pops the value; the arrays of lists go below the key. */
-static void set_next_option(lua_State *L, struct ebpf_link_options *options, const struct ebpf_option *option)
-{
-	luaL_checkstack(L, 4, "too many options");
-	if (set_option(L, options, option, lua_gettop(L)))
-		lua_insert(L, -3);
-	lua_pop(L, 1);
-}
-
-static int unknown_option(lua_State *L, const char *kind, const struct ebpf_option *options, const char *name)
-{
-	luaL_Buffer text;
-
-	luaL_buffinit(L, &text);
-	for (const struct ebpf_option *each = options; each->name; each++) {
-		if (each != options)
-			luaL_addstring(&text, ", ");
-		luaL_addstring(&text, each->name);
-	}
-	luaL_pushresult(&text);
-	return luaL_error(L, "%s: unknown option '%s' (known: %s)", kind, name, lua_tostring(L, -1));
-}
-
-/* The table at `index`, whose strings stay borrowed; may leave values on the stack that must stay as long. */
-static void set_options(lua_State *L, const char *kind, const struct ebpf_option *known, struct ebpf_link_options *options,
-			int index)
-{
-	lua_pushnil(L);
-	while (lua_next(L, index)) {
-		const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
-		const struct ebpf_option *option = name ? find_option(known, name) : NULL;
-
-		if (option)
-			set_next_option(L, options, option);
-		else
-			unknown_option(L, kind, known, name ? name : "(not a string)");
-	}
-}
-
-static bool is_among(const char *name, const char *const *names)
-{
-	while (*names && strcmp(*names, name) != 0)
-		names++;
-	return *names;
-}
-
-static const struct ebpf_option *find_of_any_kind(const char *name)
-{
-	const struct ebpf_option *option = NULL;
-	const char *kind, *since;
-
-	for (size_t i = 0; !option && ebpf_link_kind(i, &kind, &since) >= 0; i++)
-		option = find_option(ebpf_link_kind_options(kind), name);
-	return option;
-}
-
-/* Of what is named by a path, its descriptor may be given as well: the option is cgroup_fd then. */
-static const struct ebpf_option *option_for(lua_State *L, const char *name, int index)
-{
-	const struct ebpf_option *option = find_of_any_kind(name);
-
-	if (option && option->type == EBPF_OPTION_STRING && lua_type(L, index) == LUA_TNUMBER) {
-		const struct ebpf_option *descriptor = find_of_any_kind(lua_pushfstring(L, "%s_fd", name));
-
-		lua_pop(L, 1);
-		return descriptor ? descriptor : option;
-	}
-	return option;
-}
-
-/* Options of every kind, for attaching by section, where the kind follows from each program. */
-void binding_link_options(lua_State *L, struct ebpf_link_options *options, int index, const char *const *except)
-{
-	lua_pushnil(L);
-	while (lua_next(L, index)) {
-		const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "(not a string)";
-
-		if (except && is_among(name, except)) {
-			lua_pop(L, 1);
-			continue;
-		}
-		const struct ebpf_option *option = option_for(L, name, lua_gettop(L));
-
-		if (!option)
-			luaL_error(L, "attach: unknown option '%s'", name);
-		set_next_option(L, options, option);
-	}
-}
 
 /* -- attaching -- */
 
@@ -215,27 +27,14 @@ struct ebpf_link **binding_new_link(lua_State *L, int parent)
 static int l_link(lua_State *L)
 {
 	const char *kind = luaL_checkstring(L, 1);
-	const struct ebpf_option *known = ebpf_link_kind_options(kind);
 	struct ebpf_link_options options = { .size = sizeof(options) };
-	int count = lua_gettop(L);
 
-	luaL_argcheck(L, known, 1, "unknown kind of link");
+	luaL_argcheck(L, ebpf_link_kind_options(kind), 1, "unknown kind of link");
 	bool is_map = luaL_testudata(L, 2, CLASS_MAP) != NULL;
 
 	if (!is_map)
 		binding_check_program(L, 2);
-	for (int i = 3; i <= count; i++) {
-		const struct ebpf_option *option = positional(known, i - 2);
-
-		if (lua_isnil(L, i))
-			continue;
-		if (i == count && lua_type(L, i) == LUA_TTABLE)
-			set_options(L, kind, known, &options, i);
-		else if (option)
-			set_option(L, &options, option, i);
-		else
-			return luaL_error(L, "%s: too many arguments: the rest are named options, in a table", kind);
-	}
+	binding_link_arguments(L, &options, kind, 3);
 	struct ebpf_link **link = binding_new_link(L, 2);
 	int result = is_map ? ebpf_link_attach_map(kind, binding_check_map(L, 2), &options, link, binding_error(L)) :
 			      ebpf_link_attach(kind, binding_check_program(L, 2), &options, link, binding_error(L));
@@ -298,6 +97,13 @@ static int push_attached_list(lua_State *L, const struct ebpf_link_query *query)
 		if (item->link_id)
 			binding_set_integer(L, "link_id", item->link_id);
 		binding_set_integer(L, "attach_flags", item->attach_flags);
+		if (item->handle) {
+			binding_set_integer(L, "priority", item->priority);
+			binding_set_integer(L, "handle", item->handle);
+			binding_set_integer(L, "chain", item->chain);
+		}
+		if (item->mode)
+			binding_set_string(L, "mode", item->mode);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 	binding_set_integer(L, "attach_flags", query->attach_flags);
@@ -314,7 +120,7 @@ static int collect_query(lua_State *L)
 }
 
 /* core.link_query { attach_type =, interface = | ifindex = | cgroup = | netns = | target_fd = [, effective = true] }
- * -> { { program_id =, link_id =, attach_flags = }, ..., attach_flags =, revision = } */
+ * -> { { program_id =, link_id =, attach_flags =, priority =, handle =, chain =, mode = }, ..., attach_flags =, revision = } */
 static int l_link_query(lua_State *L)
 {
 	static const char *const names[] = { "attach_type", "interface", "ifindex", "cgroup", "netns", "target_fd", "effective", NULL };
@@ -464,6 +270,13 @@ static void push_event(lua_State *L, const struct ebpf_link_info *info)
 
 static int push_info(lua_State *L, const struct ebpf_link_info *info)
 {
+#define NUMBER(member) { #member, offsetof(struct ebpf_link_info, member), sizeof(info->member) }
+	static const struct { const char *name; size_t offset, size; } numbers[] = { /* told by the types that have them */
+		NUMBER(ifindex), NUMBER(map_id), NUMBER(count), NUMBER(pid), NUMBER(tid), NUMBER(target_object_id), NUMBER(target_btf_id),
+		NUMBER(cgroup_id), NUMBER(netns_ino), NUMBER(cookie), NUMBER(missed), NUMBER(flags),
+	};
+#undef NUMBER
+
 	lua_createtable(L, 0, 8);
 	binding_push_enum(L, EBPF_LINK_TYPE, info->type);
 	lua_setfield(L, -2, "type");
@@ -473,23 +286,16 @@ static int push_info(lua_State *L, const struct ebpf_link_info *info)
 	}
 	binding_set_integer(L, "id", info->id);
 	binding_set_integer(L, "program_id", info->program_id);
-	set_known(L, "ifindex", info->ifindex);
-	set_known(L, "map_id", info->map_id);
-	set_known(L, "count", info->count);
-	set_known(L, "pid", info->pid);
-	set_known(L, "tid", info->tid);
-	set_known(L, "target_object_id", info->target_object_id);
-	set_known(L, "target_btf_id", info->target_btf_id);
-	set_known(L, "cgroup_id", info->cgroup_id);
-	set_known(L, "netns_ino", info->netns_ino);
-	set_known(L, "cookie", info->cookie);
-	set_known(L, "missed", info->missed);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		const void *member = (const char *)info + numbers[i].offset;
+
+		set_known(L, numbers[i].name, numbers[i].size == sizeof(uint64_t) ? *(const uint64_t *)member : *(const uint32_t *)member);
+	}
 	if (info->family) { /* the first hook and priority are 0 */
 		binding_set_integer(L, "family", info->family);
 		binding_set_integer(L, "hook", info->hook);
 		binding_set_integer(L, "priority", (uint64_t)(int64_t)info->priority);
 	}
-	set_known(L, "flags", info->flags);
 	push_event(L, info);
 	if (info->name[0]) {
 		lua_pushstring(L, info->name);

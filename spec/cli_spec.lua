@@ -55,6 +55,11 @@ describe("ebpf", function()
     _, err, status = ebpf "lode x.o"
     assert.matches("lode", err)
     assert.is_true(status > 0)
+    for command, noun in pairs { prog = "program", map = "map", link = "link" } do
+      _, err, status = ebpf(command .. " show")
+      assert.matches(command .. " show: the id or the path of a " .. noun .. " is missing", err)
+      assert.equal(1, status)
+    end
     _, err, status = ebpf "inspect --jsno x.o"
     assert.matches("jsno", err)
     assert.is_true(status > 0)

@@ -192,6 +192,32 @@ describe("ebpf.link.iter", function()
     assert.matches("need Linux 5.8", err.message)
   end)
 
+  it("takes another program, in the place of the one that is named", function()
+    need { kernel = "5.9", "iter" }
+    local coll <close> = assert(ebpf.load("build/spec/bpf/link_iter.bpf.o", { programs = { "elements", "records", "tasks" } }))
+    local elements, records = coll.programs.elements, coll.programs.records
+    local text, bytes = "0=10\n1=11\n2=12\n3=13\n", ("I4I4I4I4I4I4I4I4"):pack(0, 10, 1, 11, 2, 12, 3, 13)
+    local link <close> = assert(ebpf.link.iter(elements, { map = array() }))
+    assert.equal(text, link:read())
+    local begun <close> = assert(link:open())
+    local ok, err = link:update(records, { old = records })
+    assert.is_nil(ok)
+    assert.equal("EPERM", err.code)
+    assert.matches("not the one that was to be replaced", err.message)
+    assert.equal(text, link:read())
+    assert.is_true(link:update(records, { old = elements }))
+    assert.equal(bytes, link:read())
+    assert.equal(text, begun:read()) -- what was opened before runs its own to the end
+    assert.equal(records, link.program)
+    assert.equal(records:info().id, link:info().program_id)
+    assert.is_true(link:update(elements))
+    assert.equal(text, link:read())
+    ok, err = link:update(coll.programs.tasks, { old = elements })
+    assert.is_nil(ok)
+    assert.equal("EINVAL", err.code)
+    assert.matches("take another program, and only one of the same type", err.hint)
+  end)
+
   it("leaves no descriptor behind", function()
     need { kernel = "5.9", "iter" }
     local coll <close> = load "elements"

@@ -3,6 +3,7 @@ local ebpf = require "ebpf"
 local handles = require "spec.support.handles"
 local links = require "spec.support.links"
 local need = require "spec.support.need"
+local netns = require "spec.support.netns"
 local process = require "spec.support.process"
 
 local NEXT, ACCEPT, PASS = -1, 1, 1
@@ -181,21 +182,11 @@ end)
 describe("ebpf.link.lwt", function()
   local function inside(script)
     need { kernel = "5.10" }
-    local path = os.tmpname()
-    local file <close> = assert(io.open(path, "w"))
-    assert(file:write([[
-      local ebpf, links, process = require "ebpf", require "spec.support.links", require "spec.support.process"
+    return netns([[
       local DROP, OK = 2, 0
-      local function sh(command) return (process.run(command)) end
       local function to(address) return function() sh("build/spec/support/send 10 10 " .. address) end end
       local function left() return tonumber((sh "cat /proc/net/dev":match "lo:(.-)\n":gsub("^%s*%d+%s+(%d+).*", "%1"))) end
-      sh "ip link set lo up"
-    ]], script, " print 'done'"))
-    file:close()
-    local output = process.run(("unshare -n lua5.4 %s"):format(path))
-    os.remove(path)
-    assert.matches("done\n$", output)
-    return output
+    ]] .. script)
   end
 
   it("runs on what is sent on a route, drops it or lets it pass, and is updated", function()

@@ -1,6 +1,7 @@
 -- What is attached somewhere, by whomever.
 local ebpf = require "ebpf"
 local need = require "spec.support.need"
+local netns = require "spec.support.netns"
 local process = require "spec.support.process"
 local counter = require("spec.support.links").counter
 
@@ -57,7 +58,104 @@ describe("ebpf.link.query", function()
     local program = counter { type = "xdp", returns = 2 }
     assert.equal(0, #assert(ebpf.link.query { interface = "lo", attach_type = "xdp" }))
     local link <close> = assert(ebpf.link.xdp(program, "lo", { mode = "generic" }))
-    assert.is_truthy(entry(ebpf.link.query { ifindex = 1, attach_type = "xdp" }, link.program))
+    assert.equal("generic", entry(ebpf.link.query { ifindex = 1, attach_type = "xdp" }, link.program).mode)
+  end)
+
+  -- Also: a name that several kinds have, given to all of them, reaches the one that it is for.
+  it("tells the mode of XDP, as a collection was told it", function()
+    need { kernel = "4.19" }
+    local printed = netns [[
+      if not os.execute "ip link add a0 type veth peer name b0 2>/dev/null" then
+        print "skip"
+        goto done
+      end
+      for _, mode in ipairs { "driver", "generic" } do
+        local coll <close> = assert(ebpf.load "build/examples/xdp_count.bpf.o")
+        assert(coll:attach { interface = "a0", mode = mode })
+        local list = assert(ebpf.link.query { interface = "a0", attach_type = "xdp" })
+        print(#list, list[1].mode, list[1].program_id == coll.links[1].program:info().id)
+      end
+      ::done::
+    ]]
+    if printed == "skip\n" then pending "needs veth" end
+    assert.equal("1\tdriver\ttrue\n1\tgeneric\ttrue\n", printed)
+  end)
+
+  -- Each filter as "id priority handle".
+  local filters = [[
+    local function list(direction)
+      local lines = {}
+      for _, each in ipairs(assert(ebpf.link.query { interface = "lo", attach_type = "tcx_" .. direction })) do
+        local place = each.handle and (" %d %d"):format(each.priority, each.handle) or ""
+        lines[#lines + 1] = each.program_id .. place
+      end
+      return table.concat(lines, ", ")
+    end
+    local function filter(direction, options)
+      local program = links.counter { type = "sched_cls", returns = -1 }
+      options.attach_mode = "legacy"
+      local link, err = ebpf.link.tc(program, "lo", direction, options)
+      if not link then
+        print "skip"
+        print "done"
+        os.exit(0)
+      end
+      return ("%d %d %d"):format(program:info().id, options.priority, options.handle), link
+    end
+  ]]
+
+  it("lists the filters of clsact behind the programs of tcx", function()
+    need { kernel = "4.15" }
+    local printed = netns(filters .. [[
+      local last, a <close> = filter("ingress", { priority = 7, handle = 3 })
+      local first, b <close> = filter("ingress", { priority = 5, handle = 0x10000 })
+      local out, c <close> = filter("egress", { priority = 1, handle = 9 })
+      local expected = first .. ", " .. last
+      print(list "ingress" == expected, list "egress" == out)
+      if ebpf.kernel():has "tcx" then
+        local program = links.counter { type = "sched_cls", returns = -1 }
+        local link <close> = assert(ebpf.link.tcx(program, "lo", { direction = "ingress" }))
+        print(list "ingress" == program:info().id .. ", " .. expected)
+        ebpf.kernel():mask "tcx"
+      else
+        print(true)
+      end
+      print(list "ingress" == expected)
+      if os.execute "tc -V >/dev/null 2>&1" then
+        local ids = {}
+        for id in sh "tc filter show dev lo ingress":gmatch "direct%-action[^\n]- id (%d+)" do ids[#ids + 1] = id end
+        print(table.concat(ids, " ") == first:match "%d+" .. " " .. last:match "%d+")
+      else
+        print(true)
+      end
+      assert(a:detach() and b:detach() and c:detach())
+      print(list "ingress" == "" and list "egress" == "")
+    ]])
+    if printed == "skip\n" then pending "needs clsact and cls_bpf" end
+    assert.equal(("true\ttrue\n" .. ("true\n"):rep(4)), printed)
+  end)
+
+  it("takes the filters of the qdisc ingress for those of one direction", function()
+    need { kernel = "4.15" }
+    if not os.execute "tc -V >/dev/null 2>&1" then pending "needs tc" end
+    local printed = netns(filters .. [[
+      sh "tc qdisc add dev lo ingress"
+      local filter, link <close> = filter("ingress", { priority = 2, handle = 1 })
+      print(list "ingress" == filter, list "egress" == "")
+    ]])
+    if printed == "skip\n" then pending "needs the qdisc ingress and cls_bpf" end
+    assert.equal("true\ttrue\n", printed)
+  end)
+
+  it("lists more filters than one message of the kernel holds", function()
+    need { kernel = "4.15" }
+    local printed = netns(filters .. [[
+      local expected, kept = {}, {}
+      for i = 1, 150 do expected[i], kept[i] = filter("egress", { priority = i, handle = 1 }) end
+      print(list "egress" == table.concat(expected, ", "))
+    ]])
+    if printed == "skip\n" then pending "needs clsact and cls_bpf" end
+    assert.equal("true\n", printed)
   end)
 
   it("says what it cannot ask", function()

@@ -1,7 +1,7 @@
 -- The event loop: what calls back, when, and what happens to errors and to things that are closed in the middle.
 local ebpf = require "ebpf"
-local need = require "spec.support.need"
 local handles = require "spec.support.handles"
+local rings = require "spec.support.rings"
 
 local function seconds(fn)
   local function now()
@@ -262,21 +262,9 @@ describe("a loop", function()
 end)
 
 describe("a loop with rings", function()
-  local coll, loop
-  before_each(function()
-    need { kernel = "5.8", "ringbuf" }
-    coll = assert(ebpf.load "build/spec/bpf/lua_records.bpf.o")
-    loop = ebpf.loop()
-  end)
-  after_each(function()
-    if loop then loop:close() end
-    if coll then coll:close() end
-  end)
-
-  local function run(name, count)
-    if count then assert(coll.variables.wanted:set(count)) end
-    return assert(coll.programs[name]:run { data = ("\0"):rep(14) }).retval
-  end
+  local coll, loop, run
+  before_each(function() coll, loop, run = rings.open() end)
+  after_each(function() rings.close(coll, loop) end)
 
   it("calls back with each record as it arrives", function()
     local list = {}

@@ -1,8 +1,9 @@
 -- Coroutines in the loop, child processes, what happens to errors, and who gets a turn when there is more to do than time.
 local ebpf = require "ebpf"
-local need = require "spec.support.need"
 local handles = require "spec.support.handles"
+local need = require "spec.support.need"
 local process = require "spec.support.process"
+local rings = require "spec.support.rings"
 
 local function now()
   local file <close> = assert(io.open "/proc/uptime")
@@ -208,21 +209,9 @@ describe("a task", function()
 end)
 
 describe("a reader in a task", function()
-  local coll, loop
-  before_each(function()
-    need { kernel = "5.8", "ringbuf" }
-    coll = assert(ebpf.load "build/spec/bpf/lua_records.bpf.o")
-    loop = ebpf.loop()
-  end)
-  after_each(function()
-    if loop then loop:close() end
-    if coll then coll:close() end
-  end)
-
-  local function run(name, count)
-    if count then assert(coll.variables.wanted:set(count)) end
-    return assert(coll.programs[name]:run { data = ("\0"):rep(14) }).retval
-  end
+  local coll, loop, run
+  before_each(function() coll, loop, run = rings.open() end)
+  after_each(function() rings.close(coll, loop) end)
 
   it("waits without keeping the others from running", function()
     local numbers, ticks = {}, 0

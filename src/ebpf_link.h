@@ -36,70 +36,105 @@ struct ebpf_numbers {
 	const uint64_t *items;
 	size_t count;
 };
-/* All options of all kinds; a kind looks at its own and refuses none silently: ebpf_link_kind_options tells which
- * it takes. Zero means "not given" except where a flag says otherwise. */
+/* The options of all kinds: first what many of them have, then each kind's own. A kind refuses what is not its own (but ebpf_link_attach_auto passes
+ * it over), and ebpf_link_kind_options tells which it takes. Zero means "not given" except where a comment says otherwise. What a later version adds
+ * stands at the end, behind what this one knows, in a group of its own. */
 struct ebpf_link_options {
 	size_t size;
-	const char *symbol;    /* kprobe, uprobe: function; freplace: of the target program (others are chosen at load); breakpoint: kernel symbol */
-	const char *category;  /* tracepoint: "syscalls" */
-	const char *name;      /* tracepoint, raw tracepoint: event; usdt: probe */
-	const char *provider;  /* usdt */
-	const char *path;      /* uprobe: ELF file, or a library's bare name; cgroup, iter: directory; netns, lirc: file */
-	const char *interface; /* xdp, tc, netkit: "lo" */
-	const char *mode;      /* xdp: "generic", "driver", "offload"; NULL = the kernel chooses; a breakpoint: "r", "w", "rw", "x" */
 	const char *attach_mode; /* force one interface: "link", "perf", "legacy" (xdp and cgroup: "link", "legacy"); NULL = newest that works */
 	const char *attach_type; /* cgroup, sockmap: overrides the program's */
-	uint64_t offset;       /* into the function, or into the file when there is no symbol */
-	uint64_t address;      /* kprobe without a symbol; of a breakpoint */
-	uint64_t cookie;       /* bpf_get_attach_cookie, 5.15 */
-	uint64_t ref_counter_offset; /* uprobe: of a USDT semaphore in the file */
-	int32_t pid;           /* uprobe, perf_event, iter over tasks: 0 = every process, -1 = this one; netns: whose */
-	int32_t ifindex;       /* instead of `interface` */
-	int32_t cgroup_fd;     /* instead of `path`; 0 = not given */
-	int32_t target_fd;     /* freplace: another program than it was loaded for; 0 = that one; netns, lirc: instead of `path` */
-	uint32_t max_active;   /* kretprobe */
-	uint32_t flags;        /* the kernel's, as they are */
-	bool ret;              /* return probe: kretprobe, uretprobe */
-	bool first;            /* tc, netkit, cgroup: before all others (6.6; cgroup 6.17) */
-	bool defrag;           /* netfilter: fragments are put together before (6.6) */
-	const char *type;      /* perf_event: "software", "hardware", "cache", "raw", "breakpoint", or a PMU of sysfs */
-	const char *event;     /* perf_event: "cpu-clock", "cycles", "LLC-load-misses", ... */
-	const char *pattern;   /* kprobe_multi, uprobe_multi, tracing_multi: "tcp_*" (* ? [abc], as of the shell) */
-	const char *direction; /* tc: "ingress", "egress"; netkit: "primary", "peer" */
-	const char *family;    /* netfilter: "ipv4", "ipv6" */
-	const char *hook;      /* netfilter: "prerouting", "input", "forward", "output", "postrouting" */
-	const char *order;     /* iter over cgroups: "self", "preorder", "postorder", "ancestors", "children" */
-	struct ebpf_strings symbols; /* kprobe_multi, uprobe_multi, tracing_multi: instead of a pattern */
-	struct ebpf_numbers addresses; /* kprobe_multi: likewise */
-	struct ebpf_numbers offsets; /* uprobe_multi: likewise, in the file */
-	struct ebpf_numbers cookies; /* kprobe_multi, uprobe_multi, tracing_multi: one for each symbol, address or offset */
-	struct ebpf_numbers ref_counter_offsets; /* uprobe_multi: likewise */
-	struct ebpf_numbers cpu; /* perf_event: these alone; none = all that are online */
-	uint64_t config;       /* perf_event: the event by number; a breakpoint's is `address` */
-	uint64_t period;       /* perf_event: a sample each so many events (a clock: nanoseconds) */
-	uint64_t frequency;    /* perf_event: so many samples a second, instead of `period` */
-	uint64_t length;       /* perf_event: bytes that a breakpoint watches */
-	uint64_t expected_revision; /* tc, netkit, cgroup: fail when others have attached meanwhile (6.6) */
-	int32_t map;           /* iter, sockmap: a map's descriptor */
-	int32_t socket_fd;     /* socket_filter, reuseport */
-	int32_t before, after; /* tc, netkit, cgroup: place it beside a program or link, by descriptor (6.6; cgroup 6.17) */
-	uint32_t before_id, after_id; /* the same by a program's id, or a link's with BPF_F_LINK in `flags` */
-	int32_t tid;           /* iter over tasks: this one alone */
-	int32_t pid_fd;        /* iter over tasks: those of a process, as by `pid` */
-	int32_t priority;      /* netfilter: the lower the earlier; tc by netlink: 1..65535, 0 = the kernel's choice */
-	uint32_t handle;       /* tc by netlink: the filter's, 0 = the kernel's choice */
-	const char *destination; /* lwt: "10.0.0.0/8", "fc00::/16"; the route is made with the program, and removed with it */
-	const char *gateway;   /* lwt: the next hop's address; NULL = what is reached by the interface itself */
-	uint32_t table;        /* lwt: of routes, 0 = main */
-	const char *cgroup;    /* cgroup, iter: instead of `path`, which for many programs at once may be another's */
-	const char *netns;     /* netns: likewise */
+	uint32_t flags;          /* xdp, tc, netkit, cgroup: the kernel's, as they are */
+	bool ret;                /* return probe: kretprobe, uretprobe and those on many functions */
+	uint64_t cookie;         /* bpf_get_attach_cookie, 5.15: of whatever traces */
+	const char *symbol;      /* kprobe, uprobe: function; freplace: of the target program (others are chosen at load); breakpoint: kernel symbol */
+	uint64_t offset;         /* kprobe, uprobe: into the function; uprobe: into the file when there is no symbol */
+	const char *path;        /* uprobe, uprobe_multi, usdt: ELF file, or a library's bare name; cgroup, iter: directory; netns, lirc: file */
+	const char *interface;   /* xdp, tc, netkit, lwt: "lo" */
+	int32_t ifindex;         /* instead of `interface` */
+	int32_t pid;             /* uprobe, uprobe_multi, usdt, perf_event, iter over tasks: 0 = every process, -1 = this one; netns: whose */
+	int32_t target_fd;       /* freplace: another program than it was loaded for; 0 = that one; netns, lirc: instead of `path` */
+	int32_t map;             /* iter, sockmap: a map's descriptor */
+	struct {
+		uint64_t address;    /* without a symbol */
+		uint32_t max_active; /* kretprobe */
+	} kprobe;
+	struct {
+		uint64_t ref_counter_offset; /* of a USDT semaphore in the file */
+	} uprobe;
+	struct {
+		const char *provider, *name; /* of the probe */
+	} usdt;
+	struct {
+		const char *category; /* tracepoint: "syscalls" */
+		const char *name;     /* tracepoint, raw_tracepoint: event */
+	} tracepoint;
+	struct { /* kprobe_multi, uprobe_multi, tracing_multi: on which functions, one of the four; and what each has */
+		const char *pattern;            /* "tcp_*" (* ? [abc], as of the shell) */
+		struct ebpf_strings symbols;
+		struct ebpf_numbers addresses;  /* kprobe_multi */
+		struct ebpf_numbers offsets;    /* uprobe_multi: in the file */
+		struct ebpf_numbers cookies;    /* one for each symbol, address or offset */
+		struct ebpf_numbers ref_counter_offsets; /* uprobe_multi: likewise */
+	} multi;
+	struct {
+		const char *type;    /* "software", "hardware", "cache", "raw", "breakpoint", or a PMU of sysfs */
+		const char *event;   /* "cpu-clock", "cycles", "LLC-load-misses", ... */
+		uint64_t config;     /* the event by number */
+		uint64_t period;     /* a sample each so many events (a clock: nanoseconds) */
+		uint64_t frequency;  /* so many samples a second, instead of `period` */
+		struct ebpf_numbers cpu; /* these alone; none = all that are online */
+		const char *mode;    /* of a breakpoint: "r", "w" (so when NULL), "rw", "x" */
+		uint64_t address;    /* of a breakpoint, without a symbol */
+		uint64_t length;     /* bytes that a breakpoint watches */
+	} perf_event;
+	struct {
+		const char *order;   /* over cgroups: "self", "preorder", "postorder", "ancestors", "children" */
+		int32_t tid;         /* over tasks: this one alone */
+		int32_t pid_fd;      /* over tasks: those of a process, as by `pid` */
+	} iter;
+	struct {
+		const char *mode;    /* "generic", "driver", "offload"; NULL = the kernel chooses */
+	} xdp;
+	struct {
+		const char *direction; /* "ingress", "egress"; netkit: "primary", "peer" */
+		int32_t priority;    /* by netlink: 1..65535, 0 = the kernel's choice */
+		uint32_t handle;     /* by netlink: the filter's, 0 = the kernel's choice */
+	} tc; /* and netkit */
+	struct { /* tc, netkit (6.6), cgroup (6.17): among the programs that are there; one of the first five */
+		bool first;          /* before all others */
+		int32_t before, after; /* beside a program or link, by descriptor */
+		uint32_t before_id, after_id; /* by a program's id, or a link's with BPF_F_LINK in `flags` */
+		uint64_t expected_revision; /* fail when others have attached meanwhile */
+	} place;
+	struct {
+		const char *path;    /* instead of `path`, which for many programs at once may be another's */
+		int32_t fd;          /* instead of either */
+	} cgroup; /* and iter over cgroups */
+	struct {
+		const char *path;    /* likewise */
+	} netns;
+	struct {
+		const char *family;  /* "ipv4", "ipv6" */
+		const char *hook;    /* "prerouting", "input", "forward", "output", "postrouting" */
+		int32_t priority;    /* the lower the earlier */
+		bool defrag;         /* fragments are put together before (6.6) */
+	} netfilter;
+	struct {
+		int32_t fd;
+	} socket; /* socket_filter, reuseport */
+	struct {
+		const char *destination; /* "10.0.0.0/8", "fc00::/16"; the route is made with the program, and removed with it */
+		const char *gateway; /* the next hop's address; NULL = what is reached by the interface itself */
+		uint32_t table;      /* of routes, 0 = main */
+	} lwt;
 };
 /* A list option is one of numbers or of strings. */
 enum ebpf_option_type {
 	EBPF_OPTION_STRING, EBPF_OPTION_U64, EBPF_OPTION_U32, EBPF_OPTION_S32, EBPF_OPTION_BOOL, EBPF_OPTION_STRINGS, EBPF_OPTION_NUMBERS
 };
 struct ebpf_option {
-	const char *name;
+	const char *name;      /* as Lua says it: "category" */
+	const char *member;    /* as C says it: "tracepoint.category" */
 	enum ebpf_option_type type;
 	uint16_t offset;       /* in struct ebpf_link_options */
 	uint8_t position;      /* 1, 2, ... = may be given by position after the program; 0 = by name alone */
@@ -131,13 +166,16 @@ struct ebpf_attached {
 	uint32_t program_id;
 	uint32_t link_id;      /* 0 = not by a link, or the kernel does not tell: it does so for tcx and netkit (6.6) */
 	uint32_t attach_flags; /* in a cgroup: how this program was attached (6.1) */
+	uint32_t priority, handle, chain; /* of a filter of the classifier "bpf", as tc(8) tells them; of what is none, the handle is 0 */
+	const char *mode;      /* XDP: "generic", "driver", "offload"; else NULL */
 };
 struct ebpf_link_query {
 	size_t size;
 	const char *cgroup, *netns, *interface; /* where, one of these five: paths, a name, */
 	uint32_t ifindex;      /* a number, */
 	int32_t target_fd;     /* or the descriptor of a cgroup or network namespace */
-	uint32_t attach_type;  /* BPF_CGROUP_..., BPF_TCX_..., BPF_NETKIT_..., BPF_SK_LOOKUP, BPF_FLOW_DISSECTOR, BPF_XDP */
+	uint32_t attach_type;  /* BPF_CGROUP_..., BPF_TCX_... (of an interface: also the filters of clsact and ingress, which run behind those), BPF_NETKIT_...,
+				* BPF_SK_LOOKUP, BPF_FLOW_DISSECTOR, BPF_XDP */
 	bool effective;        /* cgroup: also what its parents pass on, in the order in which it runs */
 	/* Out: */
 	struct ebpf_attached *items;
@@ -145,7 +183,7 @@ struct ebpf_link_query {
 	uint32_t attach_flags; /* of the cgroup, before 6.1 */
 	uint64_t revision;     /* tcx, netkit (6.6), cgroup (6.17): what `expected_revision` is compared with; 0 = not told */
 };
-/* BPF_PROG_QUERY (cgroups 4.15, network namespaces 4.18, tcx 6.6, netkit 6.7), XDP by rtnetlink (4.13). The items are the query's, to be
+/* BPF_PROG_QUERY (cgroups 4.15, network namespaces 4.18, tcx 6.6, netkit 6.7), by rtnetlink XDP (4.13) and filters (4.15). The items are the query's, to be
  * freed by the other function. EINVAL for an attach type that the place or the kernel does not know. */
 EBPF_API int ebpf_link_query(struct ebpf_kernel *kernel, struct ebpf_link_query *query, struct ebpf_error *err);
 EBPF_API void ebpf_link_query_free(struct ebpf_link_query *query);

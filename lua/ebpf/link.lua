@@ -26,7 +26,8 @@ end
 
 --- What is attached somewhere, by whomever: ebpf.link.query { attach_type = "tcx_ingress", interface = "lo" } (or ifindex, cgroup,
 -- netns, target_fd; effective = true: also what a cgroup's parents pass on)
--- -> { { program_id =, link_id =, attach_flags = }, ..., revision =, attach_flags = }.
+-- -> { { program_id =, link_id =, attach_flags = }, ..., revision =, attach_flags = }. Of an interface's tcx_ingress and tcx_egress
+-- also the filters of clsact and ingress, which run after those of tcx, with priority, handle and chain; of XDP with its mode.
 function link.query(options)
   if type(options) ~= "table" then error("a table { attach_type =, interface = ... } expected, got " .. type(options), 2) end
   return core.link_query(options)

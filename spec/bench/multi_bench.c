@@ -53,7 +53,7 @@ static double median(struct side *side, int rounds)
 static int attach_ours(struct bench *bench, double *time)
 {
 	struct ebpf_link_options options = { .size = sizeof options, .path = bench->library,
-					     .pattern = bench->library ? "many_*" : PATTERN_KERNEL };
+					     .multi.pattern = bench->library ? "many_*" : PATTERN_KERNEL };
 	struct ebpf_error err = { 0 };
 	struct ebpf_link_info info;
 	struct ebpf_link *link;

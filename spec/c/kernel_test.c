@@ -1,5 +1,4 @@
 /* kernel_test.c -- what is known of the running kernel, and what is said when it cannot be known. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -10,21 +9,10 @@
 
 #include "kernel/kernel.h"
 #include "program/program.h"
+#include "descriptors.h"
 #include "test.h"
 
 static struct ebpf_error error;
-
-static int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int total = 0;
-
-	while (dir && readdir(dir))
-		total++;
-	if (dir)
-		closedir(dir);
-	return total;
-}
 
 /* -- the version and small things -- */
 

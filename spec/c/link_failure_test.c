@@ -62,6 +62,23 @@ static int ask_once(struct ebpf_kernel *own, const struct attempt *attempt)
 	return result;
 }
 
+static int query_once(struct ebpf_kernel *own, const struct attempt *attempt)
+{
+	static const uint32_t types[] = { BPF_TCX_EGRESS, BPF_XDP };
+	int result = 0;
+
+	(void)attempt;
+	for (size_t i = 0; i < EBPF_COUNT(types) && !result; i++) {
+		struct ebpf_link_query query = { .size = sizeof query, .interface = "lo", .attach_type = types[i] };
+
+		result = ebpf_link_query(own, &query, &error);
+		CHECK(result != 0 || query.items || !query.count);
+		CHECK(result == 0 || (error.code == -result && !query.items));
+		ebpf_link_query_free(&query);
+	}
+	return result;
+}
+
 static void sweep(const struct attempt *attempt, int (*once)(struct ebpf_kernel *own, const struct attempt *attempt))
 {
 	long before = live, tries = 0;
@@ -92,9 +109,9 @@ static void sweep_usdt(struct ebpf_program *program)
 	struct ebpf_map_spec ids = { .name = ids_name, .type = BPF_MAP_TYPE_HASH, .key_size = 8, .value_size = 4, .max_entries = 32 };
 	const char *path = "build/spec/support/usdt_fixed";
 	const struct attempt attempts[] = {
-		{ "usdt", program, OPTIONS(.path = path, .provider = "demo", .name = "operands"), NULL, 0 },
-		{ "usdt", program, OPTIONS(.path = path, .provider = "demo", .name = "twice"), "bpf_cookie", 0 },
-		{ "usdt", program, OPTIONS(.path = path, .provider = "demo", .name = "twise"), NULL, -ENOENT },
+		{ "usdt", program, OPTIONS(.path = path, .usdt.provider = "demo", .usdt.name = "operands"), NULL, 0 },
+		{ "usdt", program, OPTIONS(.path = path, .usdt.provider = "demo", .usdt.name = "twice"), "bpf_cookie", 0 },
+		{ "usdt", program, OPTIONS(.path = path, .usdt.provider = "demo", .usdt.name = "twise"), NULL, -ENOENT },
 	};
 
 	if (access(path, R_OK) || !has("perf_uprobe"))
@@ -128,9 +145,9 @@ int main(void)
 	sampler = LOAD(.type = BPF_PROG_TYPE_PERF_EVENT);
 	lookup = LOAD(.type = BPF_PROG_TYPE_SK_LOOKUP, .attach_type = BPF_SK_LOOKUP, .result = 1);
 	const struct attempt attempts[] = {
-		{ "tp", tracepoint, OPTIONS(.category = "syscalls", .name = "sys_enter_getppid"), NULL, 0 },
-		{ "tp", tracepoint, OPTIONS(.category = "syscalls", .name = "sys_enter_getppit"), NULL, -ENOENT },
-		{ "raw_tp", raw, OPTIONS(.name = "sys_enter"), NULL, 0 },
+		{ "tp", tracepoint, OPTIONS(.tracepoint.category = "syscalls", .tracepoint.name = "sys_enter_getppid"), NULL, 0 },
+		{ "tp", tracepoint, OPTIONS(.tracepoint.category = "syscalls", .tracepoint.name = "sys_enter_getppit"), NULL, -ENOENT },
+		{ "raw_tp", raw, OPTIONS(.tracepoint.name = "sys_enter"), NULL, 0 },
 		{ "uprobe", probe, own_function, NULL, 0 },
 		{ "uprobe", probe, own_function, "perf_uprobe", 0 },
 		{ "uprobe", probe, OPTIONS(.path = "libc.so.6", .symbol = "confstr"), NULL, 0 },
@@ -140,17 +157,18 @@ int main(void)
 		{ "cgroup", egress, OPTIONS(.path = cgroup_mount), NULL, 0 },
 		{ "cgroup", egress, OPTIONS(.path = cgroup_mount), "cgroup_link", 0 },
 		{ "tracepoint", tracepoint, OPTIONS(.interface = "lo"), NULL, -EINVAL },
-		{ "uprobe_multi", probe, OPTIONS(.path = "/proc/self/exe", .pattern = "link_test_*"), NULL, 0 },
-		{ "uprobe_multi", probe, OPTIONS(.path = "/proc/self/exe", .pattern = "link_test_*"), "perf_uprobe", 0 },
-		{ "perf_event", sampler, OPTIONS(.event = "page-faults"), NULL, 0 },
-		{ "perf_event", sampler, OPTIONS(.event = "pagefaults"), NULL, -EINVAL },
+		{ "uprobe_multi", probe, OPTIONS(.path = "/proc/self/exe", .multi.pattern = "link_test_*"), NULL, 0 },
+		{ "uprobe_multi", probe, OPTIONS(.path = "/proc/self/exe", .multi.pattern = "link_test_*"), "perf_uprobe", 0 },
+		{ "perf_event", sampler, OPTIONS(.perf_event.event = "page-faults"), NULL, 0 },
+		{ "perf_event", sampler, OPTIONS(.perf_event.event = "pagefaults"), NULL, -EINVAL },
 		{ "netns", lookup, OPTIONS(.cookie = 0), NULL, 0 },
-		{ "tc", tc, OPTIONS(.interface = "lo", .direction = "egress"), "tcx", 0 },
+		{ "tc", tc, OPTIONS(.interface = "lo", .tc.direction = "egress"), "tcx", 0 },
 	};
 	/* filters of tc are modules in many kernels, which are not at hand everywhere */
-	bool has_filters = ebpf_link_attach("tc", tc, OPTIONS(.interface = "lo", .direction = "egress", .attach_mode = "legacy"), &link,
+	bool has_filters = ebpf_link_attach("tc", tc, OPTIONS(.interface = "lo", .tc.direction = "egress", .attach_mode = "legacy"), &link,
 					    NULL) == 0;
 
+	sweep(&(struct attempt){ .kind = "query" }, query_once);
 	ebpf_link_close(link);
 	for (size_t i = 0; i < EBPF_COUNT(attempts); i++)
 		if ((has("perf_uprobe") || !ebpf_starts_with(attempts[i].kind, "uprobe")) &&

@@ -46,7 +46,7 @@ static void test_sections(void)
 	check_auto(sectioned(tracepoint, 0, "tracepoint/syscalls/sys_enter_getppid", "syscalls/sys_enter_getppid"), lo,
 		   1, "tracepoint syscalls:sys_enter_getppid", call_getppid);
 	check_auto(sectioned(tracepoint, 0, "tp", NULL), NULL, 0, "names no tracepoint", NULL);
-	check_auto(sectioned(tracepoint, 0, "tp", NULL), OPTIONS(.category = "syscalls", .name = "sys_enter_getppid"),
+	check_auto(sectioned(tracepoint, 0, "tp", NULL), OPTIONS(.tracepoint.category = "syscalls", .tracepoint.name = "sys_enter_getppid"),
 		   1, "sys_enter_getppid", call_getppid);
 	check_auto(sectioned(tracepoint, 0, "tp/syscalls", "syscalls"), NULL, -EINVAL, "tracepoint/category/name",
 		   NULL);
@@ -126,7 +126,7 @@ static void test_pin(void)
 	char path[128], moved[128];
 
 	snprintf(path, sizeof path, "%s/bpf/link", scratch);
-	CHECK_INT(ebpf_link_attach("raw_tp", program, OPTIONS(.name = "sys_enter"), &link, &error), 0);
+	CHECK_INT(ebpf_link_attach("raw_tp", program, OPTIONS(.tracepoint.name = "sys_enter"), &link, &error), 0);
 	if (!has("cgroup_link")) { /* links came in 5.7 */
 		ebpf_link_close(link);
 		ebpf_program_close(program);
@@ -146,7 +146,7 @@ static void test_pin(void)
 	CHECK_INT(unlink(path), 0);
 	wait_until_silent(call_getppid);
 	link = NULL;
-	CHECK_INT(ebpf_link_attach("raw_tp", program, OPTIONS(.name = "sys_enter"), &link, &error), 0);
+	CHECK_INT(ebpf_link_attach("raw_tp", program, OPTIONS(.tracepoint.name = "sys_enter"), &link, &error), 0);
 	if (!link)
 		return;
 	CHECK_INT(ebpf_link_pin(link, path, &error), 0);
@@ -155,7 +155,7 @@ static void test_pin(void)
 	wait_until_silent(call_getppid);
 	ebpf_link_close(link);
 	link = NULL;
-	CHECK_INT(ebpf_link_attach("raw_tp", program, OPTIONS(.name = "sys_enter"), &link, &error), 0);
+	CHECK_INT(ebpf_link_attach("raw_tp", program, OPTIONS(.tracepoint.name = "sys_enter"), &link, &error), 0);
 	if (!link)
 		return;
 	CHECK(ebpf_link_pin(link, "/tmp/not_bpffs", &error) < 0);
@@ -166,7 +166,7 @@ static void test_pin(void)
 	ebpf_program_close(program);
 	program = LOAD(.type = BPF_PROG_TYPE_TRACEPOINT);
 	CHECK_INT(ebpf_link_attach("tp", program,
-				   OPTIONS(.category = "syscalls", .name = "sys_enter_getppid", .attach_mode = "perf"),
+				   OPTIONS(.tracepoint.category = "syscalls", .tracepoint.name = "sys_enter_getppid", .attach_mode = "perf"),
 				   &link, &error),
 		  0);
 	CHECK_INT(ebpf_link_pin(link, path, &error), -ENOTSUP);
@@ -282,20 +282,20 @@ static void test_broken_calls_of_the_network(void)
 	struct ebpf_program *lookup = LOAD(.type = BPF_PROG_TYPE_SK_LOOKUP, .attach_type = BPF_SK_LOOKUP, .result = 1);
 	struct ebpf_program *dissector = LOAD(.type = BPF_PROG_TYPE_FLOW_DISSECTOR, .attach_type = BPF_FLOW_DISSECTOR);
 	struct ebpf_program *filter = LOAD(.type = BPF_PROG_TYPE_SOCKET_FILTER);
-	const struct ebpf_link_options *place = OPTIONS(.interface = "lo", .direction = "egress");
+	const struct ebpf_link_options *place = OPTIONS(.interface = "lo", .tc.direction = "egress");
 	const struct ebpf_link_options *own = OPTIONS(.cookie = 0);
 	struct ebpf_link *link = NULL;
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (has("tcx"))
 		sweep("tc", tc, place, NULL);
-	if (ebpf_link_attach("tc", tc, OPTIONS(.interface = "lo", .direction = "egress", .attach_mode = "legacy"), &link, &error) == 0)
+	if (ebpf_link_attach("tc", tc, OPTIONS(.interface = "lo", .tc.direction = "egress", .attach_mode = "legacy"), &link, &error) == 0)
 		sweep("tc", tc, place, "tcx");
 	ebpf_link_close(link);
 	ebpf_error_clear(&error);
 	sweep("netns", lookup, own, NULL);
 	sweep("netns", dissector, own, "netns_link");
-	sweep("socket_filter", filter, OPTIONS(.socket_fd = fd), NULL);
+	sweep("socket_filter", filter, OPTIONS(.socket.fd = fd), NULL);
 	close(fd);
 	ebpf_program_close(tc);
 	ebpf_program_close(lookup);
@@ -311,10 +311,10 @@ static void test_broken_calls(void)
 		LOAD(.type = BPF_PROG_TYPE_XDP, .attach_type = has("xdp_link") ? BPF_XDP : 0, .result = 2);
 	struct ebpf_program *egress =
 		LOAD(.type = BPF_PROG_TYPE_CGROUP_SKB, .attach_type = BPF_CGROUP_INET_EGRESS, .result = 1);
-	const struct ebpf_link_options *event = OPTIONS(.category = "syscalls", .name = "sys_enter_getppid");
+	const struct ebpf_link_options *event = OPTIONS(.tracepoint.category = "syscalls", .tracepoint.name = "sys_enter_getppid");
 	struct ebpf_program *sampler = LOAD(.type = BPF_PROG_TYPE_PERF_EVENT);
 	const struct ebpf_link_options *function = OPTIONS(.path = "/proc/self/exe", .symbol = "link_test_probed");
-	const struct ebpf_link_options *functions = OPTIONS(.path = "/proc/self/exe", .pattern = "link_test_*");
+	const struct ebpf_link_options *functions = OPTIONS(.path = "/proc/self/exe", .multi.pattern = "link_test_*");
 
 	failing = ebpf_sys_linux;
 	failing.bpf = fail_bpf;
@@ -337,8 +337,8 @@ static void test_broken_calls(void)
 		sweep("uprobe_multi", probe, functions, "perf_uprobe");
 		CHECK_INT(left_events("uprobe_events"), 0);
 	}
-	sweep("perf_event", sampler, OPTIONS(.event = "page-faults"), NULL);
-	sweep("perf_event", sampler, OPTIONS(.event = "page-faults"), "perf_link");
+	sweep("perf_event", sampler, OPTIONS(.perf_event.event = "page-faults"), NULL);
+	sweep("perf_event", sampler, OPTIONS(.perf_event.event = "page-faults"), "perf_link");
 	ebpf_program_close(sampler);
 	test_broken_calls_of_the_network();
 	sweep("xdp", xdp, OPTIONS(.interface = "lo"), NULL);
@@ -363,7 +363,7 @@ static void test_kinds(void)
 	struct {
 		struct ebpf_link_options options;
 		uint64_t more;
-	} newer = { .options = { .size = sizeof newer, .category = "a", .name = "b" }, .more = 1 };
+	} newer = { .options = { .size = sizeof newer, .tracepoint.category = "a", .tracepoint.name = "b" }, .more = 1 };
 	const char *name, *since;
 	size_t total = 0;
 
@@ -372,14 +372,17 @@ static void test_kinds(void)
 
 		CHECK(option && since[0] >= '3' && since[1] == '.');
 		for (; option && option->name; option++)
-			CHECK(option->offset > 0 && option->offset < sizeof(struct ebpf_link_options));
+			CHECK(option->offset > 0 && option->offset < sizeof(struct ebpf_link_options) &&
+			      strstr(option->member, strstr(option->name, "_fd") ? "fd" : strstr(option->member, ".path") ? "" : option->name));
 	}
 	CHECK(total >= 8);
 	CHECK(!ebpf_link_kind_options("nope"));
 	for (size_t i = 0; i < EBPF_COUNT(aliases); i++)
 		CHECK(ebpf_link_kind_options(aliases[i]));
+	check_fails("tracepoint", program, OPTIONS(.tracepoint.category = "a", .tracepoint.name = "b", .usdt.name = "c"), EINVAL,
+		    "it has no option 'usdt.name'", "its options are tracepoint.category, tracepoint.name, ");
 	check_fails("tracepiont", program, NULL, EINVAL, "'tracepiont' is no kind of link", "tracepoint");
-	check_fails("tracepoint", program, &(struct ebpf_link_options){ .category = "a" }, EINVAL, "size is 0", "");
+	check_fails("tracepoint", program, &(struct ebpf_link_options){ .tracepoint.category = "a" }, EINVAL, "size is 0", "");
 	check_fails("tracepoint", program, &newer.options, E2BIG, "does not know", "");
 	newer.more = 0;
 	check_fails("tracepoint", program, &newer.options, ENOENT, "a:b", "");

@@ -90,7 +90,7 @@ static void check_process(struct ebpf_program *program)
 	struct ebpf_link *link = NULL;
 	pid_t child;
 
-	CHECK_INT(ebpf_link_attach("uprobe_multi", program, OPTIONS(.path = own, .pattern = "link_multi_*", .pid = -1), &link,
+	CHECK_INT(ebpf_link_attach("uprobe_multi", program, OPTIONS(.path = own, .multi.pattern = "link_multi_*", .pid = -1), &link,
 				   &error),
 		  0);
 	reset();
@@ -113,7 +113,7 @@ static void check_cookies(uint32_t attach_type)
 	struct ebpf_link *link = NULL;
 
 	CHECK_INT(ebpf_link_attach("uprobe_multi", program,
-				   OPTIONS(.path = own, .symbols = SYMBOLS(names), .cookies = NUMBERS(cookies)), &link, &error),
+				   OPTIONS(.path = own, .multi.symbols = SYMBOLS(names), .multi.cookies = NUMBERS(cookies)), &link, &error),
 		  0);
 	link_multi_one(1);
 	CHECK_INT(cookie(), 11);
@@ -123,7 +123,7 @@ static void check_cookies(uint32_t attach_type)
 	CHECK_INT(cookie(), 22);
 	ebpf_link_close(link);
 	link = NULL;
-	CHECK_INT(ebpf_link_attach("uprobe_multi", program, OPTIONS(.path = own, .pattern = "link_multi_*", .cookie = 5), &link,
+	CHECK_INT(ebpf_link_attach("uprobe_multi", program, OPTIONS(.path = own, .multi.pattern = "link_multi_*", .cookie = 5), &link,
 				   &error),
 		  0);
 	link_multi_three(1);
@@ -143,7 +143,7 @@ static void check_counters(struct ebpf_program *program)
 	}
 	CHECK_INT(initialised, 1);
 	CHECK_INT(ebpf_link_attach("uprobe_multi", program,
-				   OPTIONS(.path = own, .offsets = NUMBERS(places), .ref_counter_offsets = NUMBERS(counters)),
+				   OPTIONS(.path = own, .multi.offsets = NUMBERS(places), .multi.ref_counter_offsets = NUMBERS(counters)),
 				   &link, &error),
 		  0);
 	if (!link)
@@ -159,25 +159,25 @@ static void check_uprobes(struct ebpf_program *program, const char *interface)
 {
 	uint64_t places[2] = { offset_of(names[0]), offset_of(names[2]) };
 
-	check_link("uprobe_multi", program, OPTIONS(.path = own, .pattern = "link_multi_*"), interface, call_all);
-	check_link("uretprobe_multi", program, OPTIONS(.path = own, .symbols = SYMBOLS(names)), interface, call_all);
-	check_count("uprobe_multi", program, OPTIONS(.path = own, .pattern = "link_multi_*"), 3);
-	check_count("uprobe_multi", program, OPTIONS(.path = own, .pattern = "link_multi_t*"), 2);
-	check_count("uretprobe_multi", program, OPTIONS(.path = own, .pattern = "link_multi_one"), 1);
-	check_count("uprobe_multi", program, OPTIONS(.path = own, .offsets = NUMBERS(places)), 2);
+	check_link("uprobe_multi", program, OPTIONS(.path = own, .multi.pattern = "link_multi_*"), interface, call_all);
+	check_link("uretprobe_multi", program, OPTIONS(.path = own, .multi.symbols = SYMBOLS(names)), interface, call_all);
+	check_count("uprobe_multi", program, OPTIONS(.path = own, .multi.pattern = "link_multi_*"), 3);
+	check_count("uprobe_multi", program, OPTIONS(.path = own, .multi.pattern = "link_multi_t*"), 2);
+	check_count("uretprobe_multi", program, OPTIONS(.path = own, .multi.pattern = "link_multi_one"), 1);
+	check_count("uprobe_multi", program, OPTIONS(.path = own, .multi.offsets = NUMBERS(places)), 2);
 	check_process(program);
-	check_fails("uprobe_multi", program, OPTIONS(.path = own, .pattern = "no_such_*"), ENOENT, "no function matches", "");
-	check_fails("uprobe_multi", program, OPTIONS(.path = own, .pattern = "link_multi_for"), ENOENT,
+	check_fails("uprobe_multi", program, OPTIONS(.path = own, .multi.pattern = "no_such_*"), ENOENT, "no function matches", "");
+	check_fails("uprobe_multi", program, OPTIONS(.path = own, .multi.pattern = "link_multi_for"), ENOENT,
 		    "no function 'link_multi_for'", "link_multi_");
-	check_fails("uprobe_multi", program, OPTIONS(.path = own, .pattern = "x*", .symbols = SYMBOLS(names)), EINVAL,
+	check_fails("uprobe_multi", program, OPTIONS(.path = own, .multi.pattern = "x*", .multi.symbols = SYMBOLS(names)), EINVAL,
 		    "one of the three", "");
-	check_fails("uprobe_multi", program, OPTIONS(.path = own, .symbols = SYMBOLS(names), .cookies = NUMBERS(places)), EINVAL,
+	check_fails("uprobe_multi", program, OPTIONS(.path = own, .multi.symbols = SYMBOLS(names), .multi.cookies = NUMBERS(places)), EINVAL,
 		    "2 cookies for 3 places", "");
-	check_fails("uprobe_multi", program, OPTIONS(.path = own, .pattern = "link*", .cookies = NUMBERS(places)), EINVAL,
+	check_fails("uprobe_multi", program, OPTIONS(.path = own, .multi.pattern = "link*", .multi.cookies = NUMBERS(places)), EINVAL,
 		    "for a pattern there is one cookie", "");
-	check_fails("uprobe_session", program, OPTIONS(.path = own, .pattern = "link*"), EINVAL, "was not loaded for it",
+	check_fails("uprobe_session", program, OPTIONS(.path = own, .multi.pattern = "link*"), EINVAL, "was not loaded for it",
 		    "session");
-	check_fails("uprobe_multi", program, OPTIONS(.path = own, .symbols = SYMBOLS(names), .pid = 0x7ffffff0), ESRCH,
+	check_fails("uprobe_multi", program, OPTIONS(.path = own, .multi.symbols = SYMBOLS(names), .pid = 0x7ffffff0), ESRCH,
 		    "no process", "");
 }
 
@@ -197,7 +197,7 @@ static void test_uprobes(void)
 		check_cookies(0);
 	CHECK_INT(left_events("uprobe_events"), 0);
 	if (has("uprobe_multi")) {
-		check_fails("uprobe_multi", plain, OPTIONS(.path = own, .pattern = "link*", .attach_mode = "link"), EINVAL,
+		check_fails("uprobe_multi", plain, OPTIONS(.path = own, .multi.pattern = "link*", .attach_mode = "link"), EINVAL,
 			    "not loaded with attach type trace_uprobe_multi", "");
 		multi = LOAD(.type = BPF_PROG_TYPE_KPROBE, .attach_type = BPF_TRACE_UPROBE_MULTI);
 		check_uprobes(multi, "link");
@@ -205,23 +205,23 @@ static void test_uprobes(void)
 		check_cookies(BPF_TRACE_UPROBE_MULTI);
 		/* its helpers would be wrong in a uprobe: told, not done */
 		mask("uprobe_multi", true);
-		check_fails("uprobe_multi", multi, OPTIONS(.path = own, .pattern = "link_multi_*"), EINVAL, "fits no uprobe",
+		check_fails("uprobe_multi", multi, OPTIONS(.path = own, .multi.pattern = "link_multi_*"), EINVAL, "fits no uprobe",
 			    "attach type 0");
 		mask("uprobe_multi", false);
 		mask("uprobe_multi_pid", true);
-		check_fails("uprobe_multi", multi, OPTIONS(.path = own, .pattern = "link_multi_*", .pid = -1), ENOTSUP,
+		check_fails("uprobe_multi", multi, OPTIONS(.path = own, .multi.pattern = "link_multi_*", .pid = -1), ENOTSUP,
 			    "Linux 6.10", "attach type 0");
 		mask("uprobe_multi_pid", false);
 		ebpf_program_close(multi);
 	}
 	if (has("uprobe_session")) {
 		session = LOAD(.type = BPF_PROG_TYPE_KPROBE, .attach_type = BPF_TRACE_UPROBE_SESSION);
-		check_link("uprobe_session", session, OPTIONS(.path = own, .pattern = "link_multi_*"), "link", call_all);
-		check_count("uprobe_multi", session, OPTIONS(.path = own, .pattern = "link_multi_*"), 6);
-		check_fails("uretprobe_multi", session, OPTIONS(.path = own, .pattern = "link_multi_*"), EINVAL,
+		check_link("uprobe_session", session, OPTIONS(.path = own, .multi.pattern = "link_multi_*"), "link", call_all);
+		check_count("uprobe_multi", session, OPTIONS(.path = own, .multi.pattern = "link_multi_*"), 6);
+		check_fails("uretprobe_multi", session, OPTIONS(.path = own, .multi.pattern = "link_multi_*"), EINVAL,
 			    "entry and return alike", "");
 		mask("uprobe_session", true);
-		check_fails("uprobe_session", session, OPTIONS(.path = own, .pattern = "link_multi_*"), ENOTSUP, "Linux 6.13", "");
+		check_fails("uprobe_session", session, OPTIONS(.path = own, .multi.pattern = "link_multi_*"), ENOTSUP, "Linux 6.13", "");
 		mask("uprobe_session", false);
 		ebpf_program_close(session);
 	}
@@ -237,18 +237,18 @@ static void check_kprobes(struct ebpf_program *program, const char *interface)
 	uint64_t addresses[2] = { 0, 0 };
 
 	ebpf_kernel_syscall_name(kernel, "getppid", name, sizeof name);
-	check_link("kprobe_multi", program, OPTIONS(.pattern = "*_sys_getppid"), interface, call_getppid);
-	check_link("kprobe_multi", program, OPTIONS(.pattern = name), interface, call_getppid);
-	check_link("kretprobe_multi", program, OPTIONS(.symbols = SYMBOLS(listed)), interface, call_getppid);
-	check_link("kprobe_multi", program, OPTIONS(.pattern = "vfs_rea*"), interface, call_read);
+	check_link("kprobe_multi", program, OPTIONS(.multi.pattern = "*_sys_getppid"), interface, call_getppid);
+	check_link("kprobe_multi", program, OPTIONS(.multi.pattern = name), interface, call_getppid);
+	check_link("kretprobe_multi", program, OPTIONS(.multi.symbols = SYMBOLS(listed)), interface, call_getppid);
+	check_link("kprobe_multi", program, OPTIONS(.multi.pattern = "vfs_rea*"), interface, call_read);
 	if (!ebpf_kernel_symbols(kernel, listed, addresses, 2, NULL) && addresses[0])
-		check_link("kprobe_multi", program, OPTIONS(.addresses = NUMBERS(addresses)), interface, call_getppid);
-	check_fails("kprobe_multi", program, OPTIONS(.pattern = "no_such_function_*"), ENOENT, "no function of the kernel", "");
-	check_fails("kprobe_multi", program, OPTIONS(.pattern = "no_such_function"), ENOENT, "there is no such function", "");
+		check_link("kprobe_multi", program, OPTIONS(.multi.addresses = NUMBERS(addresses)), interface, call_getppid);
+	check_fails("kprobe_multi", program, OPTIONS(.multi.pattern = "no_such_function_*"), ENOENT, "no function of the kernel", "");
+	check_fails("kprobe_multi", program, OPTIONS(.multi.pattern = "no_such_function"), ENOENT, "there is no such function", "");
 	listed[1] = "no_such_function";
-	check_fails("kprobe_multi", program, OPTIONS(.symbols = SYMBOLS(listed)), ENOENT, "not all of the 2 functions", "");
+	check_fails("kprobe_multi", program, OPTIONS(.multi.symbols = SYMBOLS(listed)), ENOENT, "not all of the 2 functions", "");
 	check_fails("kprobe_multi", program, OPTIONS(.ret = true), EINVAL, "one of the three", "");
-	check_fails("kprobe_session", program, OPTIONS(.pattern = "vfs_*"), EINVAL, "was not loaded for it", "session");
+	check_fails("kprobe_session", program, OPTIONS(.multi.pattern = "vfs_*"), EINVAL, "was not loaded for it", "session");
 }
 
 static void check_kernel_cookies(uint32_t attach_type)
@@ -263,8 +263,8 @@ static void check_kernel_cookies(uint32_t attach_type)
 		struct ebpf_link *link = NULL;
 
 		CHECK_INT(ebpf_link_attach("kprobe_multi", program,
-					   i ? OPTIONS(.pattern = "*_sys_getppid", .cookie = 77)
-					     : OPTIONS(.symbols = SYMBOLS(listed), .cookies = NUMBERS(cookies)),
+					   i ? OPTIONS(.multi.pattern = "*_sys_getppid", .cookie = 77)
+					     : OPTIONS(.multi.symbols = SYMBOLS(listed), .multi.cookies = NUMBERS(cookies)),
 					   &link, &error),
 			  0);
 		call_getppid();
@@ -279,7 +279,7 @@ static void test_kprobes(void)
 	struct ebpf_program *plain = LOAD(.type = BPF_PROG_TYPE_KPROBE), *multi, *session;
 
 	if (!has("kprobe")) {
-		check_fails("kprobe_multi", plain, OPTIONS(.pattern = "vfs_rea*"), ENOTSUP, "kprobes are not in this kernel", "");
+		check_fails("kprobe_multi", plain, OPTIONS(.multi.pattern = "vfs_rea*"), ENOTSUP, "kprobes are not in this kernel", "");
 		printf("note: kprobe_multi: only the message was tried: no kprobes here\n");
 		ebpf_program_close(plain);
 		return;
@@ -293,14 +293,14 @@ static void test_kprobes(void)
 		check_kprobes(multi, "link");
 		check_kernel_cookies(BPF_TRACE_KPROBE_MULTI);
 		mask("kprobe_multi", true);
-		check_fails("kprobe_multi", multi, OPTIONS(.pattern = "vfs_rea*"), EINVAL, "fits no kprobe", "attach type 0");
+		check_fails("kprobe_multi", multi, OPTIONS(.multi.pattern = "vfs_rea*"), EINVAL, "fits no kprobe", "attach type 0");
 		mask("kprobe_multi", false);
 		ebpf_program_close(multi);
 	}
 	if (has("kprobe_session")) {
 		session = LOAD(.type = BPF_PROG_TYPE_KPROBE, .attach_type = BPF_TRACE_KPROBE_SESSION);
-		check_link("kprobe_session", session, OPTIONS(.pattern = "*_sys_getppid"), "link", call_getppid);
-		check_fails("kretprobe_multi", session, OPTIONS(.pattern = "vfs_*"), EINVAL, "entry and return alike", "");
+		check_link("kprobe_session", session, OPTIONS(.multi.pattern = "*_sys_getppid"), "link", call_getppid);
+		check_fails("kretprobe_multi", session, OPTIONS(.multi.pattern = "vfs_*"), EINVAL, "entry and return alike", "");
 		ebpf_program_close(session);
 	}
 	ebpf_program_close(plain);

@@ -67,7 +67,7 @@ static bool has_cls_bpf(struct ebpf_program *program)
 {
 	struct ebpf_link *link = NULL;
 	int result = ebpf_link_attach("tc", program,
-				      OPTIONS(.interface = "lo", .direction = "ingress", .attach_mode = "legacy"), &link, &error);
+				      OPTIONS(.interface = "lo", .tc.direction = "ingress", .attach_mode = "legacy"), &link, &error);
 
 	ebpf_link_close(link);
 	if (result)
@@ -88,19 +88,19 @@ static void test_tc_filters(void)
 	}
 	CHECK_INT(qdiscs(), before);
 	mask("tcx", true);
-	check_link("tc", program, OPTIONS(.interface = "lo", .direction = "ingress"), "netlink", send_packet);
-	check_link("tc", program, OPTIONS(.ifindex = 1, .direction = "egress"), "netlink", send_packet);
-	check_fails("tcx", program, OPTIONS(.interface = "lo", .direction = "egress"), ENOTSUP, "need Linux 6.6", "clsact");
-	check_fails("tc", program, OPTIONS(.interface = "lo", .direction = "egress", .first = true), ENOTSUP, "need Linux 6.6",
+	check_link("tc", program, OPTIONS(.interface = "lo", .tc.direction = "ingress"), "netlink", send_packet);
+	check_link("tc", program, OPTIONS(.ifindex = 1, .tc.direction = "egress"), "netlink", send_packet);
+	check_fails("tcx", program, OPTIONS(.interface = "lo", .tc.direction = "egress"), ENOTSUP, "need Linux 6.6", "clsact");
+	check_fails("tc", program, OPTIONS(.interface = "lo", .tc.direction = "egress", .place.first = true), ENOTSUP, "need Linux 6.6",
 		    "");
 	mask("tcx", false);
-	check_tc_update("netlink", OPTIONS(.interface = "lo", .direction = "egress", .priority = 7, .handle = 3));
+	check_tc_update("netlink", OPTIONS(.interface = "lo", .tc.direction = "egress", .tc.priority = 7, .tc.handle = 3));
 	CHECK_INT(qdiscs(), before);
 	/* of two links, the one that made the qdisc leaves it to the other; a place that is taken is taken */
-	ATTACH("tc", program, &link, .interface = "lo", .direction = "egress", .priority = 7, .handle = 3);
-	check_fails("tc", program, OPTIONS(.interface = "lo", .direction = "egress", .priority = 7, .handle = 3), EEXIST,
+	ATTACH("tc", program, &link, .interface = "lo", .tc.direction = "egress", .tc.priority = 7, .tc.handle = 3);
+	check_fails("tc", program, OPTIONS(.interface = "lo", .tc.direction = "egress", .tc.priority = 7, .tc.handle = 3), EEXIST,
 		    "of this priority and handle", "");
-	ATTACH("tc", program, &other, .interface = "lo", .direction = "ingress", .priority = 1);
+	ATTACH("tc", program, &other, .interface = "lo", .tc.direction = "ingress", .tc.priority = 1);
 	CHECK_INT(qdiscs(), before + 1);
 	ebpf_link_close(other);
 	CHECK_INT(qdiscs(), before + 1);
@@ -108,7 +108,7 @@ static void test_tc_filters(void)
 	other = NULL;
 	CHECK_INT(link->undo(link, &error), 0);
 	CHECK_INT(qdiscs(), before);
-	ATTACH("tc", program, &other, .interface = "lo", .direction = "egress", .priority = 7, .handle = 3);
+	ATTACH("tc", program, &other, .interface = "lo", .tc.direction = "egress", .tc.priority = 7, .tc.handle = 3);
 	CHECK_INT(ebpf_link_update(other, program, &error), 0);
 	reset();
 	send_packet();
@@ -116,8 +116,8 @@ static void test_tc_filters(void)
 	ebpf_link_close(link);
 	ebpf_link_close(other);
 	CHECK_INT(qdiscs(), before);
-	check_fails("tc", program, OPTIONS(.interface = "lo", .direction = "ingress", .priority = 1 << 16), EINVAL, "priority", "");
-	check_fails("tc", program, OPTIONS(.interface = "lo", .direction = "ingress", .priority = 1, .first = true), EINVAL,
+	check_fails("tc", program, OPTIONS(.interface = "lo", .tc.direction = "ingress", .tc.priority = 1 << 16), EINVAL, "priority", "");
+	check_fails("tc", program, OPTIONS(.interface = "lo", .tc.direction = "ingress", .tc.priority = 1, .place.first = true), EINVAL,
 		    "priority and handle", "");
 	ebpf_program_close(program);
 }
@@ -128,15 +128,15 @@ static void check_order(struct ebpf_program *first, struct ebpf_program *second,
 	struct ebpf_link *one = NULL, *two = NULL;
 	struct ebpf_link_options options = *place;
 
-	ATTACH("tcx", first, &one, .interface = "lo", .direction = "egress");
+	ATTACH("tcx", first, &one, .interface = "lo", .tc.direction = "egress");
 	if (!one)
 		return;
-	if (options.before == -1)
-		options.before = one->fd;
-	if (options.after == -1)
-		options.after = one->fd;
+	if (options.place.before == -1)
+		options.place.before = one->fd;
+	if (options.place.after == -1)
+		options.place.after = one->fd;
 	options.interface = "lo";
-	options.direction = "egress";
+	options.tc.direction = "egress";
 	CHECK_INT(ebpf_link_attach("tc", second, &options, &two, &error), 0);
 	reset();
 	send_packet();
@@ -157,29 +157,29 @@ static void test_tcx(void)
 	}
 	CHECK_INT(ebpf_program_info(plain, &info, &error), 0);
 	check_link("tc", program, OPTIONS(.interface = "lo"), "link", send_packet);
-	check_link("tcx", program, OPTIONS(.interface = "lo", .direction = "ingress"), "link", send_packet);
-	check_link("tc", plain, OPTIONS(.interface = "lo", .direction = "egress"), "link", send_packet);
-	check_tc_update("link", OPTIONS(.interface = "lo", .direction = "ingress"));
-	check_order(plain, ends, OPTIONS(.first = true), true);
-	check_order(plain, ends, OPTIONS(.before = -1), true);
-	check_order(plain, ends, OPTIONS(.after = -1), false);
-	check_order(plain, ends, OPTIONS(.before = plain->fd), true);
-	check_order(plain, ends, OPTIONS(.after = plain->fd), false);
-	check_order(plain, ends, OPTIONS(.before_id = info.id), true);
-	check_order(plain, ends, OPTIONS(.after_id = info.id), false);
-	check_fails("tc", plain, OPTIONS(.interface = "lo", .direction = "egress", .after = ends->fd), ENOENT,
+	check_link("tcx", program, OPTIONS(.interface = "lo", .tc.direction = "ingress"), "link", send_packet);
+	check_link("tc", plain, OPTIONS(.interface = "lo", .tc.direction = "egress"), "link", send_packet);
+	check_tc_update("link", OPTIONS(.interface = "lo", .tc.direction = "ingress"));
+	check_order(plain, ends, OPTIONS(.place.first = true), true);
+	check_order(plain, ends, OPTIONS(.place.before = -1), true);
+	check_order(plain, ends, OPTIONS(.place.after = -1), false);
+	check_order(plain, ends, OPTIONS(.place.before = plain->fd), true);
+	check_order(plain, ends, OPTIONS(.place.after = plain->fd), false);
+	check_order(plain, ends, OPTIONS(.place.before_id = info.id), true);
+	check_order(plain, ends, OPTIONS(.place.after_id = info.id), false);
+	check_fails("tc", plain, OPTIONS(.interface = "lo", .tc.direction = "egress", .place.after = ends->fd), ENOENT,
 		    "is not attached here", "");
-	check_fails("tc", plain, OPTIONS(.interface = "lo", .direction = "egress", .after = map_fd), EINVAL,
+	check_fails("tc", plain, OPTIONS(.interface = "lo", .tc.direction = "egress", .place.after = map_fd), EINVAL,
 		    "neither of a program nor of a link", "");
-	check_fails("tc", plain, OPTIONS(.interface = "lo", .direction = "egress", .first = true, .after_id = 1), EINVAL,
+	check_fails("tc", plain, OPTIONS(.interface = "lo", .tc.direction = "egress", .place.first = true, .place.after_id = 1), EINVAL,
 		    "not several", "");
-	check_fails("tc", plain, OPTIONS(.interface = "lo", .direction = "egress", .expected_revision = 12345), ESTALE,
+	check_fails("tc", plain, OPTIONS(.interface = "lo", .tc.direction = "egress", .place.expected_revision = 12345), ESTALE,
 		    "revision 12345", "");
 out:
 	check_fails("tc", plain, OPTIONS(.interface = "lo"), EINVAL, "a direction is needed", "");
-	check_fails("tc", plain, OPTIONS(.interface = "lo", .direction = "up"), EINVAL, "direction 'up'", "");
-	check_fails("tc", plain, OPTIONS(.interface = "nope0", .direction = "egress"), ENODEV, "no interface 'nope0'", "");
-	check_fails("tc", plain, OPTIONS(.direction = "egress"), EINVAL, "an interface is needed", "");
+	check_fails("tc", plain, OPTIONS(.interface = "lo", .tc.direction = "up"), EINVAL, "direction 'up'", "");
+	check_fails("tc", plain, OPTIONS(.interface = "nope0", .tc.direction = "egress"), ENODEV, "no interface 'nope0'", "");
+	check_fails("tc", plain, OPTIONS(.tc.direction = "egress"), EINVAL, "an interface is needed", "");
 	ebpf_program_close(program);
 	ebpf_program_close(ends);
 	ebpf_program_close(plain);
@@ -229,7 +229,7 @@ static void wait_for_netkit(struct ebpf_program *program)
 {
 	struct ebpf_link *link = NULL;
 
-	ATTACH("netkit", program, &link, .interface = "primary0", .direction = "primary");
+	ATTACH("netkit", program, &link, .interface = "primary0", .tc.direction = "primary");
 	reset();
 	for (int i = 0; link && i < 500 && !count(); i++) {
 		send_over_netkit();
@@ -244,7 +244,7 @@ static void test_netkit(void)
 	struct ebpf_program *program = load_tc(0, NEXT, 1), *primary;
 
 	if (!has("netkit")) {
-		check_fails("netkit", program, OPTIONS(.interface = "lo", .direction = "peer"), ENOTSUP, "Linux 6.7", "");
+		check_fails("netkit", program, OPTIONS(.interface = "lo", .tc.direction = "peer"), ENOTSUP, "Linux 6.7", "");
 		printf("note: netkit: only the message was tried: none here\n");
 		ebpf_program_close(program);
 		return;
@@ -253,8 +253,8 @@ static void test_netkit(void)
 	change_device("nk0", false); /* as the kernel calls the peer */
 	wait_for_netkit(program);
 	primary = load_tc(BPF_NETKIT_PRIMARY, NEXT, 1);
-	check_link("netkit", program, OPTIONS(.interface = "primary0", .direction = "primary"), "link", send_over_netkit);
-	check_link("netkit", primary, OPTIONS(.interface = "primary0", .first = true), "link", send_over_netkit);
+	check_link("netkit", program, OPTIONS(.interface = "primary0", .tc.direction = "primary"), "link", send_over_netkit);
+	check_link("netkit", primary, OPTIONS(.interface = "primary0", .place.first = true), "link", send_over_netkit);
 	check_fails("netkit", primary, OPTIONS(.interface = "lo"), ENXIO, "netkit primary lo", "must be a netkit device");
 	ebpf_program_close(program);
 	ebpf_program_close(primary);
@@ -276,18 +276,18 @@ static void test_netfilter(void)
 	}
 	program = LOAD(.type = BPF_PROG_TYPE_NETFILTER, .attach_type = BPF_NETFILTER, .result = NF_ACCEPT);
 	drops = LOAD(.type = BPF_PROG_TYPE_NETFILTER, .attach_type = BPF_NETFILTER, .result = NF_DROP);
-	check_link("netfilter", program, OPTIONS(.family = "ipv4", .hook = "output", .priority = -5), "link", send_packet);
-	check_link("netfilter", program, OPTIONS(.family = "ipv4", .hook = "input"), "link", send_packet);
-	ATTACH("netfilter", drops, &link, .family = "ipv4", .hook = "output", .priority = 10);
+	check_link("netfilter", program, OPTIONS(.netfilter.family = "ipv4", .netfilter.hook = "output", .netfilter.priority = -5), "link", send_packet);
+	check_link("netfilter", program, OPTIONS(.netfilter.family = "ipv4", .netfilter.hook = "input"), "link", send_packet);
+	ATTACH("netfilter", drops, &link, .netfilter.family = "ipv4", .netfilter.hook = "output", .netfilter.priority = 10);
 	CHECK(sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof to) < 0);
-	check_fails("netfilter", program, OPTIONS(.family = "ipv4", .hook = "output", .priority = 10), EBUSY, "is taken", "");
+	check_fails("netfilter", program, OPTIONS(.netfilter.family = "ipv4", .netfilter.hook = "output", .netfilter.priority = 10), EBUSY, "is taken", "");
 	ebpf_link_close(link);
 	CHECK_INT(sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof to), 1);
 	close(fd);
-	check_fails("netfilter", program, OPTIONS(.family = "ipx", .hook = "output"), EINVAL, "family 'ipx'", "");
-	check_fails("netfilter", program, OPTIONS(.family = "ipv6"), EINVAL, "a hook is needed", "");
+	check_fails("netfilter", program, OPTIONS(.netfilter.family = "ipx", .netfilter.hook = "output"), EINVAL, "family 'ipx'", "");
+	check_fails("netfilter", program, OPTIONS(.netfilter.family = "ipv6"), EINVAL, "a hook is needed", "");
 	mask("netfilter_link", true);
-	check_fails("netfilter", program, OPTIONS(.family = "ipv6", .hook = "input"), ENOTSUP, "Linux 6.4", "");
+	check_fails("netfilter", program, OPTIONS(.netfilter.family = "ipv6", .netfilter.hook = "input"), ENOTSUP, "Linux 6.4", "");
 	mask("netfilter_link", false);
 	ebpf_program_close(program);
 	ebpf_program_close(drops);
@@ -382,6 +382,38 @@ static void receive_message(void)
 	send_through_map(&receiver);
 }
 
+/* Each program is told by how much it adds. */
+static void check_sockmap_update(const char *interface)
+{
+	struct ebpf_program *one = LOAD(.type = BPF_PROG_TYPE_SK_MSG, .attach_type = BPF_SK_MSG_VERDICT, .result = PASS);
+	struct ebpf_program *other = LOAD(.type = BPF_PROG_TYPE_SK_MSG, .attach_type = BPF_SK_MSG_VERDICT, .result = PASS, .add = 1000);
+	struct ebpf_link *link = NULL;
+	bool by_link = !strcmp(interface, "link");
+
+	ATTACH("sockmap", one, &link, .map = sockets);
+	CHECK_STR(ebpf_link_interface(link), interface);
+	CHECK_INT(ebpf_link_exchange(link, other, other, &error), by_link ? -EPERM : -ENOTSUP);
+	CHECK(strstr(error.message, by_link ? "not the one that was to be replaced" : "cannot tell which program it replaces"));
+	ebpf_error_clear(&error);
+	reset();
+	send_message();
+	CHECK(count() >= 1 && count() < 1000);
+	CHECK_INT(by_link ? ebpf_link_exchange(link, one, other, &error) : ebpf_link_update(link, other, &error), 0);
+	reset();
+	send_message();
+	CHECK(count() >= 1000 && count() % 1000 == 0);
+	CHECK_INT(ebpf_link_update(link, one, &error), 0);
+	reset();
+	send_message();
+	CHECK(count() >= 1 && count() < 1000);
+	ebpf_link_close(link);
+	reset();
+	send_message();
+	CHECK_INT(count(), 0);
+	ebpf_program_close(one);
+	ebpf_program_close(other);
+}
+
 static void test_sockmap(void)
 {
 	struct ebpf_program *message = LOAD(.type = BPF_PROG_TYPE_SK_MSG, .attach_type = BPF_SK_MSG_VERDICT, .result = PASS);
@@ -400,7 +432,9 @@ static void test_sockmap(void)
 	check_link("sk_skb", stream, OPTIONS(.map = sockets), newest, receive_message);
 	check_link("sockmap", bare,
 		   OPTIONS(.map = sockets, .attach_type = "sk_skb_stream_verdict", .attach_mode = "legacy"), "attach", receive_message);
+	check_sockmap_update(newest);
 	mask("sockmap_link", true);
+	check_sockmap_update("attach");
 	check_link("sockmap", message, OPTIONS(.map = sockets), "attach", send_message);
 	check_fails("sockmap", message, OPTIONS(.map = sockets, .attach_mode = "link"), ENOTSUP, "Linux 6.10", "");
 	mask("sockmap_link", false);
@@ -451,11 +485,11 @@ static void test_sockets(void)
 
 	udp_port = 0;
 	one = udp_receiver(&udp_port);
-	check_link("socket_filter", filter, OPTIONS(.socket_fd = one), "socket", send_to_receiver);
+	check_link("socket_filter", filter, OPTIONS(.socket.fd = one), "socket", send_to_receiver);
 	/* a filter that takes nothing: what is sent does not come */
 	while (recv(one, text, sizeof text, MSG_DONTWAIT) > 0)
 		;
-	ATTACH("socket_filter", first, &link, .socket_fd = one);
+	ATTACH("socket_filter", first, &link, .socket.fd = one);
 	send_to_receiver();
 	CHECK_INT(recv(one, text, sizeof text, MSG_DONTWAIT), -1);
 	CHECK_INT(ebpf_link_update(link, filter, &error), 0);
@@ -463,11 +497,11 @@ static void test_sockets(void)
 	CHECK_INT(recv(one, text, sizeof text, 0), 1);
 	ebpf_link_close(link);
 	two = udp_receiver(&udp_port);
-	check_link("reuseport", choice, OPTIONS(.socket_fd = one), "socket", send_to_receiver);
-	check_link("reuseport", first, OPTIONS(.socket_fd = two), "socket", send_to_receiver);
-	check_fails("socket_filter", choice, OPTIONS(.socket_fd = one), EINVAL, "socket_filter of socket", "type socket_filter");
-	check_fails("socket_filter", filter, OPTIONS(.socket_fd = map_fd), ENOTSOCK, "", "descriptor of a socket");
-	check_fails("reuseport", choice, OPTIONS(.socket_fd = 1 << 20), EBADF, "", "descriptor of a socket");
+	check_link("reuseport", choice, OPTIONS(.socket.fd = one), "socket", send_to_receiver);
+	check_link("reuseport", first, OPTIONS(.socket.fd = two), "socket", send_to_receiver);
+	check_fails("socket_filter", choice, OPTIONS(.socket.fd = one), EINVAL, "socket_filter of socket", "type socket_filter");
+	check_fails("socket_filter", filter, OPTIONS(.socket.fd = map_fd), ENOTSOCK, "", "descriptor of a socket");
+	check_fails("reuseport", choice, OPTIONS(.socket.fd = 1 << 20), EBADF, "", "descriptor of a socket");
 	check_fails("reuseport", choice, OPTIONS(.cookie = 0), EINVAL, "a socket_fd is needed", "");
 	close(one);
 	close(two);

@@ -4,7 +4,6 @@
 #define EBPF_SPEC_LINK_SUPPORT_H
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
@@ -18,6 +17,7 @@
 
 #include "asm/asm.h"
 #include "link/link.h"
+#include "descriptors.h"
 #include "test.h"
 
 #define UNUSED __attribute__((unused)) /* not every test needs every one */
@@ -142,18 +142,6 @@ static UNUSED struct ebpf_program *load_program(const struct program_options *op
 #define LOAD(...) load_program(&(struct program_options){ __VA_ARGS__ })
 
 /* -- surroundings -- */
-
-static UNUSED int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int total = 0;
-
-	while (dir && readdir(dir))
-		total++;
-	if (dir)
-		closedir(dir);
-	return total;
-}
 
 /* Definitions of ours that were left in tracefs. */
 static UNUSED int left_events(const char *file)

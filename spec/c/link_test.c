@@ -7,36 +7,36 @@
 static void test_tracepoint(void)
 {
 	struct ebpf_program *program = LOAD(.type = BPF_PROG_TYPE_TRACEPOINT), *with_cookie;
-	struct ebpf_link_options *options = OPTIONS(.category = "syscalls", .name = "sys_enter_getppid");
+	struct ebpf_link_options *options = OPTIONS(.tracepoint.category = "syscalls", .tracepoint.name = "sys_enter_getppid");
 
 	check_link("tracepoint", program, options, has("perf_link") ? "link" : "perf", call_getppid);
-	check_link("tp", program, OPTIONS(.category = "syscalls", .name = "sys_exit_getppid", .attach_mode = "perf"),
+	check_link("tp", program, OPTIONS(.tracepoint.category = "syscalls", .tracepoint.name = "sys_exit_getppid", .attach_mode = "perf"),
 		   "perf", call_getppid);
 	mask("perf_link", true);
 	check_link("tracepoint", program, options, "perf", call_getppid);
-	check_fails("tracepoint", program, OPTIONS(.category = "syscalls", .name = "sys_enter_getppid", .cookie = 7),
+	check_fails("tracepoint", program, OPTIONS(.tracepoint.category = "syscalls", .tracepoint.name = "sys_enter_getppid", .cookie = 7),
 		    ENOTSUP, "cookie", "5.15");
 	check_fails("tracepoint", program,
-		    OPTIONS(.category = "syscalls", .name = "sys_enter_getppid", .attach_mode = "link"), ENOTSUP,
+		    OPTIONS(.tracepoint.category = "syscalls", .tracepoint.name = "sys_enter_getppid", .attach_mode = "link"), ENOTSUP,
 		    "5.15", "");
 	mask("perf_link", false);
-	check_fails("tracepoint", program, OPTIONS(.category = "syscalls", .name = "sys_enter_getppit"), ENOENT,
+	check_fails("tracepoint", program, OPTIONS(.tracepoint.category = "syscalls", .tracepoint.name = "sys_enter_getppit"), ENOENT,
 		    "tracepoint syscalls:sys_enter_getppit", "sys_enter_getp");
-	check_fails("tracepoint", program, OPTIONS(.category = "syscals", .name = "sys_enter_getppid"), ENOENT,
+	check_fails("tracepoint", program, OPTIONS(.tracepoint.category = "syscals", .tracepoint.name = "sys_enter_getppid"), ENOENT,
 		    "no such event", "syscalls");
-	check_fails("tracepoint", program, OPTIONS(.category = "syscalls", .name = "../sys_enter"), EINVAL,
+	check_fails("tracepoint", program, OPTIONS(.tracepoint.category = "syscalls", .tracepoint.name = "../sys_enter"), EINVAL,
 		    "not the name of an event", "");
-	check_fails("tracepoint", program, OPTIONS(.category = "syscalls"), EINVAL, "category and name are needed", "");
-	check_fails("tracepoint", program, OPTIONS(.category = "a", .name = "b", .attach_mode = "legacy"), ENOTSUP,
+	check_fails("tracepoint", program, OPTIONS(.tracepoint.category = "syscalls"), EINVAL, "category and name are needed", "");
+	check_fails("tracepoint", program, OPTIONS(.tracepoint.category = "a", .tracepoint.name = "b", .attach_mode = "legacy"), ENOTSUP,
 		    "legacy", "");
-	check_fails("tracepoint", program, OPTIONS(.category = "a", .name = "b", .attach_mode = "nope"), EINVAL, "nope",
+	check_fails("tracepoint", program, OPTIONS(.tracepoint.category = "a", .tracepoint.name = "b", .attach_mode = "nope"), EINVAL, "nope",
 		    "");
-	check_fails("tracepoint", program, OPTIONS(.category = "a", .name = "b", .interface = "lo"), EINVAL,
-		    "no option 'interface'", "category, name");
+	check_fails("tracepoint", program, OPTIONS(.tracepoint.category = "a", .tracepoint.name = "b", .interface = "lo"), EINVAL,
+		    "no option 'interface'", "tracepoint.category, tracepoint.name");
 	if (has("bpf_cookie")) {
 		with_cookie = LOAD(.type = BPF_PROG_TYPE_TRACEPOINT, .cookie = true);
 		check_link("tracepoint", with_cookie,
-			   OPTIONS(.category = "syscalls", .name = "sys_enter_getppid", .cookie = 0x1122334455667788),
+			   OPTIONS(.tracepoint.category = "syscalls", .tracepoint.name = "sys_enter_getppid", .cookie = 0x1122334455667788),
 			   "link", call_getppid);
 		ebpf_program_close(with_cookie);
 	}
@@ -47,20 +47,20 @@ static void test_raw_tracepoint(void)
 {
 	struct ebpf_program *program = LOAD(.type = BPF_PROG_TYPE_RAW_TRACEPOINT), *with_cookie;
 
-	check_link("raw_tracepoint", program, OPTIONS(.name = "sys_enter"), "raw", call_getppid);
-	check_link("raw_tp", program, OPTIONS(.name = "sys_exit"), "raw", call_getppid);
-	check_fails("raw_tp", program, OPTIONS(.name = "sys_entre"), ENOENT, "raw_tracepoint sys_entre",
+	check_link("raw_tracepoint", program, OPTIONS(.tracepoint.name = "sys_enter"), "raw", call_getppid);
+	check_link("raw_tp", program, OPTIONS(.tracepoint.name = "sys_exit"), "raw", call_getppid);
+	check_fails("raw_tp", program, OPTIONS(.tracepoint.name = "sys_entre"), ENOENT, "raw_tracepoint sys_entre",
 		    has("vmlinux_btf") ? "sys_enter" : "");
 	check_fails("raw_tp", program, &(struct ebpf_link_options){ .size = sizeof(struct ebpf_link_options) }, EINVAL,
 		    "a name is needed", "");
 	if (has("raw_tp_cookie")) {
 		with_cookie = LOAD(.type = BPF_PROG_TYPE_RAW_TRACEPOINT, .cookie = true);
-		check_link("raw_tracepoint", with_cookie, OPTIONS(.name = "sys_enter", .cookie = 99), "raw",
+		check_link("raw_tracepoint", with_cookie, OPTIONS(.tracepoint.name = "sys_enter", .cookie = 99), "raw",
 			   call_getppid);
 		ebpf_program_close(with_cookie);
 	}
 	mask("raw_tp_cookie", true);
-	check_fails("raw_tracepoint", program, OPTIONS(.name = "sys_enter", .cookie = 99), ENOTSUP, "6.10", "");
+	check_fails("raw_tracepoint", program, OPTIONS(.tracepoint.name = "sys_enter", .cookie = 99), ENOTSUP, "6.10", "");
 	mask("raw_tp_cookie", false);
 	ebpf_program_close(program);
 }
@@ -297,15 +297,15 @@ static void test_kprobe(void)
 		   call_getppid);
 	check_link("kretprobe", program, OPTIONS(.symbol = name, .attach_mode = "perf"), "perf", call_getppid);
 	check_link("kprobe", program, OPTIONS(.symbol = name, .attach_mode = "legacy"), "legacy", call_getppid);
-	check_link("kprobe", program, OPTIONS(.symbol = name, .ret = true, .max_active = 16), "legacy", call_getppid);
+	check_link("kprobe", program, OPTIONS(.symbol = name, .ret = true, .kprobe.max_active = 16), "legacy", call_getppid);
 	mask("perf_kprobe", true);
 	check_link("kretprobe", program, OPTIONS(.symbol = name), "legacy", call_getppid);
 	mask("perf_kprobe", false);
 	names[0] = name;
 	if (ebpf_kernel_symbols(kernel, names, &address, 1, NULL) == 0 && address) {
-		check_link("kprobe", program, OPTIONS(.address = address), has("perf_link") ? "link" : "perf",
+		check_link("kprobe", program, OPTIONS(.kprobe.address = address), has("perf_link") ? "link" : "perf",
 			   call_getppid);
-		check_link("kprobe", program, OPTIONS(.address = address, .attach_mode = "legacy"), "legacy",
+		check_link("kprobe", program, OPTIONS(.kprobe.address = address, .attach_mode = "legacy"), "legacy",
 			   call_getppid);
 	}
 	CHECK_INT(left_events("kprobe_events"), 0);
@@ -316,7 +316,7 @@ static void test_kprobe(void)
 	check_fails("kretprobe", program, OPTIONS(.symbol = "vfs_read", .offset = 1), EINVAL, "no offset", "");
 	check_fails("kprobe", program, OPTIONS(.symbol = "vfs read"), EINVAL, "no name of a function", "");
 	check_fails("kprobe", program,
-		    OPTIONS(.symbol = "vfs_read", .ret = true, .max_active = 4, .attach_mode = "link"), ENOTSUP,
+		    OPTIONS(.symbol = "vfs_read", .ret = true, .kprobe.max_active = 4, .attach_mode = "link"), ENOTSUP,
 		    "max_active", "");
 	CHECK_INT(left_events("kprobe_events"), 0);
 	ebpf_program_close(program);
@@ -469,21 +469,21 @@ static void test_xdp(void)
 	const char *newest = has("xdp_link") ? "link" : "netlink";
 
 	check_link("xdp", program, OPTIONS(.interface = "lo"), newest, send_packet);
-	check_link("xdp", program, OPTIONS(.ifindex = 1, .mode = "generic"), newest, send_packet);
+	check_link("xdp", program, OPTIONS(.ifindex = 1, .xdp.mode = "generic"), newest, send_packet);
 	check_link("xdp", program, OPTIONS(.interface = "lo", .attach_mode = "legacy"), "netlink", send_packet);
 	check_xdp_update(program, newest);
 	mask("xdp_link", true);
 	check_link("xdp", program, OPTIONS(.interface = "lo"), "netlink", send_packet);
-	check_link("xdp", program, OPTIONS(.interface = "lo", .mode = "generic"), "netlink", send_packet);
+	check_link("xdp", program, OPTIONS(.interface = "lo", .xdp.mode = "generic"), "netlink", send_packet);
 	check_xdp_update(program, "netlink");
 	check_xdp_not_ours(program);
 	check_fails("xdp", program, OPTIONS(.interface = "lo", .attach_mode = "link"), ENOTSUP, "5.9", "");
-	check_fails("xdp", program, OPTIONS(.interface = "lo", .mode = "driver"), EOPNOTSUPP, "xdp lo", "generic");
+	check_fails("xdp", program, OPTIONS(.interface = "lo", .xdp.mode = "driver"), EOPNOTSUPP, "xdp lo", "generic");
 	mask("xdp_link", false);
-	check_fails("xdp", program, OPTIONS(.interface = "lo", .mode = "driver"), EOPNOTSUPP, "xdp lo", "generic");
+	check_fails("xdp", program, OPTIONS(.interface = "lo", .xdp.mode = "driver"), EOPNOTSUPP, "xdp lo", "generic");
 	check_fails("xdp", program, OPTIONS(.interface = "nope0"), ENODEV, "no interface 'nope0'", "");
-	check_fails("xdp", program, OPTIONS(.interface = "lo", .mode = "fast"), EINVAL, "mode 'fast'", "");
-	check_fails("xdp", program, OPTIONS(.mode = "generic"), EINVAL, "an interface is needed", "");
+	check_fails("xdp", program, OPTIONS(.interface = "lo", .xdp.mode = "fast"), EINVAL, "mode 'fast'", "");
+	check_fails("xdp", program, OPTIONS(.xdp.mode = "generic"), EINVAL, "an interface is needed", "");
 	ebpf_program_close(program);
 }
 
@@ -589,7 +589,7 @@ static void test_cgroup(void)
 	check_link("cgroup", program, OPTIONS(.path = cgroup_path, .flags = BPF_F_ALLOW_MULTI), "attach",
 		   send_from_cgroup);
 	fd = open(cgroup_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	check_link("cgroup", program, OPTIONS(.cgroup_fd = fd), newest, send_from_cgroup);
+	check_link("cgroup", program, OPTIONS(.cgroup.fd = fd), newest, send_from_cgroup);
 	close(fd);
 	check_cgroup_update(program, newest);
 	check_lsm_cgroup();
@@ -602,7 +602,7 @@ static void test_cgroup(void)
 	mask("cgroup_multi", false);
 	mask("cgroup_link", false);
 	fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	check_fails("cgroup", program, OPTIONS(.cgroup_fd = fd), EBADF, "cgroup v2", "");
+	check_fails("cgroup", program, OPTIONS(.cgroup.fd = fd), EBADF, "cgroup v2", "");
 	close(fd);
 	check_fails("cgroup", program, OPTIONS(.path = "/tmp"), EINVAL, "not a folder of cgroup v2", "unified");
 	check_fails("cgroup", program, OPTIONS(.path = "no_such_group"), ENOENT, "no_such_group", "");

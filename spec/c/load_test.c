@@ -1,5 +1,4 @@
 /* From Spec to kernel: what programs return when run shows what became of functions, maps, variables and externs. */
-#include <dirent.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/uapi.h"
+#include "descriptors.h"
 #include "ebpf.h"
 #include "test.h"
 
@@ -16,18 +16,6 @@ static struct ebpf_kernel *kernel;
 static bool since(unsigned major, unsigned minor)
 {
 	return ebpf_kernel_version(kernel) >= (major << 16 | minor << 8);
-}
-
-static int count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (dir && readdir(dir))
-		count++;
-	if (dir)
-		closedir(dir);
-	return count;
 }
 
 static struct ebpf_spec *read_spec(const char *name)
@@ -74,13 +62,13 @@ static struct ebpf_collection *load(const char *object, const char *program)
 static void refuse(struct ebpf_spec *spec, const struct ebpf_load_options *options, int code, struct ebpf_error *err)
 {
 	struct ebpf_collection *collection = NULL;
-	int before = count_fds();
+	int before = open_fds();
 
 	memset(err, 0, sizeof(*err));
 	CHECK_INT(ebpf_collection_load(spec, kernel, options, &collection, err), -code);
 	CHECK_INT(err->code, code);
 	CHECK(collection == NULL);
-	CHECK_INT(count_fds(), before);
+	CHECK_INT(open_fds(), before);
 	ebpf_collection_free(collection);
 }
 
@@ -701,7 +689,7 @@ int main(void)
 		TEST_SKIP("needs root");
 	kernel = ebpf_kernel_new(&err);
 	CHECK(kernel != NULL);
-	before = count_fds();
+	before = open_fds();
 	test_functions();
 	test_selection();
 	test_callbacks();
@@ -727,6 +715,6 @@ int main(void)
 	}
 	rmdir(pin_dir);
 	ebpf_kernel_free(kernel);
-	CHECK_INT(count_fds(), before);
+	CHECK_INT(open_fds(), before);
 	return TEST_RESULT();
 }

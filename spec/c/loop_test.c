@@ -1,5 +1,4 @@
 /* loop_test.c -- the event loop: every kind of source, changes while callbacks run, signals, and no leak whatever fails. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "loop/loop.h"
+#include "descriptors.h"
 #include "ring_program.h"
 #include "test.h"
 
@@ -28,18 +28,6 @@ static struct ebpf_error err;
 			ebpf_error_clear(&err); \
 		} \
 	} while (0)
-
-static int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (dir && readdir(dir))
-		count++;
-	if (dir)
-		closedir(dir);
-	return count;
-}
 
 static int64_t now_ms(void)
 {

@@ -1,8 +1,8 @@
 /* map_failure_test.c -- maps with types by name, elements by owner, and the writer of a user ring: each system call and each
  * allocation fails in turn, and nothing is left behind; and what the writer's ring looks like in memory. */
+#include "descriptors.h"
 #include "failing_malloc.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -15,18 +15,6 @@
 static struct ebpf_kernel *kernel;
 static struct ebpf_error error;
 static int calls, fail_at, fail_with;
-
-static int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int total = 0;
-
-	while (dir && readdir(dir))
-		total++;
-	if (dir)
-		closedir(dir);
-	return total;
-}
 
 static bool fails(void)
 {

@@ -1,5 +1,4 @@
 /* map_test.c -- maps on the running kernel: every type, elements, walks, explanations, pins, and no leak whatever fails. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -13,6 +12,7 @@
 #include "asm/asm.h"
 #include "map/map.h"
 #include "map/rules.h"
+#include "descriptors.h"
 #include "test.h"
 
 static struct ebpf_kernel *kernel;
@@ -35,18 +35,6 @@ static struct ebpf_error err;
 			fprintf(stderr, "not ok: %s:%d: \"%s\" is not in \"%s\"\n", __FILE__, __LINE__, part, text); \
 		} \
 	} while (0)
-
-static int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (dir && readdir(dir))
-		count++;
-	if (dir)
-		closedir(dir);
-	return count;
-}
 
 static bool newer_than(unsigned major, unsigned minor)
 {

@@ -100,7 +100,7 @@ static void test_programs(struct ebpf_kernel *kernel)
 {
 	struct ebpf_spec *spec = NULL;
 	struct ebpf_collection *coll = NULL;
-	struct ebpf_link_options options = { .size = sizeof(options), .category = "syscalls", .name = "sys_enter_getpid" };
+	struct ebpf_link_options options = { .size = sizeof(options), .tracepoint.category = "syscalls", .tracepoint.name = "sys_enter_getpid" };
 	struct ebpf_link *link = NULL;
 	struct ebpf_program *program;
 	struct witness witness;

@@ -1,5 +1,4 @@
 /* program_test.c -- loading, refused loads and their words, running, asking, pinning: on the running kernel, and on pretended ones. */
-#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include "asm/asm.h"
 #include "program/program.h"
 
+#include "descriptors.h"
 #include "test.h"
 
 #define MOV(to, number) { .code = 0xb7, .dst = (to), .imm = (number) }
@@ -20,17 +20,6 @@
 #define LEAVE { .code = 0x95 }
 
 static struct ebpf_kernel *kernel;
-
-static int count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
 
 static int load_in(struct ebpf_kernel *in, uint32_t type, const struct ebpf_insn *insns, size_t count, struct ebpf_program **out, struct ebpf_error *err)
 {
@@ -655,7 +644,7 @@ int main(void)
 	test_info();
 	test_silent_refusals();
 	test_pins_somewhere();
-	before = count_fds(); /* the context has opened by now what it keeps */
+	before = open_fds(); /* the context has opened by now what it keeps */
 	test_info();
 	test_masked();
 	test_refusals();
@@ -672,7 +661,7 @@ int main(void)
 	test_log_that_never_fits();
 	test_memlock();
 	test_run_old();
-	CHECK_INT(count_fds(), before);
+	CHECK_INT(open_fds(), before);
 	ebpf_kernel_free(kernel);
 	return TEST_RESULT();
 }

@@ -1,5 +1,4 @@
 /* symbol_test.c -- functions in ELF files (made here, byte by byte), and where libraries and programs are found. */
-#include <dirent.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -7,6 +6,7 @@
 #include <unistd.h>
 
 #include "symbol/symbol.h"
+#include "descriptors.h"
 #include "test.h"
 
 static struct ebpf_error error;
@@ -221,18 +221,6 @@ static void test_names(void)
 }
 
 /* -- files that are none -- */
-
-static int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int total = 0;
-
-	while (dir && readdir(dir))
-		total++;
-	if (dir)
-		closedir(dir);
-	return total;
-}
 
 static uint32_t next_random(uint32_t *state)
 {

@@ -1,6 +1,5 @@
 /* token_test.c -- BPF tokens, the kernel's own words, streams and bound maps on pretended kernels: what is handed to bpf(2), what is
  * said of a refusal, and that nothing stays open when memory or a call fails. Real ones: spec/token_spec.lua, spec/program_spec.lua. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -10,18 +9,8 @@
 #include "map/map.h"
 #include "program/program.h"
 
+#include "descriptors.h"
 #include "test.h"
-
-static int count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
 
 /* -- a kernel that gives tokens -- */
 
@@ -233,7 +222,7 @@ static void test_memory(void)
 	struct ebpf_kernel *kernel = new_kernel();
 	struct ebpf_token *token = NULL;
 	struct ebpf_error err = { 0 };
-	int fds = count_fds(), result = -ENOMEM;
+	int fds = open_fds(), result = -ENOMEM;
 	long blocks = live;
 
 	for (long n = 1; result == -ENOMEM && n < 100; n++) {
@@ -241,11 +230,11 @@ static void test_memory(void)
 		result = ebpf_token_open(kernel, "/", &token, &err);
 		fail_allocation = 0;
 		if (result)
-			CHECK(count_fds() == fds && live == blocks);
+			CHECK(open_fds() == fds && live == blocks);
 	}
 	CHECK_INT(result, 0);
 	ebpf_token_close(token);
-	CHECK_INT(count_fds(), fds);
+	CHECK_INT(open_fds(), fds);
 	CHECK_INT(live, blocks);
 	ebpf_kernel_free(kernel);
 	ebpf_error_clear(&err);
@@ -254,7 +243,7 @@ static void test_memory(void)
 
 int main(void)
 {
-	int before = count_fds();
+	int before = open_fds();
 
 	test_handed_over();
 	test_refusals();
@@ -263,6 +252,6 @@ int main(void)
 #ifndef SANITIZED
 	test_memory();
 #endif
-	CHECK_INT(count_fds(), before);
+	CHECK_INT(open_fds(), before);
 	return TEST_RESULT();
 }

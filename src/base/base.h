@@ -23,6 +23,12 @@ int ebpf_fail_memory(struct ebpf_error *err);
 void ebpf_hint(struct ebpf_error *err, const char *format, ...) EBPF_PRINTF(2, 3);
 /* Puts "<format>: " before the message of an error that a lower room filled; returns -|code|. */
 int ebpf_wrap(struct ebpf_error *err, int code, const char *format, ...) EBPF_PRINTF(3, 4);
+#ifdef __clang_analyzer__ /* it sees one file at a time, and would take it that these may return 0 */
+#define ebpf_fail(...) (ebpf_fail(__VA_ARGS__), -1)
+#define ebpf_fail_errno(...) (ebpf_fail_errno(__VA_ARGS__), -1)
+#define ebpf_fail_memory(...) (ebpf_fail_memory(__VA_ARGS__), -1)
+#define ebpf_wrap(err, code, ...) (ebpf_wrap(err, code, __VA_ARGS__), (code) ? -1 : 0)
+#endif
 /* Moves everything, log included, from `from` to `to` (either may be NULL). */
 void ebpf_error_move(struct ebpf_error *to, struct ebpf_error *from);
 /* Takes ownership of a malloc'ed log. */

@@ -3,6 +3,12 @@
 
 #include "base/base.h"
 
+/* as the analyzer sees them elsewhere */
+#undef ebpf_fail
+#undef ebpf_fail_errno
+#undef ebpf_fail_memory
+#undef ebpf_wrap
+
 /* Formats into err->message. The arguments may point into *err itself ("%s", err->message), hence the detour. */
 static void set_message(struct ebpf_error *err, const char *suffix, const char *format, va_list arguments)
 {

@@ -37,7 +37,7 @@ static const char *string_at(const struct ebpf_btf_builder *builder, uint32_t of
 static uint32_t *find_slot(const struct ebpf_btf_builder *builder, uint32_t *slots, uint32_t capacity, const char *text)
 {
 	uint32_t at = hash_string(builder, text) & (capacity - 1);
-	while (slots[at] && strcmp(string_at(builder, slots[at]), text))
+	while (slots[at] && strcmp(string_at(builder, slots[at]), text) != 0)
 		at = (at + 1) & (capacity - 1);
 	return &slots[at];
 }

@@ -31,7 +31,7 @@ static bool enter_member(struct place *place, const char *name, size_t length, u
 		struct ebpf_member member = ebpf_type_member(&type, i);
 		if (depth && place->visited++ >= MAX_VISITED)
 			return false;
-		if (*member.name && (strncmp(member.name, name, length) || member.name[length]))
+		if (*member.name && (strncmp(member.name, name, length) != 0 || member.name[length]))
 			continue;
 		struct place inner = *place;
 		inner.type = member.type;

@@ -17,18 +17,13 @@
 #endif
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(path, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(cgroup, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(cgroup_fd, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(attach_type, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(flags, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(first, EBPF_OPTION_BOOL, 0),
-	EBPF_LINK_OPTION(before, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(after, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(before_id, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(after_id, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(expected_revision, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION("path", path, 1),
+	EBPF_LINK_OPTION("cgroup", cgroup.path, 0),
+	EBPF_LINK_OPTION("cgroup_fd", cgroup.fd, 0),
+	EBPF_LINK_OPTION("attach_type", attach_type, 0),
+	EBPF_LINK_OPTION("flags", flags, 0),
+	EBPF_LINK_PLACE_OPTIONS,
+	EBPF_LINK_OPTION("attach_mode", attach_mode, 0),
 	{ 0 },
 };
 
@@ -36,7 +31,7 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 		 size_t size, struct ebpf_error *err)
 {
 	(void)program, (void)extra, (void)storage, (void)size;
-	if (out->path || out->cgroup || out->cgroup_fd)
+	if (out->path || out->cgroup.path || out->cgroup.fd)
 		return 1;
 	ebpf_fail(err, EINVAL, "a cgroup program needs to know its cgroup");
 	ebpf_hint(err, "give the option cgroup, a folder of cgroup v2");
@@ -141,21 +136,13 @@ static int attach_by_program(struct ebpf_link *link, const struct ebpf_program *
 	bool chosen = flags & (BPF_F_ALLOW_MULTI | BPF_F_ALLOW_OVERRIDE);
 	int result = -EINVAL;
 
-	link->program_fd_kept = ebpf_link_keep_fd(link, program->fd);
-	if (link->program_fd_kept < 0)
-		return link->program_fd_kept;
 	link->attach_flags = chosen ? flags : flags | BPF_F_ALLOW_MULTI;
 	if (chosen || !ebpf_kernel_masked(link->kernel, EBPF_FEATURE_CGROUP_MULTI))
-		result = ebpf_link_prog_attach(link, program->fd, link->attach_flags, -1);
-	if (result == -EINVAL && !chosen && !ebpf_kernel_supports(link->kernel, EBPF_FEATURE_CGROUP_MULTI)) {
-		link->attach_flags = flags | BPF_F_ALLOW_OVERRIDE;
-		result = ebpf_link_prog_attach(link, program->fd, link->attach_flags, -1);
-	}
-	if (result)
+		result = ebpf_link_attach_kept(link, program, link->attach_flags);
+	if (result != -EINVAL || chosen || ebpf_kernel_supports(link->kernel, EBPF_FEATURE_CGROUP_MULTI))
 		return result;
-	link->interface = "attach";
-	link->undo = ebpf_link_undo_prog_attach;
-	return 0;
+	link->attach_flags = flags | BPF_F_ALLOW_OVERRIDE;
+	return ebpf_link_attach_kept(link, program, link->attach_flags);
 }
 
 /* -- the kind -- */
@@ -216,17 +203,17 @@ static int choose_folder(struct ebpf_link *link, const struct ebpf_link_options 
 {
 	int fd, result;
 
-	if (!given->path && given->cgroup_fd <= 0)
+	if (!given->path && given->cgroup.fd <= 0)
 		return ebpf_fail(err, EINVAL, "cgroup: a path is needed");
-	if (given->path && given->cgroup_fd)
+	if (given->path && given->cgroup.fd)
 		return ebpf_fail(err, EINVAL, "cgroup: either path or cgroup_fd, not both");
 	if (given->path) {
 		fd = open_folder(link, given->path, err);
 	} else {
-		result = ebpf_link_set_target(link, err, "cgroup descriptor %d", given->cgroup_fd);
+		result = ebpf_link_set_target(link, err, "cgroup descriptor %d", given->cgroup.fd);
 		if (result)
 			return result;
-		fd = ebpf_link_keep_fd(link, given->cgroup_fd);
+		fd = ebpf_link_keep_fd(link, given->cgroup.fd);
 		if (fd < 0)
 			ebpf_link_fail(link, fd, err);
 	}
@@ -238,21 +225,12 @@ static int attach_by_link(struct ebpf_link *link, const struct ebpf_program *pro
 			  uint64_t expected_revision)
 {
 	union bpf_attr attr;
-	int result;
 
 	memset(&attr, 0, sizeof attr);
+	attr.link_create.flags = flags;
 	attr.link_create.cgroup.relative_fd = relative;
 	attr.link_create.cgroup.expected_revision = expected_revision;
-	attr.link_create.prog_fd = (uint32_t)program->fd;
-	attr.link_create.target_fd = (uint32_t)link->target_fd;
-	attr.link_create.attach_type = link->attach_type;
-	attr.link_create.flags = flags;
-	result = ebpf_link_create(link, &attr);
-	if (result)
-		return result;
-	ebpf_kernel_sys(link->kernel)->close(link->target_fd);
-	link->target_fd = -1;
-	return 0;
+	return ebpf_link_create_at_target(link, program, &attr);
 }
 
 static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given,
@@ -282,7 +260,7 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	if (mode == EBPF_ATTACH_LINK || (mode == EBPF_ATTACH_ANY && !by_program)) {
 		result = ebpf_kernel_masked(link->kernel, EBPF_FEATURE_CGROUP_LINK)
 				 ? -EOPNOTSUPP
-				 : attach_by_link(link, program, flags, relative, given->expected_revision);
+				 : attach_by_link(link, program, flags, relative, given->place.expected_revision);
 		if (!result)
 			return 0;
 		if (ebpf_link_has_anchor(given) && !ebpf_kernel_supports(link->kernel, EBPF_FEATURE_CGROUP_ORDER))

@@ -66,23 +66,23 @@ bool ebpf_link_fd_is(int fd, const char *kind)
 
 bool ebpf_link_has_anchor(const struct ebpf_link_options *given)
 {
-	return given->first || given->before || given->after || given->before_id || given->after_id ||
-	       given->expected_revision;
+	return given->place.first || given->place.before || given->place.after || given->place.before_id || given->place.after_id ||
+	       given->place.expected_revision;
 }
 
 int ebpf_link_anchor(const struct ebpf_link_options *given, const char *word, uint32_t *flags, uint32_t *relative,
 		     struct ebpf_error *err)
 {
-	int fd = given->before ? given->before : given->after;
-	uint32_t id = given->before_id ? given->before_id : given->after_id;
+	int fd = given->place.before ? given->place.before : given->place.after;
+	uint32_t id = given->place.before_id ? given->place.before_id : given->place.after_id;
 
 	*flags = given->flags;
 	*relative = 0;
-	if (given->first + (given->before != 0) + (given->after != 0) + (given->before_id != 0) + (given->after_id != 0) > 1)
+	if (given->place.first + (given->place.before != 0) + (given->place.after != 0) + (given->place.before_id != 0) + (given->place.after_id != 0) > 1)
 		return ebpf_fail(err, EINVAL, "%s: one of first, before, after, before_id and after_id, not several", word);
-	if (given->first || given->before || given->before_id)
+	if (given->place.first || given->place.before || given->place.before_id)
 		*flags |= BPF_F_BEFORE;
-	if (given->after || given->after_id)
+	if (given->place.after || given->place.after_id)
 		*flags |= BPF_F_AFTER;
 	if (fd && ebpf_link_fd_is(fd, "bpf_link"))
 		*flags |= BPF_F_LINK;
@@ -99,10 +99,10 @@ int ebpf_link_explain_anchor(struct ebpf_link *link, const struct ebpf_link_opti
 	switch (code) {
 	case -ESTALE:
 		ebpf_fail(err, code, "%s: others have attached or detached meanwhile: revision %llu is not the present one",
-			  link->target, (unsigned long long)given->expected_revision);
+			  link->target, (unsigned long long)given->place.expected_revision);
 		break;
 	case -ENOENT: case -ERANGE: case -EINVAL:
-		if (given->before || given->after || given->before_id || given->after_id)
+		if (given->place.before || given->place.after || given->place.before_id || given->place.after_id)
 			ebpf_fail(err, code, "%s: what it is to be placed beside is not attached here", link->target);
 		break;
 	case -EEXIST:

@@ -11,14 +11,14 @@
 #include "link/link.h"
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(map, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(path, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(cgroup, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(cgroup_fd, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(order, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(pid, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(tid, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(pid_fd, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION("map", map, 0),
+	EBPF_LINK_OPTION("path", path, 0),
+	EBPF_LINK_OPTION("cgroup", cgroup.path, 0),
+	EBPF_LINK_OPTION("cgroup_fd", cgroup.fd, 0),
+	EBPF_LINK_OPTION("order", iter.order, 0),
+	EBPF_LINK_OPTION("pid", pid, 0),
+	EBPF_LINK_OPTION("tid", iter.tid, 0),
+	EBPF_LINK_OPTION("pid_fd", iter.pid_fd, 0),
 	{ 0 },
 };
 
@@ -45,10 +45,10 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 {
 	(void)storage, (void)size;
 	if (extra && !ebpf_starts_with(extra, "task"))
-		out->pid = out->tid = out->pid_fd = 0;
+		out->pid = out->iter.tid = out->iter.pid_fd = 0;
 	if (extra && !is_cgroup(extra)) {
-		out->path = out->cgroup = out->order = NULL;
-		out->cgroup_fd = 0;
+		out->path = out->cgroup.path = out->iter.order = NULL;
+		out->cgroup.fd = 0;
 	}
 	if (!needs_map(extra))
 		out->map = 0;
@@ -71,21 +71,21 @@ static int fill_cgroup(struct ebpf_link *link, const struct ebpf_link_options *g
 		{ "children", BPF_CGROUP_ITER_CHILDREN },
 	};
 
-	info->cgroup.order = given->order ? 0 : BPF_CGROUP_ITER_DESCENDANTS_PRE;
-	for (size_t i = 0; given->order && i < EBPF_COUNT(orders); i++)
-		if (!strcmp(orders[i].word, given->order))
+	info->cgroup.order = given->iter.order ? 0 : BPF_CGROUP_ITER_DESCENDANTS_PRE;
+	for (size_t i = 0; given->iter.order && i < EBPF_COUNT(orders); i++)
+		if (!strcmp(orders[i].word, given->iter.order))
 			info->cgroup.order = orders[i].order;
 	if (!info->cgroup.order)
 		return ebpf_fail(err, EINVAL,
 				 "iter: order '%s': not one of \"self\", \"preorder\", \"postorder\", \"ancestors\", "
 				 "\"children\"",
-				 given->order);
+				 given->iter.order);
 	if (given->path) {
 		link->target_fd = ebpf_kernel_sys(link->kernel)->openat(AT_FDCWD, given->path, O_RDONLY | O_DIRECTORY, 0);
 		if (link->target_fd < 0)
 			return ebpf_fail_errno(err, link->target_fd, "iter: cgroup '%s'", given->path);
 	}
-	info->cgroup.cgroup_fd = given->path ? (uint32_t)link->target_fd : (uint32_t)given->cgroup_fd;
+	info->cgroup.cgroup_fd = given->path ? (uint32_t)link->target_fd : (uint32_t)given->cgroup.fd;
 	return 0;
 }
 
@@ -93,8 +93,8 @@ static int fill_cgroup(struct ebpf_link *link, const struct ebpf_link_options *g
 static int fill(struct ebpf_link *link, const struct ebpf_program *program, const struct ebpf_link_options *given,
 		union bpf_iter_link_info *info, bool *any, struct ebpf_error *err)
 {
-	bool cgroup = is_cgroup(program->attach_to) || given->path || given->cgroup_fd || given->order;
-	int tasks = (given->pid != 0) + (given->tid != 0) + (given->pid_fd != 0);
+	bool cgroup = is_cgroup(program->attach_to) || given->path || given->cgroup.fd || given->iter.order;
+	int tasks = (given->pid != 0) + (given->iter.tid != 0) + (given->iter.pid_fd != 0);
 
 	memset(info, 0, sizeof *info);
 	*any = true;
@@ -102,16 +102,16 @@ static int fill(struct ebpf_link *link, const struct ebpf_program *program, cons
 		return ebpf_fail(err, EINVAL, "iter: one of pid, tid and pid_fd, not several");
 	if ((given->map != 0) + cgroup + tasks > 1)
 		return ebpf_fail(err, EINVAL, "iter: parameters of a map, of cgroups or of tasks, not of several");
-	if (given->path && given->cgroup_fd)
+	if (given->path && given->cgroup.fd)
 		return ebpf_fail(err, EINVAL, "iter: either path or cgroup_fd, not both");
 	if (given->map)
 		info->map.map_fd = (uint32_t)given->map;
 	else if (given->pid)
 		info->task.pid = given->pid == -1 ? (uint32_t)getpid() : (uint32_t)given->pid;
-	else if (given->tid)
-		info->task.tid = (uint32_t)given->tid;
-	else if (given->pid_fd)
-		info->task.pid_fd = (uint32_t)given->pid_fd;
+	else if (given->iter.tid)
+		info->task.tid = (uint32_t)given->iter.tid;
+	else if (given->iter.pid_fd)
+		info->task.pid_fd = (uint32_t)given->iter.pid_fd;
 	else if (cgroup)
 		return fill_cgroup(link, given, info, err);
 	else

@@ -81,65 +81,6 @@ const struct ebpf_option *ebpf_link_kind_options(const char *name)
 
 /* -- options -- */
 
-/* Every member of struct ebpf_link_options. */
-static const struct ebpf_option every[] = {
-	EBPF_LINK_OPTION(symbol, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(category, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(name, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(provider, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(path, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(interface, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(cgroup, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(netns, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(mode, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(attach_type, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(offset, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(address, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(cookie, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(ref_counter_offset, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(pid, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(ifindex, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(cgroup_fd, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(target_fd, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(max_active, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(flags, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(ret, EBPF_OPTION_BOOL, 0),
-	EBPF_LINK_OPTION(first, EBPF_OPTION_BOOL, 0),
-	EBPF_LINK_OPTION(defrag, EBPF_OPTION_BOOL, 0),
-	EBPF_LINK_OPTION(type, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(event, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(pattern, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(direction, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(family, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(hook, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(order, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(symbols, EBPF_OPTION_STRINGS, 0),
-	EBPF_LINK_OPTION(addresses, EBPF_OPTION_NUMBERS, 0),
-	EBPF_LINK_OPTION(offsets, EBPF_OPTION_NUMBERS, 0),
-	EBPF_LINK_OPTION(cookies, EBPF_OPTION_NUMBERS, 0),
-	EBPF_LINK_OPTION(ref_counter_offsets, EBPF_OPTION_NUMBERS, 0),
-	EBPF_LINK_OPTION(cpu, EBPF_OPTION_NUMBERS, 0),
-	EBPF_LINK_OPTION(config, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(period, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(frequency, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(length, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(expected_revision, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(map, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(socket_fd, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(before, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(after, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(before_id, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(after_id, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(tid, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(pid_fd, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(priority, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(handle, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(destination, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(gateway, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(table, EBPF_OPTION_U32, 0),
-};
-
 static size_t size_of(enum ebpf_option_type type)
 {
 	switch (type) {
@@ -160,6 +101,10 @@ static bool is_zero(const void *data, size_t size)
 			return false;
 	return true;
 }
+
+struct cursor {
+	size_t kind, option;
+};
 
 static bool takes(const struct ebpf_link_kind *kind, const struct ebpf_option *option)
 {
@@ -194,30 +139,45 @@ static int refuse_option(const struct ebpf_link_kind *kind, const struct ebpf_op
 	struct ebpf_buffer list = { 0 };
 
 	for (const struct ebpf_option *known = kind->options; known->name; known++)
-		ebpf_buffer_printf(&list, "%s%s", known == kind->options ? "" : ", ", known->name);
-	ebpf_fail(err, EINVAL, "%s: it has no option '%s'", kind->name, option->name);
+		ebpf_buffer_printf(&list, "%s%s", known == kind->options ? "" : ", ", known->member);
+	ebpf_fail(err, EINVAL, "%s: it has no option '%s'", kind->name, option->member);
 	if (!list.failed)
 		ebpf_hint(err, "its options are %s", list.data);
 	ebpf_buffer_free(&list);
 	return -EINVAL;
 }
 
+/* The first option of another kind (every member is one's), from *at on, that this kind does not take. */
+static const struct ebpf_option *next_foreign(const struct ebpf_link_kind *kind, struct cursor *at)
+{
+	for (; ebpf_link_kinds[at->kind]; at->kind++, at->option = 0)
+		while (ebpf_link_kinds[at->kind]->options[at->option].name) {
+			const struct ebpf_option *option = &ebpf_link_kinds[at->kind]->options[at->option++];
+
+			if (!takes(kind, option))
+				return option;
+		}
+	return NULL;
+}
+
 static int check_options(const struct ebpf_link_kind *kind, const struct ebpf_link_options *options,
 			 struct ebpf_error *err)
 {
-	for (size_t i = 0; i < EBPF_COUNT(every); i++)
-		if (!is_zero((const uint8_t *)options + every[i].offset, size_of(every[i].type)) &&
-		    !takes(kind, &every[i]))
-			return refuse_option(kind, &every[i], err);
+	const struct ebpf_option *option;
+
+	for (struct cursor at = { 0 }; (option = next_foreign(kind, &at)) != NULL;)
+		if (!is_zero((const uint8_t *)options + option->offset, size_of(option->type)))
+			return refuse_option(kind, option, err);
 	return 0;
 }
 
 /* Options for many programs at once: each takes what is its own. */
 static void drop_other_options(const struct ebpf_link_kind *kind, struct ebpf_link_options *options)
 {
-	for (size_t i = 0; i < EBPF_COUNT(every); i++)
-		if (!takes(kind, &every[i]))
-			memset((uint8_t *)options + every[i].offset, 0, size_of(every[i].type));
+	const struct ebpf_option *option;
+
+	for (struct cursor at = { 0 }; (option = next_foreign(kind, &at)) != NULL;)
+		memset((uint8_t *)options + option->offset, 0, size_of(option->type));
 }
 
 /* -- attaching -- */
@@ -230,8 +190,8 @@ static const char *name_of(const struct ebpf_program *program)
 /* What a policy is told: "kprobe do_unlinkat", "tracepoint syscalls:sys_enter_openat", "xdp lo". */
 static void intend(const struct ebpf_link_kind *kind, const struct ebpf_link_options *options, char *text, size_t size)
 {
-	const char *parts[] = { options->path, options->category, options->symbol, options->pattern, options->name, options->interface,
-				options->hook, options->type, options->event };
+	const char *parts[] = { options->path, options->tracepoint.category, options->symbol, options->multi.pattern, options->tracepoint.name,
+				options->usdt.name, options->interface, options->netfilter.hook, options->perf_event.type, options->perf_event.event };
 	size_t at = (size_t)snprintf(text, size, "%s", kind->name);
 
 	for (size_t i = 0; i < EBPF_COUNT(parts); i++)
@@ -243,10 +203,10 @@ static void intend(const struct ebpf_link_kind *kind, const struct ebpf_link_opt
 /* The path that is of this kind alone. */
 static void use_own_path(struct ebpf_link_options *options)
 {
-	if (options->cgroup)
-		options->path = options->cgroup;
-	if (options->netns)
-		options->path = options->netns;
+	if (options->cgroup.path)
+		options->path = options->cgroup.path;
+	if (options->netns.path)
+		options->path = options->netns.path;
 }
 
 static int attach(const struct ebpf_link_kind *kind, const char *alias, struct ebpf_program *program,

@@ -11,13 +11,13 @@
 #include "link/link.h"
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(symbol, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(offset, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(address, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(ret, EBPF_OPTION_BOOL, 0),
-	EBPF_LINK_OPTION(max_active, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(cookie, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION("symbol", symbol, 1),
+	EBPF_LINK_OPTION("offset", offset, 0),
+	EBPF_LINK_OPTION("address", kprobe.address, 0),
+	EBPF_LINK_OPTION("ret", ret, 0),
+	EBPF_LINK_OPTION("max_active", kprobe.max_active, 0),
+	EBPF_LINK_OPTION("cookie", cookie, 0),
+	EBPF_LINK_OPTION("attach_mode", attach_mode, 0),
 	{ 0 },
 };
 static const char *const aliases[] = { "kretprobe", "ksyscall", "kretsyscall", NULL };
@@ -52,7 +52,7 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 					 storage);
 		out->symbol = storage;
 	}
-	if (out->symbol || out->address)
+	if (out->symbol || out->kprobe.address)
 		return 1;
 	ebpf_fail(err, EINVAL, "its section names no function");
 	ebpf_hint(err, "write SEC(\"kprobe/function\"), or give the option symbol");
@@ -123,18 +123,18 @@ static int set_target(struct ebpf_link *link, const struct ebpf_probe *probe, st
 
 static int check(const struct ebpf_link_options *given, const struct ebpf_probe *probe, struct ebpf_error *err)
 {
-	if (!given->symbol && !given->address)
+	if (!given->symbol && !given->kprobe.address)
 		return ebpf_fail(err, EINVAL, "kprobe: a symbol or an address is needed");
-	if (given->symbol && given->address)
+	if (given->symbol && given->kprobe.address)
 		return ebpf_fail(err, EINVAL, "kprobe %s: either a symbol or an address, not both", given->symbol);
-	if (given->address && given->offset)
+	if (given->kprobe.address && given->offset)
 		return ebpf_fail(err, EINVAL, "kprobe 0x%llx: an offset goes with a symbol only",
-				 (unsigned long long)given->address);
+				 (unsigned long long)given->kprobe.address);
 	if (given->symbol && !is_symbol(given->symbol, strlen(given->symbol)))
 		return ebpf_fail(err, EINVAL, "kprobe: '%s' is no name of a function", given->symbol);
 	if (probe->ret && given->offset)
 		return ebpf_fail(err, EINVAL, "kretprobe %s: a return probe takes no offset", given->symbol);
-	if (given->max_active && !probe->ret)
+	if (given->kprobe.max_active && !probe->ret)
 		return ebpf_fail(err, EINVAL, "kprobe: max_active is of return probes alone");
 	return 0;
 }
@@ -142,8 +142,8 @@ static int check(const struct ebpf_link_options *given, const struct ebpf_probe 
 static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given,
 		  struct ebpf_link *link, struct ebpf_error *err)
 {
-	struct ebpf_probe probe = { .name = given->symbol, .offset = given->symbol ? given->offset : given->address,
-				    .max_active = given->max_active, .pid = -1 };
+	struct ebpf_probe probe = { .name = given->symbol, .offset = given->symbol ? given->offset : given->kprobe.address,
+				    .max_active = given->kprobe.max_active, .pid = -1 };
 	enum ebpf_attach_mode mode;
 	char wrapper[160];
 	int result;

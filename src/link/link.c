@@ -35,9 +35,30 @@ int ebpf_link_create(struct ebpf_link *link, union bpf_attr *attr)
 	return 0;
 }
 
+int ebpf_link_create_at_target(struct ebpf_link *link, const struct ebpf_program *program, union bpf_attr *attr)
+{
+	int result;
+
+	attr->link_create.prog_fd = (uint32_t)program->fd;
+	attr->link_create.target_fd = (uint32_t)link->target_fd;
+	attr->link_create.attach_type = link->attach_type;
+	result = ebpf_link_create(link, attr);
+	if (result)
+		return result;
+	ebpf_kernel_sys(link->kernel)->close(link->target_fd);
+	link->target_fd = -1;
+	return 0;
+}
+
 int ebpf_link_keep_fd(struct ebpf_link *link, int fd)
 {
 	return ebpf_kernel_sys(link->kernel)->fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+int ebpf_link_keep_program(struct ebpf_link *link, const struct ebpf_program *program)
+{
+	link->program_fd_kept = ebpf_link_keep_fd(link, program->fd);
+	return link->program_fd_kept < 0 ? link->program_fd_kept : 0;
 }
 
 int ebpf_link_prog_attach(struct ebpf_link *link, int program_fd, uint32_t flags, int replaced_fd)
@@ -63,6 +84,24 @@ int ebpf_link_prog_detach(struct ebpf_link *link, int program_fd)
 	attr.attach_bpf_fd = (uint32_t)program_fd;
 	attr.attach_type = link->attach_type;
 	return ebpf_kernel_sys(link->kernel)->bpf(BPF_PROG_DETACH, &attr, EBPF_ATTR_SIZE(replace_bpf_fd));
+}
+
+int ebpf_link_attach_kept(struct ebpf_link *link, const struct ebpf_program *program, uint32_t flags)
+{
+	int result = link->program_fd_kept < 0 ? ebpf_link_keep_program(link, program) : 0;
+
+	if (!result)
+		result = ebpf_link_prog_attach(link, program->fd, flags, -1);
+	if (result)
+		return result;
+	link->interface = "attach";
+	link->undo = ebpf_link_undo_prog_attach;
+	return 0;
+}
+
+int ebpf_link_reattach(struct ebpf_link *link, int program_fd)
+{
+	return ebpf_link_prog_attach(link, program_fd, 0, -1);
 }
 
 int ebpf_link_undo_prog_attach(struct ebpf_link *link, struct ebpf_error *err)

@@ -65,9 +65,21 @@ struct ebpf_link_kind {
 };
 extern const struct ebpf_link_kind *const ebpf_link_kinds[]; /* ends with NULL */
 
-/* A row of a kind's options: the name is the member's. */
-#define EBPF_LINK_OPTION(member, option_type, nth) \
-	{ .name = #member, .type = option_type, .offset = offsetof(struct ebpf_link_options, member), .position = nth }
+/* A row of a kind's options: the name, and the member of struct ebpf_link_options, whose type says what is taken. */
+#define EBPF_LINK_OPTION(text, place, nth)                                                                            \
+	{ .name = text, .member = #place, .type = EBPF_OPTION_TYPE(((struct ebpf_link_options *)NULL)->place),         \
+	  .offset = offsetof(struct ebpf_link_options, place), .position = nth }
+#define EBPF_OPTION_TYPE(value)                                                                                       \
+	_Generic((value), const char *: EBPF_OPTION_STRING, uint64_t: EBPF_OPTION_U64, uint32_t: EBPF_OPTION_U32,      \
+		 int32_t: EBPF_OPTION_S32, bool: EBPF_OPTION_BOOL, struct ebpf_strings: EBPF_OPTION_STRINGS,           \
+		 struct ebpf_numbers: EBPF_OPTION_NUMBERS)
+/* The rows that kinds have in common: those of network interfaces (device.c reads both groups), */
+#define EBPF_LINK_DEVICE_OPTIONS EBPF_LINK_OPTION("interface", interface, 1), EBPF_LINK_OPTION("ifindex", ifindex, 0)
+/* and those with a place among others. */
+#define EBPF_LINK_PLACE_OPTIONS                                                                                       \
+	EBPF_LINK_OPTION("first", place.first, 0), EBPF_LINK_OPTION("before", place.before, 0),                        \
+	EBPF_LINK_OPTION("after", place.after, 0), EBPF_LINK_OPTION("before_id", place.before_id, 0),                  \
+	EBPF_LINK_OPTION("after_id", place.after_id, 0), EBPF_LINK_OPTION("expected_revision", place.expected_revision, 0)
 
 /* An attach function fills the link it is given, whose descriptors are -1, and returns 0 or -errno with `err` filled
  * ("xdp lo: another ..."); the caller puts "program 'x': attach" before it. On failure it may leave the link half done:
@@ -85,6 +97,8 @@ void ebpf_link_drop_part(struct ebpf_link *link);
 int ebpf_link_set_target(struct ebpf_link *link, struct ebpf_error *err, const char *format, ...) EBPF_PRINTF(3, 4);
 /* BPF_LINK_CREATE; the descriptor goes to link->fd and `interface` becomes "link". -errno, err not filled. */
 int ebpf_link_create(struct ebpf_link *link, union bpf_attr *attr);
+/* The same at link->target_fd, which is closed once it is done; `attr` has the kind's own members. */
+int ebpf_link_create_at_target(struct ebpf_link *link, const struct ebpf_program *program, union bpf_attr *attr);
 /* EBADF: what was asked (`verb`) needs a link that is attached. */
 int ebpf_link_fail_detached(struct ebpf_link *link, const char *verb, struct ebpf_error *err);
 /* BPF_OBJ_GET_INFO_BY_FD; -errno (info.c). */
@@ -95,12 +109,17 @@ uint32_t ebpf_link_program_id(struct ebpf_link *link, int fd);
  * BPF_F_REPLACE alone. -errno. */
 int ebpf_link_prog_attach(struct ebpf_link *link, int program_fd, uint32_t flags, int replaced_fd);
 int ebpf_link_prog_detach(struct ebpf_link *link, int program_fd);
+/* BPF_PROG_ATTACH of a program that is kept, with its undo(); and replace() for the one below, where attaching another replaces. */
+int ebpf_link_attach_kept(struct ebpf_link *link, const struct ebpf_program *program, uint32_t flags);
+int ebpf_link_reattach(struct ebpf_link *link, int program_fd);
 /* undo() of such an attachment, of the program in link->program_fd_kept; none is there any more is fine. */
 int ebpf_link_undo_prog_attach(struct ebpf_link *link, struct ebpf_error *err);
 /* The types that the link's program was loaded with: a new reference. */
 int ebpf_link_btf(struct ebpf_link *link, struct ebpf_btf **out, struct ebpf_error *err);
 /* A close-on-exec duplicate of a descriptor; -errno. */
 int ebpf_link_keep_fd(struct ebpf_link *link, int fd);
+/* One of the program, for detaching by it, to link->program_fd_kept: 0 or -errno. */
+int ebpf_link_keep_program(struct ebpf_link *link, const struct ebpf_program *program);
 /* update() of an attachment without a BPF link: `replace` puts the program in the place of ours; then its duplicate is kept
  * for detaching. */
 int ebpf_link_replace_kept(struct ebpf_link *link, struct ebpf_program *program,
@@ -127,8 +146,12 @@ int ebpf_link_anchor(const struct ebpf_link_options *given, const char *word, ui
 /* Puts a better message in the place of one about a code that has to do with the place; returns the code. */
 int ebpf_link_explain_anchor(struct ebpf_link *link, const struct ebpf_link_options *given, int code, struct ebpf_error *err);
 
-/* The id of the program on link->ifindex by the link's netlink socket, whatever its mode; 0 = none (xdp.c). */
-int ebpf_xdp_query(struct ebpf_link *link, uint32_t *id);
+/* -- what rtnetlink tells of link->ifindex, added to a query (xdp.c, tc.c); -errno -- */
+
+int ebpf_xdp_query(struct ebpf_link *link, struct ebpf_link_query *query);
+int ebpf_tc_query(struct ebpf_link *link, struct ebpf_link_query *query);
+/* -ENOMEM (query.c) */
+int ebpf_link_query_add(struct ebpf_link_query *query, const struct ebpf_attached *item);
 
 /* -- which process an option names -- */
 

@@ -8,8 +8,8 @@
 #include "link/link.h"
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(path, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(target_fd, EBPF_OPTION_S32, 0),
+	EBPF_LINK_OPTION("path", path, 1),
+	EBPF_LINK_OPTION("target_fd", target_fd, 0),
 	{ 0 },
 };
 static const char *const aliases[] = { "lirc_mode2", NULL };
@@ -42,18 +42,13 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 				      : ebpf_link_keep_fd(link, given->target_fd);
 	if (link->target_fd < 0)
 		return ebpf_link_fail(link, link->target_fd, err);
-	link->program_fd_kept = ebpf_link_keep_fd(link, program->fd);
-	if (link->program_fd_kept < 0)
-		return ebpf_link_fail(link, link->program_fd_kept, err);
-	result = ebpf_link_prog_attach(link, program->fd, 0, -1);
+	result = ebpf_link_attach_kept(link, program, 0);
 	if (result) {
 		ebpf_link_fail(link, result, err);
 		if (result == -EINVAL)
 			ebpf_hint(err, "it must be a receiver of raw signals, and the kernel have CONFIG_BPF_LIRC_MODE2");
 		return result;
 	}
-	link->interface = "attach";
-	link->undo = ebpf_link_undo_prog_attach;
 	return 0;
 }
 

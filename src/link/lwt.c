@@ -15,11 +15,11 @@
 #include "link/netlink.h"
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(destination, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(interface, EBPF_OPTION_STRING, 2),
-	EBPF_LINK_OPTION(ifindex, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(gateway, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(table, EBPF_OPTION_U32, 0),
+	EBPF_LINK_OPTION("destination", lwt.destination, 1),
+	EBPF_LINK_OPTION("interface", interface, 2),
+	EBPF_LINK_OPTION("ifindex", ifindex, 0),
+	EBPF_LINK_OPTION("gateway", lwt.gateway, 0),
+	EBPF_LINK_OPTION("table", lwt.table, 0),
 	{ 0 },
 };
 static const char *const aliases[] = { "lwt_in", "lwt_out", "lwt_xmit", "lwt_seg6local", NULL };
@@ -28,7 +28,7 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 		 struct ebpf_error *err)
 {
 	(void)program, (void)extra, (void)storage, (void)size;
-	if (out->destination && (out->interface || out->ifindex || out->gateway))
+	if (out->lwt.destination && (out->interface || out->ifindex || out->lwt.gateway))
 		return 1;
 	ebpf_fail(err, EINVAL, "such a program needs a route: no section says which");
 	ebpf_hint(err, "give the options destination (\"10.0.0.0/8\") and interface");
@@ -102,14 +102,14 @@ static int choose_route(struct ebpf_link *link, const struct form *form, const s
 	if (!route)
 		return ebpf_fail_memory(err);
 	route->form = form;
-	route->table = given->table;
-	if (!parse_destination(given->destination, route))
-		return ebpf_fail(err, EINVAL, "%s: destination '%s' is no address and no prefix", form->word, given->destination);
+	route->table = given->lwt.table;
+	if (!parse_destination(given->lwt.destination, route))
+		return ebpf_fail(err, EINVAL, "%s: destination '%s' is no address and no prefix", form->word, given->lwt.destination);
 	if (form->tunnel == LWTUNNEL_ENCAP_SEG6_LOCAL && route->family != AF_INET6)
-		return ebpf_fail(err, EINVAL, "%s: '%s': segment routing is IPv6 alone", form->word, given->destination);
-	route->has_gateway = given->gateway != NULL;
-	if (given->gateway && (!parse_address(given->gateway, &family, route->gateway) || family != route->family))
-		return ebpf_fail(err, EINVAL, "%s: gateway '%s' is no address of the kind of '%s'", form->word, given->gateway, given->destination);
+		return ebpf_fail(err, EINVAL, "%s: '%s': segment routing is IPv6 alone", form->word, given->lwt.destination);
+	route->has_gateway = given->lwt.gateway != NULL;
+	if (given->lwt.gateway && (!parse_address(given->lwt.gateway, &family, route->gateway) || family != route->family))
+		return ebpf_fail(err, EINVAL, "%s: gateway '%s' is no address of the kind of '%s'", form->word, given->lwt.gateway, given->lwt.destination);
 	return 0;
 }
 
@@ -215,7 +215,7 @@ static int choose_target(struct ebpf_link *link, const struct form *form, const 
 
 	if (given->interface || given->ifindex)
 		result = ebpf_link_choose_interface(link, given, form->word, err);
-	return result ? result : ebpf_link_set_target(link, err, "%s %s", form->word, given->destination);
+	return result ? result : ebpf_link_set_target(link, err, "%s %s", form->word, given->lwt.destination);
 }
 
 static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given, struct ebpf_link *link,
@@ -228,7 +228,7 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 		return ebpf_fail(err, EINVAL, "lwt: the program is none for routes (type lwt_in, lwt_out, lwt_xmit or lwt_seg6local)");
 	if (strcmp(alias, "lwt") != 0 && strcmp(alias, form->word) != 0)
 		return ebpf_fail(err, EINVAL, "%s: the program was loaded for %s", alias, form->word);
-	if (!given->destination || (!given->interface && !given->ifindex && !given->gateway))
+	if (!given->lwt.destination || (!given->interface && !given->ifindex && !given->lwt.gateway))
 		return ebpf_fail(err, EINVAL, "%s: a destination, and an interface or a gateway are needed", form->word);
 	result = choose_route(link, form, given, err);
 	if (!result)
@@ -236,10 +236,8 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	if (result)
 		return result;
 	result = ebpf_netlink_open(link);
-	if (!result) {
-		link->program_fd_kept = ebpf_link_keep_fd(link, program->fd);
-		result = link->program_fd_kept < 0 ? link->program_fd_kept : 0;
-	}
+	if (!result)
+		result = ebpf_link_keep_program(link, program);
 	if (result)
 		return ebpf_link_fail(link, result, err);
 	link->interface = "netlink";

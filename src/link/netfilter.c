@@ -7,10 +7,10 @@
 #include "link/link.h"
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(family, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(hook, EBPF_OPTION_STRING, 2),
-	EBPF_LINK_OPTION(priority, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(defrag, EBPF_OPTION_BOOL, 0),
+	EBPF_LINK_OPTION("family", netfilter.family, 1),
+	EBPF_LINK_OPTION("hook", netfilter.hook, 2),
+	EBPF_LINK_OPTION("priority", netfilter.priority, 0),
+	EBPF_LINK_OPTION("defrag", netfilter.defrag, 0),
 	{ 0 },
 };
 
@@ -52,7 +52,7 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 		 size_t size, struct ebpf_error *err)
 {
 	(void)program, (void)extra, (void)storage, (void)size;
-	if (out->family && out->hook)
+	if (out->netfilter.family && out->netfilter.hook)
 		return 1;
 	ebpf_fail(err, EINVAL, "its section does not say at which hook");
 	ebpf_hint(err, "give the options family (\"ipv4\", \"ipv6\") and hook (\"input\")");
@@ -67,15 +67,15 @@ static int explain(struct ebpf_link *link, const struct ebpf_link_options *given
 	ebpf_link_fail(link, code, err);
 	switch (code) {
 	case -EBUSY: case -EEXIST:
-		ebpf_fail(err, code, "%s: priority %d is taken at this hook", link->target, given->priority);
+		ebpf_fail(err, code, "%s: priority %d is taken at this hook", link->target, given->netfilter.priority);
 		ebpf_hint(err, "give another option priority");
 		break;
 	case -ERANGE:
 		ebpf_hint(err, "the lowest and the highest priority are the kernel's; with defrag it must be above -400");
 		break;
 	case -EAFNOSUPPORT: case -ENOENT: case -EOPNOTSUPP:
-		if (given->defrag)
-			ebpf_hint(err, "putting fragments together needs Linux 6.6 and the module nf_defrag_%s", given->family);
+		if (given->netfilter.defrag)
+			ebpf_hint(err, "putting fragments together needs Linux 6.6 and the module nf_defrag_%s", given->netfilter.family);
 		break;
 	case -EPERM:
 		ebpf_hint(err, "it needs CAP_NET_ADMIN in this network namespace");
@@ -95,11 +95,11 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	if (program->type != BPF_PROG_TYPE_NETFILTER)
 		return ebpf_fail(err, EINVAL, "netfilter: a program of type %s is not for its hooks",
 				 ebpf_enum_name(EBPF_PROGRAM_TYPE, program->type));
-	result = find_word(families, EBPF_COUNT(families), "family", given->family, &family, err);
+	result = find_word(families, EBPF_COUNT(families), "family", given->netfilter.family, &family, err);
 	if (!result)
-		result = find_word(hooks, EBPF_COUNT(hooks), "hook", given->hook, &hook, err);
+		result = find_word(hooks, EBPF_COUNT(hooks), "hook", given->netfilter.hook, &hook, err);
 	if (!result)
-		result = ebpf_link_set_target(link, err, "netfilter %s %s", given->family, given->hook);
+		result = ebpf_link_set_target(link, err, "netfilter %s %s", given->netfilter.family, given->netfilter.hook);
 	if (result)
 		return result;
 	link->attach_type = BPF_NETFILTER;
@@ -108,8 +108,8 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	attr.link_create.attach_type = BPF_NETFILTER;
 	attr.link_create.netfilter.pf = family;
 	attr.link_create.netfilter.hooknum = hook;
-	attr.link_create.netfilter.priority = given->priority;
-	attr.link_create.netfilter.flags = given->defrag ? BPF_F_NETFILTER_IP_DEFRAG : 0;
+	attr.link_create.netfilter.priority = given->netfilter.priority;
+	attr.link_create.netfilter.flags = given->netfilter.defrag ? BPF_F_NETFILTER_IP_DEFRAG : 0;
 	result = ebpf_kernel_masked(link->kernel, EBPF_FEATURE_NETFILTER_LINK) ? -EINVAL : ebpf_link_create(link, &attr);
 	return result ? explain(link, given, result, err) : 0;
 }

@@ -49,39 +49,52 @@ void ebpf_netlink_nest_end(struct ebpf_netlink_request *request, struct nlattr *
 
 /* -- answers -- */
 
-/* One message: 1 = it ends the answer, whose result is in *code; 0 = there is more. */
-static int take_message(const struct nlmsghdr *message, struct ebpf_netlink_answer *answer, int *code)
+/* Where the messages of an answer go: the first one alone is kept, or each is shown to somebody. */
+struct taker {
+	struct ebpf_netlink_answer *answer;
+	ebpf_netlink_each *each;
+	void *context;
+};
+
+static int keep_message(const struct nlmsghdr *message, struct taker *taker)
 {
-	if (message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE) {
-		if (mnl_nlmsg_get_payload_len(message) >= sizeof *code)
-			memcpy(code, mnl_nlmsg_get_payload(message), sizeof *code);
-		else
-			*code = message->nlmsg_type == NLMSG_DONE ? 0 : -EBADMSG;
-		return 1;
-	}
-	if (!answer->count++) {
-		answer->size = message->nlmsg_len < sizeof answer->data ? message->nlmsg_len : sizeof answer->data;
-		memcpy(answer->data, message, answer->size);
-	}
-	return 0;
+	struct ebpf_netlink_answer *answer = taker->answer;
+
+	if (answer->count++ && !taker->each)
+		return 0;
+	answer->size = message->nlmsg_len < sizeof answer->data ? message->nlmsg_len : sizeof answer->data;
+	memcpy(answer->data, message, answer->size);
+	return taker->each ? taker->each(answer, taker->context) : 0;
+}
+
+/* One message: 1 = it ends the answer, whose result is in *code; 0 = there is more; -errno. */
+static int take_message(const struct nlmsghdr *message, struct taker *taker, int *code)
+{
+	if (message->nlmsg_type != NLMSG_ERROR && message->nlmsg_type != NLMSG_DONE)
+		return keep_message(message, taker);
+	if (mnl_nlmsg_get_payload_len(message) >= sizeof *code)
+		memcpy(code, mnl_nlmsg_get_payload(message), sizeof *code);
+	else
+		*code = message->nlmsg_type == NLMSG_DONE ? 0 : -EBADMSG;
+	return 1;
 }
 
 /* All messages of one datagram; what is of an earlier request, whose answer was lost, is passed over. */
-static int take_datagram(struct ebpf_link *link, const void *data, size_t size, struct ebpf_netlink_answer *answer, int *code)
+static int take_datagram(struct ebpf_link *link, const void *data, size_t size, struct taker *taker, int *code)
 {
 	const struct nlmsghdr *message = data;
-	int left = (int)size;
+	int left = (int)size, result = 0;
 
-	for (; left > 0; message = mnl_nlmsg_next(message, &left)) {
+	for (; left > 0 && result == 0; message = mnl_nlmsg_next(message, &left)) {
 		if (!mnl_nlmsg_ok(message, left))
 			return -EBADMSG;
-		if (message->nlmsg_seq == link->socket_sequence && take_message(message, answer, code))
-			return 1;
+		if (message->nlmsg_seq == link->socket_sequence)
+			result = take_message(message, taker, code);
 	}
-	return 0;
+	return result;
 }
 
-static int receive(struct ebpf_link *link, struct ebpf_netlink_answer *answer)
+static int receive(struct ebpf_link *link, struct taker *taker)
 {
 	uint8_t *buffer = malloc(RECEIVE_SIZE);
 	int result = buffer ? 0 : -ENOMEM, code = 0;
@@ -94,24 +107,36 @@ static int receive(struct ebpf_link *link, struct ebpf_netlink_answer *answer)
 		if (got < 0)
 			result = (int)got;
 		else
-			result = take_datagram(link, buffer, (size_t)got, answer, &code);
+			result = take_datagram(link, buffer, (size_t)got, taker, &code);
 	}
 	free(buffer);
-	answer->lost = result < 0;
+	taker->answer->lost = result < 0;
 	return result < 0 ? result : code;
 }
 
-int ebpf_netlink_exchange(struct ebpf_link *link, struct ebpf_netlink_request *request, struct ebpf_netlink_answer *answer)
+static int exchange(struct ebpf_link *link, struct ebpf_netlink_request *request, struct taker *taker)
 {
 	ssize_t sent;
 
-	answer->size = answer->count = 0;
-	answer->lost = false;
+	taker->answer->size = taker->answer->count = 0;
+	taker->answer->lost = false;
 	if (request->full)
 		return -EMSGSIZE;
 	request->head.nlmsg_seq = ++link->socket_sequence;
 	sent = ebpf_kernel_sys(link->kernel)->send(link->socket_fd, request, request->head.nlmsg_len, 0);
-	return sent < 0 ? (int)sent : receive(link, answer);
+	return sent < 0 ? (int)sent : receive(link, taker);
+}
+
+int ebpf_netlink_exchange(struct ebpf_link *link, struct ebpf_netlink_request *request, struct ebpf_netlink_answer *answer)
+{
+	return exchange(link, request, &(struct taker){ .answer = answer });
+}
+
+int ebpf_netlink_dump(struct ebpf_link *link, struct ebpf_netlink_request *request, ebpf_netlink_each *each, void *context)
+{
+	struct ebpf_netlink_answer answer;
+
+	return exchange(link, request, &(struct taker){ .answer = &answer, .each = each, .context = context });
 }
 
 bool ebpf_netlink_find(struct ebpf_span list, uint16_t type, struct ebpf_span *value)

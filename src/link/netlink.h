@@ -33,6 +33,9 @@ struct nlattr *ebpf_netlink_nest(struct ebpf_netlink_request *request, uint16_t 
 void ebpf_netlink_nest_end(struct ebpf_netlink_request *request, struct nlattr *nest);
 /* Sends and waits for the end of the answer: 0 or the kernel's -errno. */
 int ebpf_netlink_exchange(struct ebpf_link *link, struct ebpf_netlink_request *request, struct ebpf_netlink_answer *answer);
+/* The same of a dump: `each` is called for every message, and ends it by a -errno. */
+typedef int ebpf_netlink_each(const struct ebpf_netlink_answer *message, void *context);
+int ebpf_netlink_dump(struct ebpf_link *link, struct ebpf_netlink_request *request, ebpf_netlink_each *each, void *context);
 /* The attribute `type` of a list; false when there is none. */
 bool ebpf_netlink_find(struct ebpf_span list, uint16_t type, struct ebpf_span *value);
 /* The attributes of the first message, behind a fixed part of so many bytes. */

@@ -11,11 +11,11 @@
 #include "link/link.h"
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(path, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(netns, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(pid, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(target_fd, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION("path", path, 1),
+	EBPF_LINK_OPTION("netns", netns.path, 0),
+	EBPF_LINK_OPTION("pid", pid, 0),
+	EBPF_LINK_OPTION("target_fd", target_fd, 0),
+	EBPF_LINK_OPTION("attach_mode", attach_mode, 0),
 	{ 0 },
 };
 static const char *const aliases[] = { "sk_lookup", "flow_dissector", NULL };
@@ -57,49 +57,17 @@ static int open_namespace(struct ebpf_link *link, const char *word, const struct
 	return fd < 0 && !result ? ebpf_link_fail(link, fd, err) : fd;
 }
 
-static int attach_by_link(struct ebpf_link *link, const struct ebpf_program *program)
-{
-	union bpf_attr attr;
-	int result;
-
-	memset(&attr, 0, sizeof attr);
-	attr.link_create.prog_fd = (uint32_t)program->fd;
-	attr.link_create.target_fd = (uint32_t)link->target_fd;
-	attr.link_create.attach_type = link->attach_type;
-	result = ebpf_link_create(link, &attr);
-	if (result)
-		return result;
-	ebpf_kernel_sys(link->kernel)->close(link->target_fd);
-	link->target_fd = -1;
-	return 0;
-}
-
 /* The kernel takes no descriptor for it but 0, which stands for the namespace of this process. */
 static int attach_by_program(struct ebpf_link *link, const struct ebpf_program *program)
 {
-	int result;
-
 	ebpf_kernel_sys(link->kernel)->close(link->target_fd);
 	link->target_fd = -1;
-	link->program_fd_kept = ebpf_link_keep_fd(link, program->fd);
-	if (link->program_fd_kept < 0)
-		return link->program_fd_kept;
-	result = ebpf_link_prog_attach(link, program->fd, 0, -1);
-	if (result)
-		return result;
-	link->interface = "attach";
-	link->undo = ebpf_link_undo_prog_attach;
-	return 0;
-}
-
-static int replace_ours(struct ebpf_link *link, int program_fd)
-{
-	return ebpf_link_prog_attach(link, program_fd, 0, -1);
+	return ebpf_link_attach_kept(link, program, 0);
 }
 
 static int update(struct ebpf_link *link, struct ebpf_program *program, struct ebpf_error *err)
 {
-	return ebpf_link_replace_kept(link, program, replace_ours, err);
+	return ebpf_link_replace_kept(link, program, ebpf_link_reattach, err);
 }
 
 static int explain(struct ebpf_link *link, int code, struct ebpf_error *err)
@@ -126,6 +94,7 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	bool dissector = program->type == BPF_PROG_TYPE_FLOW_DISSECTOR, own;
 	const char *word = dissector ? "flow_dissector" : "sk_lookup";
 	enum ebpf_attach_mode mode;
+	union bpf_attr attr;
 	int result;
 
 	(void)alias;
@@ -143,7 +112,8 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 		return link->target_fd;
 	link->attach_type = dissector ? BPF_FLOW_DISSECTOR : BPF_SK_LOOKUP;
 	if (mode != EBPF_ATTACH_LEGACY && !ebpf_kernel_masked(link->kernel, EBPF_FEATURE_NETNS_LINK)) {
-		result = attach_by_link(link, program);
+		memset(&attr, 0, sizeof attr);
+		result = ebpf_link_create_at_target(link, program, &attr);
 		if (!result)
 			return 0;
 		if (ebpf_kernel_supports(link->kernel, EBPF_FEATURE_NETNS_LINK))

@@ -15,19 +15,19 @@
 #define DEFAULT_FREQUENCY 99
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(event, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(type, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(frequency, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(period, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(config, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(cpu, EBPF_OPTION_NUMBERS, 0),
-	EBPF_LINK_OPTION(pid, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(address, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(symbol, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(length, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(mode, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(cookie, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION("event", perf_event.event, 1),
+	EBPF_LINK_OPTION("type", perf_event.type, 0),
+	EBPF_LINK_OPTION("frequency", perf_event.frequency, 0),
+	EBPF_LINK_OPTION("period", perf_event.period, 0),
+	EBPF_LINK_OPTION("config", perf_event.config, 0),
+	EBPF_LINK_OPTION("cpu", perf_event.cpu, 0),
+	EBPF_LINK_OPTION("pid", pid, 0),
+	EBPF_LINK_OPTION("address", perf_event.address, 0),
+	EBPF_LINK_OPTION("symbol", symbol, 0),
+	EBPF_LINK_OPTION("length", perf_event.length, 0),
+	EBPF_LINK_OPTION("mode", perf_event.mode, 0),
+	EBPF_LINK_OPTION("cookie", cookie, 0),
+	EBPF_LINK_OPTION("attach_mode", attach_mode, 0),
 	{ 0 },
 };
 
@@ -128,8 +128,8 @@ static int fill_breakpoint(struct ebpf_link *link, const struct ebpf_link_option
 	static const struct { const char *word; uint32_t type; } modes[] = {
 		{ "r", HW_BREAKPOINT_R }, { "w", HW_BREAKPOINT_W }, { "rw", HW_BREAKPOINT_RW }, { "x", HW_BREAKPOINT_X },
 	};
-	const char *mode = given->mode ? given->mode : "w";
-	uint64_t address = given->address;
+	const char *mode = given->perf_event.mode ? given->perf_event.mode : "w";
+	uint64_t address = given->perf_event.address;
 	int result;
 
 	for (size_t i = 0; i < EBPF_COUNT(modes); i++)
@@ -147,7 +147,7 @@ static int fill_breakpoint(struct ebpf_link *link, const struct ebpf_link_option
 			return ebpf_fail(err, ENOENT, "perf_event: the kernel has no symbol '%s'", given->symbol);
 	}
 	attr->bp_addr = address;
-	attr->bp_len = given->length ? given->length : attr->bp_type == HW_BREAKPOINT_X ? sizeof(long) : 4;
+	attr->bp_len = given->perf_event.length ? given->perf_event.length : attr->bp_type == HW_BREAKPOINT_X ? sizeof(long) : 4;
 	return ebpf_link_set_target(link, err, "perf_event breakpoint %s 0x%llx", mode, (unsigned long long)address);
 }
 
@@ -163,18 +163,18 @@ static int fill_by_type(struct ebpf_link *link, const struct ebpf_link_options *
 	int type = -1, ret_bit;
 
 	for (size_t i = 0; i < EBPF_COUNT(types); i++)
-		if (!strcmp(types[i].word, given->type))
+		if (!strcmp(types[i].word, given->perf_event.type))
 			type = (int)types[i].type;
-	if (given->event) {
+	if (given->perf_event.event) {
 		if (type < 0 || (uint32_t)type != attr->type)
-			return ebpf_fail(err, EINVAL, "perf_event: event '%s' is not of type '%s'", given->event,
-					 given->type);
+			return ebpf_fail(err, EINVAL, "perf_event: event '%s' is not of type '%s'", given->perf_event.event,
+					 given->perf_event.type);
 		return 0;
 	}
-	if (type < 0 && strchr(given->type, '/'))
-		return ebpf_fail(err, EINVAL, "perf_event: '%s' is no type of event", given->type);
+	if (type < 0 && strchr(given->perf_event.type, '/'))
+		return ebpf_fail(err, EINVAL, "perf_event: '%s' is no type of event", given->perf_event.type);
 	if (type < 0)
-		type = ebpf_kernel_pmu(link->kernel, given->type, &ret_bit, err);
+		type = ebpf_kernel_pmu(link->kernel, given->perf_event.type, &ret_bit, err);
 	if (type < 0) {
 		ebpf_wrap(err, type, "perf_event");
 		ebpf_hint(err, "types are \"software\", \"hardware\", \"cache\", \"raw\", \"breakpoint\", and the names in "
@@ -182,27 +182,27 @@ static int fill_by_type(struct ebpf_link *link, const struct ebpf_link_options *
 		return type;
 	}
 	attr->type = (uint32_t)type;
-	attr->config = given->config;
-	return ebpf_link_set_target(link, err, "perf_event %s 0x%llx", given->type, (unsigned long long)given->config);
+	attr->config = given->perf_event.config;
+	return ebpf_link_set_target(link, err, "perf_event %s 0x%llx", given->perf_event.type, (unsigned long long)given->perf_event.config);
 }
 
 static int fill(struct ebpf_link *link, const struct ebpf_link_options *given, struct perf_event_attr *attr,
 		struct ebpf_error *err)
 {
-	bool breakpoint = given->type && !strcmp(given->type, "breakpoint"), rare = breakpoint;
-	const char *event = given->event ? given->event : given->type ? NULL : "cpu-clock";
+	bool breakpoint = given->perf_event.type && !strcmp(given->perf_event.type, "breakpoint"), rare = breakpoint;
+	const char *event = given->perf_event.event ? given->perf_event.event : given->perf_event.type ? NULL : "cpu-clock";
 	int result = 0;
 
 	memset(attr, 0, sizeof *attr);
 	attr->type = PERF_TYPE_BREAKPOINT;
 	attr->disabled = 1;
-	if (given->period && given->frequency)
+	if (given->perf_event.period && given->perf_event.frequency)
 		return ebpf_fail(err, EINVAL, "perf_event: either period or frequency, not both");
-	if (event && given->config)
+	if (event && given->perf_event.config)
 		return ebpf_fail(err, EINVAL, "perf_event %s: config goes with a type, instead of an event", event);
-	if (!breakpoint && (given->address || given->symbol || given->length || given->mode))
+	if (!breakpoint && (given->perf_event.address || given->symbol || given->perf_event.length || given->perf_event.mode))
 		return ebpf_fail(err, EINVAL, "perf_event: address, symbol, length and mode are of type \"breakpoint\"");
-	if (breakpoint && (given->event || given->config))
+	if (breakpoint && (given->perf_event.event || given->perf_event.config))
 		return ebpf_fail(err, EINVAL, "perf_event: a breakpoint has no event");
 	if (breakpoint)
 		result = fill_breakpoint(link, given, attr, err);
@@ -210,15 +210,15 @@ static int fill(struct ebpf_link *link, const struct ebpf_link_options *given, s
 		result = find_event(event, attr, &rare, err);
 	if (!result && event)
 		result = ebpf_link_set_target(link, err, "perf_event %s", event);
-	if (!result && given->type && !breakpoint)
+	if (!result && given->perf_event.type && !breakpoint)
 		result = fill_by_type(link, given, attr, err);
 	if (result)
 		return result;
-	attr->freq = given->frequency || (!given->period && !rare);
+	attr->freq = given->perf_event.frequency || (!given->perf_event.period && !rare);
 	if (attr->freq)
-		attr->sample_freq = given->frequency ? given->frequency : DEFAULT_FREQUENCY;
+		attr->sample_freq = given->perf_event.frequency ? given->perf_event.frequency : DEFAULT_FREQUENCY;
 	else
-		attr->sample_period = given->period ? given->period : 1;
+		attr->sample_period = given->perf_event.period ? given->perf_event.period : 1;
 	return 0;
 }
 
@@ -228,7 +228,7 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 		 size_t size, struct ebpf_error *err)
 {
 	(void)program, (void)extra, (void)storage, (void)size;
-	if (out->event || out->type || out->frequency || out->period)
+	if (out->perf_event.event || out->perf_event.type || out->perf_event.frequency || out->perf_event.period)
 		return 1;
 	ebpf_fail(err, EINVAL, "its section does not say on which event it is to run");
 	ebpf_hint(err, "give the option event (\"cpu-clock\"), or frequency for a profile");
@@ -271,29 +271,29 @@ static int attach_one(struct ebpf_link *link, struct ebpf_program *program, cons
 	if (result || link->fd >= 0)
 		return result;
 	/* The kernel does not tell of such an event which program is on it. */
-	link->program_fd_kept = ebpf_link_keep_fd(link, program->fd);
-	return link->program_fd_kept < 0 ? ebpf_link_fail(link, link->program_fd_kept, err) : 0;
+	result = ebpf_link_keep_program(link, program);
+	return result ? ebpf_link_fail(link, result, err) : 0;
 }
 
 /* On the CPUs that were named, or on all that are online: opening an event on another says ENODEV. */
 static int attach_everywhere(struct ebpf_link *link, struct ebpf_program *program, const struct ebpf_link_options *given,
 			     struct perf_event_attr *attr, enum ebpf_attach_mode mode, struct ebpf_error *err)
 {
-	int count = given->cpu.count ? (int)given->cpu.count : ebpf_kernel_cpu_count(link->kernel, err);
+	int count = given->perf_event.cpu.count ? (int)given->perf_event.cpu.count : ebpf_kernel_cpu_count(link->kernel, err);
 
 	if (count < 0)
 		return ebpf_wrap(err, count, "%s", link->target);
 	for (int i = 0; i < count; i++) {
-		int cpu = given->cpu.count ? (int)given->cpu.items[i] : i, result;
+		int cpu = given->perf_event.cpu.count ? (int)given->perf_event.cpu.items[i] : i, result;
 		struct ebpf_link *part = ebpf_link_add_part(link, err);
 
 		if (!part)
 			return -ENOMEM;
 		result = attach_one(part, program, given, attr, cpu, mode, err);
-		if (result == -ENODEV && !given->cpu.count && part->perf_fd < 0)
+		if (result == -ENODEV && !given->perf_event.cpu.count && part->perf_fd < 0)
 			ebpf_link_drop_part(link);
 		else if (result)
-			return given->cpu.count ? ebpf_wrap(err, result, "cpu %d", cpu) : result;
+			return given->perf_event.cpu.count ? ebpf_wrap(err, result, "cpu %d", cpu) : result;
 	}
 	if (!link->part_count)
 		return explain(link, attr, -ENODEV, err);
@@ -304,14 +304,14 @@ static int attach_everywhere(struct ebpf_link *link, struct ebpf_program *progra
 
 static int check_cpus(struct ebpf_link *link, const struct ebpf_link_options *given, struct ebpf_error *err)
 {
-	int count = given->cpu.count ? ebpf_kernel_cpu_count(link->kernel, err) : 0;
+	int count = given->perf_event.cpu.count ? ebpf_kernel_cpu_count(link->kernel, err) : 0;
 
 	if (count < 0)
 		return ebpf_wrap(err, count, "perf_event");
-	for (size_t i = 0; i < given->cpu.count; i++)
-		if (given->cpu.items[i] >= (uint64_t)count)
+	for (size_t i = 0; i < given->perf_event.cpu.count; i++)
+		if (given->perf_event.cpu.items[i] >= (uint64_t)count)
 			return ebpf_fail(err, EINVAL, "perf_event: there is no CPU %lld here: they are 0 to %d",
-					 (long long)given->cpu.items[i], count - 1);
+					 (long long)given->perf_event.cpu.items[i], count - 1);
 	return 0;
 }
 
@@ -338,8 +338,8 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	if (mode == EBPF_ATTACH_LEGACY)
 		return ebpf_fail(err, ENOTSUP, "%s: attach_mode 'legacy': a perf event has \"link\" and \"perf\"",
 				 link->target);
-	if ((given->pid && !given->cpu.count) || given->cpu.count == 1)
-		return attach_one(link, program, given, &attr, given->cpu.count ? (int)given->cpu.items[0] : -1, mode, err);
+	if ((given->pid && !given->perf_event.cpu.count) || given->perf_event.cpu.count == 1)
+		return attach_one(link, program, given, &attr, given->perf_event.cpu.count ? (int)given->perf_event.cpu.items[0] : -1, mode, err);
 	return attach_everywhere(link, program, given, &attr, mode, err);
 }
 

@@ -1,7 +1,7 @@
 /* query.c -- what is attached to a cgroup, an interface or a network namespace, by whomever.
  *
- * BPF_PROG_QUERY knows cgroups (4.15), network namespaces (4.18), tcx (6.6) and netkit (6.7); the program of XDP is told by
- * rtnetlink. The kernel fills arrays of the size that it is given, and says when there are more. Ids of links and the revision come from Linux
+ * BPF_PROG_QUERY knows cgroups (4.15), network namespaces (4.18), tcx (6.6) and netkit (6.7); the programs of XDP, and of the filters that run
+ * behind tcx, are told by rtnetlink. The kernel fills arrays of the size that it is given, and says when there are more. Ids of links and the revision come from Linux
  * 6.6 on, flags of each program in a cgroup from 6.1 on: a kernel that refuses them is asked for less.
  */
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 #include "link/netlink.h"
 
-extern const struct ebpf_link_kind ebpf_kind_xdp;
+extern const struct ebpf_link_kind ebpf_kind_xdp, ebpf_kind_tc;
 
 enum { FIRST_ROOM = 16, MOST_ROOM = 1 << 16 };
 
@@ -99,15 +99,29 @@ static int ask_all(const struct place *place, struct ebpf_link_query *query, str
 	}
 	query->items = calloc(query->count + 1, sizeof(*query->items));
 	for (size_t i = 0; query->items && i < query->count; i++)
-		query->items[i] = (struct ebpf_attached){ numbers[i], numbers[2 * (size_t)room + i], numbers[room + i] };
+		query->items[i] = (struct ebpf_attached){ .program_id = numbers[i],
+							  .attach_flags = numbers[room + i],
+							  .link_id = numbers[2 * (size_t)room + i] };
 	free(numbers);
 	return query->items ? 0 : ebpf_fail_memory(err);
 }
 
-static int ask_xdp(struct ebpf_kernel *kernel, const struct place *place, struct ebpf_link_query *query, struct ebpf_error *err)
+int ebpf_link_query_add(struct ebpf_link_query *query, const struct ebpf_attached *item)
 {
-	struct ebpf_link *link = ebpf_link_new(kernel, &ebpf_kind_xdp);
-	uint32_t id = 0;
+	struct ebpf_attached *items = realloc(query->items, (query->count + 1) * sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	query->items = items;
+	query->items[query->count++] = *item;
+	return 0;
+}
+
+static int ask_netlink(struct ebpf_kernel *kernel, const struct place *place, const struct ebpf_link_kind *kind,
+		       int (*ask_kind)(struct ebpf_link *link, struct ebpf_link_query *query), struct ebpf_link_query *query,
+		       struct ebpf_error *err)
+{
+	struct ebpf_link *link = ebpf_link_new(kernel, kind);
 	int result;
 
 	if (!link)
@@ -115,16 +129,36 @@ static int ask_xdp(struct ebpf_kernel *kernel, const struct place *place, struct
 	link->ifindex = (int)place->target;
 	result = ebpf_netlink_open(link);
 	if (!result)
-		result = ebpf_xdp_query(link, &id);
+		result = ask_kind(link, query);
 	ebpf_link_close(link);
-	if (result)
-		return ebpf_fail_errno(err, result, "%s", place->text);
-	query->items = calloc(1, sizeof(*query->items));
-	if (!query->items)
-		return ebpf_fail_memory(err);
-	query->items[0].program_id = id;
-	query->count = id != 0;
-	return 0;
+	return result ? ebpf_fail_errno(err, result, "%s", place->text) : 0;
+}
+
+/* In the order in which they run: those of tcx, if the kernel knows it, then the filters. */
+static int ask_tc(struct ebpf_kernel *kernel, const struct place *place, struct ebpf_link_query *query, struct ebpf_error *err)
+{
+	int result = -EINVAL;
+
+	if (!ebpf_kernel_masked(kernel, EBPF_FEATURE_TCX))
+		result = ask_all(place, query, err);
+	if (result && (result != -EINVAL || ebpf_kernel_supports(kernel, EBPF_FEATURE_TCX)))
+		return result;
+	if (result) {
+		query->count = 0;
+		ebpf_error_clear(err);
+	}
+	return ask_netlink(kernel, place, &ebpf_kind_tc, ebpf_tc_query, query, err);
+}
+
+static int ask_place(struct ebpf_kernel *kernel, const struct place *place, struct ebpf_link_query *query, struct ebpf_error *err)
+{
+	bool interface = query->interface || query->ifindex;
+
+	if (query->attach_type == BPF_XDP)
+		return ask_netlink(kernel, place, &ebpf_kind_xdp, ebpf_xdp_query, query, err);
+	if (interface && (query->attach_type == BPF_TCX_INGRESS || query->attach_type == BPF_TCX_EGRESS))
+		return ask_tc(kernel, place, query, err);
+	return ask_all(place, query, err);
 }
 
 int ebpf_link_query(struct ebpf_kernel *kernel, struct ebpf_link_query *query, struct ebpf_error *err)
@@ -138,9 +172,11 @@ int ebpf_link_query(struct ebpf_kernel *kernel, struct ebpf_link_query *query, s
 	query->count = 0;
 	result = open_place(&place, query, err);
 	if (!result)
-		result = query->attach_type == BPF_XDP ? ask_xdp(kernel, &place, query, err) : ask_all(&place, query, err);
+		result = ask_place(kernel, &place, query, err);
 	if (place.fd >= 0)
 		place.sys->close(place.fd);
+	if (result)
+		ebpf_link_query_free(query);
 	return result;
 }
 

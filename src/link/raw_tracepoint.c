@@ -8,8 +8,8 @@
 #include "link/link.h"
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(name, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(cookie, EBPF_OPTION_U64, 0),
+	EBPF_LINK_OPTION("name", tracepoint.name, 1),
+	EBPF_LINK_OPTION("cookie", cookie, 0),
 	{ 0 },
 };
 static const char *const aliases[] = { "raw_tp", NULL };
@@ -21,9 +21,9 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 		if ((size_t)snprintf(storage, size, "%s", extra) >= size || strchr(storage, '/'))
 			return ebpf_fail(err, EINVAL, "section '%s': a raw tracepoint is written raw_tracepoint/name",
 					 program->section);
-		out->name = storage;
+		out->tracepoint.name = storage;
 	}
-	if (out->name)
+	if (out->tracepoint.name)
 		return 1;
 	ebpf_fail(err, EINVAL, "its section names no raw tracepoint");
 	ebpf_hint(err, "write SEC(\"raw_tracepoint/name\"), or give the option name");
@@ -40,7 +40,7 @@ static int explain(struct ebpf_link *link, struct ebpf_program *program, const s
 				 ebpf_feature_since(EBPF_FEATURE_RAW_TP_COOKIE));
 	if (code == -ENOENT) {
 		ebpf_fail(err, ENOENT, "%s: there is no such raw tracepoint in this kernel", link->target);
-		nearest = ebpf_kernel_nearest_type(link->kernel, "btf_trace_", given->name, BTF_KIND_TYPEDEF);
+		nearest = ebpf_kernel_nearest_type(link->kernel, "btf_trace_", given->tracepoint.name, BTF_KIND_TYPEDEF);
 		if (nearest)
 			ebpf_hint(err, "the nearest is '%s'", nearest);
 		return -ENOENT;
@@ -61,15 +61,15 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	int result;
 
 	(void)alias;
-	if (!given->name)
+	if (!given->tracepoint.name)
 		return ebpf_fail(err, EINVAL, "raw_tracepoint: a name is needed (\"sys_enter\")");
-	result = ebpf_link_set_target(link, err, "raw_tracepoint %s", given->name);
+	result = ebpf_link_set_target(link, err, "raw_tracepoint %s", given->tracepoint.name);
 	if (result)
 		return result;
 	if (given->cookie && ebpf_kernel_masked(link->kernel, EBPF_FEATURE_RAW_TP_COOKIE))
 		return explain(link, program, given, -EINVAL, err);
 	memset(&attr, 0, sizeof attr);
-	attr.raw_tracepoint.name = ebpf_ptr(given->name);
+	attr.raw_tracepoint.name = ebpf_ptr(given->tracepoint.name);
 	attr.raw_tracepoint.prog_fd = (uint32_t)program->fd;
 	attr.raw_tracepoint.cookie = given->cookie;
 	result = ebpf_kernel_sys(link->kernel)->bpf(BPF_RAW_TRACEPOINT_OPEN, &attr, EBPF_ATTR_SIZE(raw_tracepoint));

@@ -16,7 +16,7 @@
 #endif
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(socket_fd, EBPF_OPTION_S32, 1),
+	EBPF_LINK_OPTION("socket_fd", socket.fd, 1),
 	{ 0 },
 };
 
@@ -24,7 +24,7 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 		 size_t size, struct ebpf_error *err)
 {
 	(void)program, (void)extra, (void)storage, (void)size;
-	if (out->socket_fd)
+	if (out->socket.fd)
 		return 1;
 	ebpf_fail(err, EINVAL, "it needs to know its socket");
 	ebpf_hint(err, "give the option socket_fd");
@@ -93,12 +93,12 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	int result;
 
 	(void)alias;
-	if (given->socket_fd <= 0)
+	if (given->socket.fd <= 0)
 		return ebpf_fail(err, EINVAL, "%s: a socket_fd is needed", link->kind->name);
-	result = ebpf_link_set_target(link, err, "%s of socket %d", link->kind->name, given->socket_fd);
+	result = ebpf_link_set_target(link, err, "%s of socket %d", link->kind->name, given->socket.fd);
 	if (result)
 		return result;
-	link->socket_fd = ebpf_link_keep_fd(link, given->socket_fd);
+	link->socket_fd = ebpf_link_keep_fd(link, given->socket.fd);
 	link->program_fd_kept = ebpf_link_keep_fd(link, program->fd);
 	if (link->socket_fd < 0 || link->program_fd_kept < 0)
 		return explain(link, program, link->socket_fd < 0 ? link->socket_fd : link->program_fd_kept, err);

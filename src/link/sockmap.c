@@ -7,9 +7,9 @@
 #include "link/link.h"
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(map, EBPF_OPTION_S32, 1),
-	EBPF_LINK_OPTION(attach_type, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION("map", map, 1),
+	EBPF_LINK_OPTION("attach_type", attach_type, 0),
+	EBPF_LINK_OPTION("attach_mode", attach_mode, 0),
 	{ 0 },
 };
 static const char *const aliases[] = { "sk_msg", "sk_skb", NULL };
@@ -30,46 +30,9 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 	return 0;
 }
 
-static int replace_ours(struct ebpf_link *link, int program_fd)
-{
-	return ebpf_link_prog_attach(link, program_fd, 0, -1);
-}
-
 static int update(struct ebpf_link *link, struct ebpf_program *program, struct ebpf_error *err)
 {
-	return ebpf_link_replace_kept(link, program, replace_ours, err);
-}
-
-static int attach_by_program(struct ebpf_link *link, const struct ebpf_program *program)
-{
-	int result;
-
-	link->program_fd_kept = ebpf_link_keep_fd(link, program->fd);
-	if (link->program_fd_kept < 0)
-		return link->program_fd_kept;
-	result = ebpf_link_prog_attach(link, program->fd, 0, -1);
-	if (result)
-		return result;
-	link->interface = "attach";
-	link->undo = ebpf_link_undo_prog_attach;
-	return 0;
-}
-
-static int attach_by_link(struct ebpf_link *link, const struct ebpf_program *program)
-{
-	union bpf_attr attr;
-	int result;
-
-	memset(&attr, 0, sizeof attr);
-	attr.link_create.prog_fd = (uint32_t)program->fd;
-	attr.link_create.target_fd = (uint32_t)link->target_fd;
-	attr.link_create.attach_type = link->attach_type;
-	result = ebpf_link_create(link, &attr);
-	if (result)
-		return result;
-	ebpf_kernel_sys(link->kernel)->close(link->target_fd);
-	link->target_fd = -1;
-	return 0;
+	return ebpf_link_replace_kept(link, program, ebpf_link_reattach, err);
 }
 
 static int explain(struct ebpf_link *link, int code, struct ebpf_error *err)
@@ -108,6 +71,7 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 		  struct ebpf_link *link, struct ebpf_error *err)
 {
 	enum ebpf_attach_mode mode;
+	union bpf_attr attr;
 	int result;
 
 	(void)alias;
@@ -127,7 +91,8 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	if (link->target_fd < 0)
 		return explain(link, link->target_fd, err);
 	if (mode != EBPF_ATTACH_LEGACY && !ebpf_kernel_masked(link->kernel, EBPF_FEATURE_SOCKMAP_LINK)) {
-		result = attach_by_link(link, program);
+		memset(&attr, 0, sizeof attr);
+		result = ebpf_link_create_at_target(link, program, &attr);
 		if (!result)
 			return 0;
 		if (ebpf_kernel_supports(link->kernel, EBPF_FEATURE_SOCKMAP_LINK))
@@ -136,7 +101,7 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	if (mode == EBPF_ATTACH_LINK)
 		return ebpf_fail(err, ENOTSUP, "%s: attach_mode 'link': links of sockmaps need Linux %s", link->target,
 				 ebpf_feature_since(EBPF_FEATURE_SOCKMAP_LINK));
-	result = attach_by_program(link, program);
+	result = ebpf_link_attach_kept(link, program, 0);
 	return result ? explain(link, result, err) : 0;
 }
 

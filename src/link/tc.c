@@ -15,36 +15,24 @@
 
 #include "link/netlink.h"
 
-/* The numbers, since headers may be older: pkt_sched.h of 4.5, pkt_cls.h of 4.15. */
-enum { CLSACT_PARENT_INGRESS = 0xfffffff2, CLSACT_PARENT_EGRESS = 0xfffffff3, BPF_ATTRIBUTE_ID = 11, PRIORITY_MAX = 0xffff };
+/* The numbers, since headers may be older: pkt_sched.h of 4.5, pkt_cls.h of 4.15, rtnetlink.h of 4.13. */
+enum { CLSACT_PARENT_INGRESS = 0xfffffff2, CLSACT_PARENT_EGRESS = 0xfffffff3, BPF_ATTRIBUTE_ID = 11, CHAIN_ATTRIBUTE = 11, PRIORITY_MAX = 0xffff };
 
 static const struct ebpf_option tc_options[] = {
-	EBPF_LINK_OPTION(interface, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(direction, EBPF_OPTION_STRING, 2),
-	EBPF_LINK_OPTION(ifindex, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(first, EBPF_OPTION_BOOL, 0),
-	EBPF_LINK_OPTION(before, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(after, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(before_id, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(after_id, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(expected_revision, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(flags, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(priority, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(handle, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_DEVICE_OPTIONS,
+	EBPF_LINK_OPTION("direction", tc.direction, 2),
+	EBPF_LINK_PLACE_OPTIONS,
+	EBPF_LINK_OPTION("flags", flags, 0),
+	EBPF_LINK_OPTION("priority", tc.priority, 0),
+	EBPF_LINK_OPTION("handle", tc.handle, 0),
+	EBPF_LINK_OPTION("attach_mode", attach_mode, 0),
 	{ 0 },
 };
 static const struct ebpf_option netkit_options[] = {
-	EBPF_LINK_OPTION(interface, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(direction, EBPF_OPTION_STRING, 2),
-	EBPF_LINK_OPTION(ifindex, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(first, EBPF_OPTION_BOOL, 0),
-	EBPF_LINK_OPTION(before, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(after, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(before_id, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(after_id, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(expected_revision, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(flags, EBPF_OPTION_U32, 0),
+	EBPF_LINK_DEVICE_OPTIONS,
+	EBPF_LINK_OPTION("direction", tc.direction, 2),
+	EBPF_LINK_PLACE_OPTIONS,
+	EBPF_LINK_OPTION("flags", flags, 0),
 	{ 0 },
 };
 static const char *const tc_aliases[] = { "tcx", "classifier", NULL };
@@ -74,7 +62,7 @@ static int parse_with(const struct ebpf_program *program, const struct ebpf_link
 		ebpf_hint(err, "give the option interface");
 		return 0;
 	}
-	if (out->direction || find_place(places, NULL, program->attach_type))
+	if (out->tc.direction || find_place(places, NULL, program->attach_type))
 		return 1;
 	ebpf_fail(err, EINVAL, "its section does not say in which direction");
 	ebpf_hint(err, "give the option direction (\"%s\", \"%s\"), or write SEC(\"tc/ingress\")", places[0].word,
@@ -233,24 +221,91 @@ static int attach_by_filter(struct ebpf_link *link, const struct ebpf_program *p
 
 	link->detail = filter;
 	result = filter ? ebpf_netlink_open(link) : -ENOMEM;
+	if (!result)
+		result = ebpf_link_keep_program(link, program);
 	if (result)
 		return result;
-	link->program_fd_kept = ebpf_link_keep_fd(link, program->fd);
-	if (link->program_fd_kept < 0)
-		return link->program_fd_kept;
 	link->interface = "netlink";
 	filter->parent = place->attach_type == BPF_TCX_INGRESS ? CLSACT_PARENT_INGRESS : CLSACT_PARENT_EGRESS;
-	filter->handle = given->handle;
+	filter->handle = given->tc.handle;
 	result = change_qdisc(link, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL);
 	if (result && result != -EEXIST)
 		return result;
 	filter->qdisc_is_ours = !result;
 	link->undo = take_off; /* of the qdisc as well, when the filter is refused */
-	filter->info = (uint32_t)given->priority << 16 | htons(ETH_P_ALL);
+	filter->info = (uint32_t)given->tc.priority << 16 | htons(ETH_P_ALL);
 	result = set_filter(link, program->fd, NLM_F_EXCL, &answer);
 	if (result && !answer.lost)
 		filter->info = 0; /* what is at the place may be another's, of the same program */
 	return result;
+}
+
+/* -- which filters there are -- */
+
+struct search {
+	int ifindex;
+	bool found;
+};
+
+static int find_clsact(const struct ebpf_netlink_answer *message, void *context)
+{
+	struct search *search = context;
+	struct ebpf_span list, kind;
+	struct tcmsg head;
+
+	if (!ebpf_netlink_attributes(message, sizeof head, &list) || !ebpf_netlink_find(list, TCA_KIND, &kind))
+		return 0;
+	memcpy(&head, message->data + NLMSG_HDRLEN, sizeof head);
+	if (head.tcm_ifindex == search->ifindex && head.tcm_parent == TC_H_INGRESS)
+		search->found = kind.size == sizeof "clsact" && !memcmp(kind.data, "clsact", kind.size);
+	return 0;
+}
+
+/* Are there filters of egress? The qdisc "ingress" shows its only list for them too. (A single qdisc is not told but to everybody who listens.) */
+static int has_clsact(struct ebpf_link *link, bool *found)
+{
+	struct tcmsg message = { .tcm_family = AF_UNSPEC, .tcm_ifindex = link->ifindex };
+	struct search search = { .ifindex = link->ifindex };
+	struct ebpf_netlink_request request;
+	int result;
+
+	ebpf_netlink_begin(&request, RTM_GETQDISC, NLM_F_DUMP, &message, sizeof message);
+	result = ebpf_netlink_dump(link, &request, find_clsact, &search);
+	*found = search.found;
+	return result;
+}
+
+/* A filter that has a program; others, and the heads of each priority's list, are passed over. */
+static int add_filter(const struct ebpf_netlink_answer *message, void *context)
+{
+	struct ebpf_attached item = { 0 };
+	struct ebpf_span list, options, value;
+	struct tcmsg head;
+
+	if (!ebpf_netlink_attributes(message, sizeof head, &list) || !ebpf_netlink_find(list, TCA_OPTIONS, &options) ||
+	    !ebpf_netlink_find(options, BPF_ATTRIBUTE_ID, &value) || !ebpf_span_u32(value, 0, &item.program_id))
+		return 0;
+	memcpy(&head, message->data + NLMSG_HDRLEN, sizeof head);
+	item.handle = head.tcm_handle;
+	item.priority = head.tcm_info >> 16;
+	if (ebpf_netlink_find(list, CHAIN_ATTRIBUTE, &value))
+		ebpf_span_u32(value, 0, &item.chain);
+	return ebpf_link_query_add(context, &item);
+}
+
+int ebpf_tc_query(struct ebpf_link *link, struct ebpf_link_query *query)
+{
+	bool ingress = query->attach_type == BPF_TCX_INGRESS, there = true;
+	struct tcmsg message = { .tcm_family = AF_UNSPEC,
+				 .tcm_ifindex = link->ifindex,
+				 .tcm_parent = ingress ? CLSACT_PARENT_INGRESS : CLSACT_PARENT_EGRESS };
+	struct ebpf_netlink_request request;
+	int result = ingress ? 0 : has_clsact(link, &there);
+
+	if (result || !there)
+		return result;
+	ebpf_netlink_begin(&request, RTM_GETTFILTER, NLM_F_DUMP, &message, sizeof message);
+	return ebpf_netlink_dump(link, &request, add_filter, query);
 }
 
 /* -- the kinds -- */
@@ -292,7 +347,7 @@ static int attach_by_link(struct ebpf_link *link, const struct ebpf_program *pro
 	attr.link_create.attach_type = link->attach_type;
 	attr.link_create.flags = flags;
 	attr.link_create.tcx.relative_fd = relative; /* netkit's members are at the same place */
-	attr.link_create.tcx.expected_revision = given->expected_revision;
+	attr.link_create.tcx.expected_revision = given->place.expected_revision;
 	result = ebpf_link_create(link, &attr);
 	return result ? explain(link, given, result, err) : 0;
 }
@@ -322,15 +377,15 @@ static int choose_mode(struct ebpf_link *link, const char *alias, const struct e
 		result = ebpf_link_anchor(given, "tc", &flags, &relative, err);
 	if (result)
 		return result;
-	if (given->priority < 0 || given->priority > PRIORITY_MAX)
-		return ebpf_fail(err, EINVAL, "tc: priority %d is not of 1 to %d", given->priority, PRIORITY_MAX);
+	if (given->tc.priority < 0 || given->tc.priority > PRIORITY_MAX)
+		return ebpf_fail(err, EINVAL, "tc: priority %d is not of 1 to %d", given->tc.priority, PRIORITY_MAX);
 	if (*mode == EBPF_ATTACH_PERF)
 		return ebpf_fail(err, ENOTSUP, "%s: attach_mode 'perf': tc has \"link\" and \"legacy\"", link->target);
 	if (*mode == EBPF_ATTACH_ANY && (!strcmp(alias, "tcx") || ebpf_link_has_anchor(given)))
 		*mode = EBPF_ATTACH_LINK;
-	if (*mode == EBPF_ATTACH_ANY && (given->priority || given->handle))
+	if (*mode == EBPF_ATTACH_ANY && (given->tc.priority || given->tc.handle))
 		*mode = EBPF_ATTACH_LEGACY;
-	if (*mode == EBPF_ATTACH_LINK && (given->priority || given->handle))
+	if (*mode == EBPF_ATTACH_LINK && (given->tc.priority || given->tc.handle))
 		return ebpf_fail(err, EINVAL, "%s: priority and handle are of filters (attach_mode 'legacy'), not of links",
 				 link->target);
 	if (*mode == EBPF_ATTACH_LEGACY && (ebpf_link_has_anchor(given) || given->flags))
@@ -341,10 +396,10 @@ static int choose_mode(struct ebpf_link *link, const char *alias, const struct e
 static int attach_tc(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given,
 		     struct ebpf_link *link, struct ebpf_error *err)
 {
-	const struct place *place = find_place(tc_places, given->direction, program->attach_type);
+	const struct place *place = find_place(tc_places, given->tc.direction, program->attach_type);
 	enum ebpf_attach_mode mode;
 	char word[16];
-	int result = check(program, place, tc_places, "tc", given->direction, err);
+	int result = check(program, place, tc_places, "tc", given->tc.direction, err);
 
 	if (result)
 		return result;
@@ -373,9 +428,9 @@ static int attach_tc(struct ebpf_program *program, const char *alias, const stru
 static int attach_netkit(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given,
 			 struct ebpf_link *link, struct ebpf_error *err)
 {
-	const struct place *place = find_place(netkit_places, given->direction, program->attach_type);
+	const struct place *place = find_place(netkit_places, given->tc.direction, program->attach_type);
 	char word[32];
-	int result = check(program, place, netkit_places, "netkit", given->direction, err);
+	int result = check(program, place, netkit_places, "netkit", given->tc.direction, err);
 
 	(void)alias;
 	if (result)

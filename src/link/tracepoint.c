@@ -8,10 +8,10 @@
 #include "link/link.h"
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(category, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(name, EBPF_OPTION_STRING, 2),
-	EBPF_LINK_OPTION(cookie, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION("category", tracepoint.category, 1),
+	EBPF_LINK_OPTION("name", tracepoint.name, 2),
+	EBPF_LINK_OPTION("cookie", cookie, 0),
+	EBPF_LINK_OPTION("attach_mode", attach_mode, 0),
 	{ 0 },
 };
 static const char *const aliases[] = { "tp", NULL };
@@ -29,10 +29,10 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 			return ebpf_fail(err, EINVAL, "section '%s': a tracepoint is written tracepoint/category/name",
 					 program->section);
 		*slash = '\0';
-		out->category = storage;
-		out->name = slash + 1;
+		out->tracepoint.category = storage;
+		out->tracepoint.name = slash + 1;
 	}
-	if (out->category && out->name)
+	if (out->tracepoint.category && out->tracepoint.name)
 		return 1;
 	ebpf_fail(err, EINVAL, "its section names no tracepoint");
 	ebpf_hint(err, "write SEC(\"tracepoint/category/name\"), or give the options category and name");
@@ -48,18 +48,18 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	int result;
 
 	(void)alias;
-	if (!given->category || !given->name)
+	if (!given->tracepoint.category || !given->tracepoint.name)
 		return ebpf_fail(err, EINVAL,
 				 "tracepoint: category and name are needed (\"syscalls\", \"sys_enter_openat\")");
 	result = ebpf_attach_mode(given->attach_mode, &mode, err);
 	if (!result)
-		result = ebpf_link_set_target(link, err, "tracepoint %s:%s", given->category, given->name);
+		result = ebpf_link_set_target(link, err, "tracepoint %s:%s", given->tracepoint.category, given->tracepoint.name);
 	if (result)
 		return result;
 	if (mode == EBPF_ATTACH_LEGACY)
 		return ebpf_fail(err, ENOTSUP, "%s: attach_mode 'legacy': a tracepoint has \"link\" and \"perf\"",
 				 link->target);
-	id = ebpf_kernel_tracepoint(link->kernel, given->category, given->name, err);
+	id = ebpf_kernel_tracepoint(link->kernel, given->tracepoint.category, given->tracepoint.name, err);
 	if (id < 0)
 		return (int)id;
 	memset(&attr, 0, sizeof attr);

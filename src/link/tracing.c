@@ -8,9 +8,9 @@
 #include "link/link.h"
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(cookie, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(target_fd, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(symbol, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION("cookie", cookie, 0),
+	EBPF_LINK_OPTION("target_fd", target_fd, 0),
+	EBPF_LINK_OPTION("symbol", symbol, 0),
 	{ 0 },
 };
 static const char *const aliases[] = { "fentry", "fexit", "fmod_ret", "fsession", "tp_btf", "lsm", "freplace", NULL };

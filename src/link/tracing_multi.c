@@ -14,10 +14,10 @@
 #define ARGUMENT_SIZE_MAX 16 /* of a struct: two registers */
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(pattern, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(symbols, EBPF_OPTION_STRINGS, 0),
-	EBPF_LINK_OPTION(cookie, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(cookies, EBPF_OPTION_NUMBERS, 0),
+	EBPF_LINK_OPTION("pattern", multi.pattern, 1),
+	EBPF_LINK_OPTION("symbols", multi.symbols, 0),
+	EBPF_LINK_OPTION("cookie", cookie, 0),
+	EBPF_LINK_OPTION("cookies", multi.cookies, 0),
 	{ 0 },
 };
 static const char *const aliases[] = { "fentry_multi", "fexit_multi", "fsession_multi", "fentry.multi", "fexit.multi", "fsession.multi",
@@ -37,19 +37,12 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 		 struct ebpf_error *err)
 {
 	(void)storage, (void)size;
-	if (extra)
-		out->pattern = extra;
-	if (out->pattern || out->symbols.count)
-		return 1;
-	ebpf_fail(err, EINVAL, "its section names no functions");
-	ebpf_hint(err, "write SEC(\"%s/pattern*\"), or give the option pattern", program->section ? program->section : "fentry.multi");
-	return 0;
+	return ebpf_multi_parse(program, extra, "fentry.multi", out, err);
 }
 
 /* -- functions by the ids of their types -- */
 
 struct choice {
-	struct ebpf_program *program;
 	struct ebpf_btf *btf;     /* vmlinux's, or the module's */
 	char module[64];          /* "name:" before each function, or "" */
 	struct ebpf_functions functions;
@@ -120,54 +113,45 @@ static int find_by_pattern(struct ebpf_link *link, const char *pattern, struct c
 		choice->ids[multi->count++] = (uint32_t)id;
 	}
 	multi->names = choice->names;
-	multi->may_skip = true;
 	if (!multi->count)
 		return ebpf_fail(err, ENOENT, "none of the functions that match '%s' has a prototype that can be traced so", pattern);
 	return 0;
 }
 
-static int find_by_name(const struct ebpf_strings *symbols, struct choice *choice, struct ebpf_multi *multi, struct ebpf_error *err)
+static int find_by_name(struct choice *choice, const struct ebpf_multi *multi, struct ebpf_error *err)
 {
-	choice->ids = calloc(symbols->count, sizeof *choice->ids);
+	choice->ids = calloc(multi->count, sizeof *choice->ids);
 	if (!choice->ids)
 		return ebpf_fail_memory(err);
-	for (size_t i = 0; i < symbols->count; i++) {
-		int64_t id = find_function(choice, symbols->items[i]);
+	for (size_t i = 0; i < multi->count; i++) {
+		int64_t id = find_function(choice, multi->names[i]);
 
 		if (id <= 0)
-			return ebpf_fail(err, ENOENT, "there is no function '%s' with types in %s", symbols->items[i],
+			return ebpf_fail(err, ENOENT, "there is no function '%s' with types in %s", multi->names[i],
 					 *choice->module ? choice->module : "this kernel");
 		if (!can_be_traced(choice->btf, (uint32_t)id))
 			return ebpf_fail(err, EINVAL, "function '%s': it has more than %d arguments, or a struct that is too large for registers",
-					 symbols->items[i], ARGUMENTS_MAX);
+					 multi->names[i], ARGUMENTS_MAX);
 		choice->ids[i] = (uint32_t)id;
 	}
-	multi->names = symbols->items;
-	multi->count = symbols->count;
 	return 0;
 }
 
-/* -- the kind -- */
-
-static int attach_ids(struct ebpf_link *link, const struct ebpf_multi *multi, size_t from, size_t count, struct ebpf_error *err)
+static int by_ids(struct ebpf_link *link, const struct ebpf_multi *multi, size_t from, size_t count, struct ebpf_error *err)
 {
 	const struct choice *choice = multi->context;
 	union bpf_attr attr;
-	int result;
 
 	memset(&attr, 0, sizeof attr);
-	attr.link_create.prog_fd = (uint32_t)choice->program->fd;
-	attr.link_create.attach_type = choice->program->attach_type;
 	attr.link_create.tracing_multi.ids = ebpf_ptr(choice->ids + from);
 	attr.link_create.tracing_multi.cookies = multi->cookies ? ebpf_ptr(multi->cookies + from) : 0;
 	attr.link_create.tracing_multi.cnt = (uint32_t)count;
-	result = ebpf_link_create(link, &attr);
-	link->attach_type = choice->program->attach_type;
-	return result ? ebpf_link_fail(link, result, err) : 0;
+	return ebpf_multi_create(link, multi, &attr, err);
 }
 
-static int explain(const struct ebpf_multi *multi, int code, struct ebpf_error *err)
+static int explain(struct ebpf_link *link, const struct ebpf_multi *multi, int code, struct ebpf_error *err)
 {
+	(void)link;
 	switch (code) {
 	case -EINVAL: case -ENOENT:
 		ebpf_hint(err, multi->count > 1 ? "a function that may not be traced, or one that is named twice, spoils all"
@@ -177,10 +161,16 @@ static int explain(const struct ebpf_multi *multi, int code, struct ebpf_error *
 		ebpf_hint(err, "such links need ftrace with direct calls, which this kernel has not on this architecture");
 		break;
 	}
-	return code == -524 ? -ENOTSUP : code;
+	return code;
 }
 
-static int check(const char *word, const char *alias, const struct ebpf_link_options *given, struct ebpf_error *err)
+static const struct ebpf_multi_form form = {
+	.choices = "a pattern or symbols are needed, one of the two", .wildcards = "*?[", .by_link = by_ids, .explain = explain,
+};
+
+/* -- the kind -- */
+
+static int check(const char *word, const char *alias, struct ebpf_error *err)
 {
 	if (!word)
 		return ebpf_fail(err, EINVAL, "tracing_multi: the program was not loaded for many functions (attach type trace_fentry_multi, "
@@ -188,41 +178,32 @@ static int check(const char *word, const char *alias, const struct ebpf_link_opt
 	/* "fentry_multi" and "fentry.multi" alike */
 	if (strcmp(alias, "tracing_multi") != 0 && strncmp(alias, word, strcspn(word, "_")) != 0)
 		return ebpf_fail(err, EINVAL, "%s: the program was loaded for %s", alias, word);
-	if ((given->pattern != NULL) + (given->symbols.count != 0) != 1)
-		return ebpf_fail(err, EINVAL, "%s: a pattern or symbols are needed, one of the two", word);
-	if (given->pattern && given->cookies.count)
-		return ebpf_fail(err, EINVAL, "%s: cookies go with symbols; for a pattern there is one cookie", word);
 	return 0;
 }
 
 static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given, struct ebpf_link *link,
 		  struct ebpf_error *err)
 {
-	struct choice choice = { .program = program };
-	struct ebpf_multi multi = { .cookie = given->cookie, .cookies = given->cookies.items, .context = &choice, .attach = attach_ids };
-	struct ebpf_strings symbols = given->symbols;
+	struct choice choice = { 0 };
+	struct ebpf_multi multi = { .form = &form, .program = program, .context = &choice };
 	const char *word = word_of(program);
-	int result = check(word, alias, given, err);
+	int result = check(word, alias, err);
 
 	if (result)
 		return result;
-	if (given->pattern && !strpbrk(given->pattern, "*?["))
-		symbols = (struct ebpf_strings){ &given->pattern, 1 };
-	if (given->symbols.count)
-		result = ebpf_link_set_target(link, err, "%s %s (%zu functions)", word, symbols.items[0], symbols.count);
-	else
-		result = ebpf_link_set_target(link, err, "%s %s", word, given->pattern);
+	snprintf(multi.word, sizeof multi.word, "%s", word);
+	result = ebpf_multi_take_lists(&multi, given, err);
 	if (!result)
-		result = choose_types(link, &choice, symbols.count ? symbols.items[0] : given->pattern, err);
+		result = ebpf_multi_set_target(link, &multi, given, NULL, err);
+	if (result)
+		return result;
+	result = choose_types(link, &choice, multi.names ? multi.names[0] : given->multi.pattern, err);
 	if (!result)
-		result = symbols.count ? find_by_name(&symbols, &choice, &multi, err)
-				       : find_by_pattern(link, given->pattern, &choice, &multi, err);
-	if (!result)
-		result = ebpf_multi_check(given, multi.count, word, err);
+		result = multi.names ? find_by_name(&choice, &multi, err) : find_by_pattern(link, given->multi.pattern, &choice, &multi, err);
 	if (result)
 		ebpf_wrap(err, result, "%s", word);
 	else
-		result = explain(&multi, ebpf_multi_attach(link, &multi, err), err);
+		result = ebpf_multi_attach(link, &multi, err);
 	ebpf_functions_free(&choice.functions);
 	free(choice.names);
 	free(choice.ids);

@@ -10,14 +10,14 @@
 #include "link/link.h"
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(path, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(symbol, EBPF_OPTION_STRING, 2),
-	EBPF_LINK_OPTION(offset, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(ret, EBPF_OPTION_BOOL, 0),
-	EBPF_LINK_OPTION(pid, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(ref_counter_offset, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(cookie, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION("path", path, 1),
+	EBPF_LINK_OPTION("symbol", symbol, 2),
+	EBPF_LINK_OPTION("offset", offset, 0),
+	EBPF_LINK_OPTION("ret", ret, 0),
+	EBPF_LINK_OPTION("pid", pid, 0),
+	EBPF_LINK_OPTION("ref_counter_offset", uprobe.ref_counter_offset, 0),
+	EBPF_LINK_OPTION("cookie", cookie, 0),
+	EBPF_LINK_OPTION("attach_mode", attach_mode, 0),
 	{ 0 },
 };
 static const char *const aliases[] = { "uretprobe", NULL };
@@ -138,7 +138,7 @@ static int set_target(struct ebpf_link *link, const struct ebpf_link_options *gi
 static int attach(struct ebpf_program *program, const char *alias, const struct ebpf_link_options *given,
 		  struct ebpf_link *link, struct ebpf_error *err)
 {
-	struct ebpf_probe probe = { .user = true, .ref_counter = given->ref_counter_offset };
+	struct ebpf_probe probe = { .user = true, .ref_counter = given->uprobe.ref_counter_offset };
 	enum ebpf_attach_mode mode;
 	char *path = NULL;
 	int result;

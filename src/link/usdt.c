@@ -17,12 +17,12 @@
 extern const struct ebpf_link_kind ebpf_kind_uprobe_multi;
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(path, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(provider, EBPF_OPTION_STRING, 2),
-	EBPF_LINK_OPTION(name, EBPF_OPTION_STRING, 3),
-	EBPF_LINK_OPTION(pid, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(cookie, EBPF_OPTION_U64, 0),
-	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_OPTION("path", path, 1),
+	EBPF_LINK_OPTION("provider", usdt.provider, 2),
+	EBPF_LINK_OPTION("name", usdt.name, 3),
+	EBPF_LINK_OPTION("pid", pid, 0),
+	EBPF_LINK_OPTION("cookie", cookie, 0),
+	EBPF_LINK_OPTION("attach_mode", attach_mode, 0),
 	{ 0 },
 };
 
@@ -44,10 +44,10 @@ static int parse(const struct ebpf_program *program, const char *extra, struct e
 		}
 		*provider = *name = '\0';
 		out->path = storage;
-		out->provider = provider + 1;
-		out->name = name + 1;
+		out->usdt.provider = provider + 1;
+		out->usdt.name = name + 1;
 	}
-	if (out->path && out->provider && out->name)
+	if (out->path && out->usdt.provider && out->usdt.name)
 		return 1;
 	ebpf_fail(err, EINVAL, "its section names no USDT probe");
 	ebpf_hint(err, "write SEC(\"usdt/path:provider:name\"), or give the options path, provider and name");
@@ -226,11 +226,11 @@ static int explain_missing(const char *path, const struct ebpf_link_options *giv
 	char **texts, *wanted;
 	size_t count = 0;
 
-	ebpf_fail(err, ENOENT, "'%s': no USDT probe %s:%s", path, given->provider, given->name);
+	ebpf_fail(err, ENOENT, "'%s': no USDT probe %s:%s", path, given->usdt.provider, given->usdt.name);
 	if (!err || ebpf_usdt_read(path, NULL, NULL, &all, NULL))
 		return -ENOENT;
 	texts = calloc(EBPF_COUNT(names), sizeof *texts);
-	wanted = ebpf_sprintf("%s:%s", given->provider, given->name);
+	wanted = ebpf_sprintf("%s:%s", given->usdt.provider, given->usdt.name);
 	for (; texts && count < all->count && count < EBPF_COUNT(names); count++)
 		names[count] = texts[count] = ebpf_sprintf("%s:%s", all->probes[count].provider, all->probes[count].name);
 	nearest = wanted && count && names[count - 1] ? ebpf_nearest(wanted, names, count) : NULL;
@@ -343,9 +343,9 @@ static int attach_places(struct ebpf_link *link, struct ebpf_program *program, c
 		.path = usdt->path,
 		.pid = given->pid,
 		.attach_mode = given->attach_mode,
-		.offsets = { places->offsets, usdt->count },
-		.cookies = { places->cookies, cookies ? usdt->count : 0 },
-		.ref_counter_offsets = { places->counters, places->has_counters ? usdt->count : 0 },
+		.multi.offsets = { places->offsets, usdt->count },
+		.multi.cookies = { places->cookies, cookies ? usdt->count : 0 },
+		.multi.ref_counter_offsets = { places->counters, places->has_counters ? usdt->count : 0 },
 	};
 
 	if (!cookies && !program->usdt_specs)
@@ -362,13 +362,13 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	int result;
 
 	(void)alias;
-	if (!given->path || !given->provider || !given->name)
+	if (!given->path || !given->usdt.provider || !given->usdt.name)
 		return ebpf_fail(err, EINVAL, "usdt: a path, a provider and a name are needed");
 	if (given->pid < -1)
 		return ebpf_fail(err, EINVAL, "usdt: %d is no process", given->pid);
 	result = ebpf_binary_find_for(given->path, given->pid, &path, err);
 	if (!result)
-		result = ebpf_usdt_read(path, given->provider, given->name, &usdt, err);
+		result = ebpf_usdt_read(path, given->usdt.provider, given->usdt.name, &usdt, err);
 	free(path);
 	if (result)
 		return ebpf_wrap(err, result, "usdt");
@@ -386,7 +386,7 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 	if (!result)
 		result = attach_places(link, program, usdt, given, &places, err);
 	if (!result)
-		result = ebpf_link_set_target(link, err, "usdt %s:%s:%s", usdt->path, given->provider, given->name);
+		result = ebpf_link_set_target(link, err, "usdt %s:%s:%s", usdt->path, given->usdt.provider, given->usdt.name);
 	free(places.offsets);
 	ebpf_usdt_free(usdt);
 	return result;

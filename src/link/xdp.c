@@ -14,6 +14,7 @@
 enum {
 	LINK_XDP = 43,
 	XDP_FD = 1,
+	XDP_ATTACHED = 2,
 	XDP_FLAGS = 3,
 	XDP_PROG_ID = 4,
 	XDP_DRV_PROG_ID = 5,
@@ -25,11 +26,10 @@ enum {
 #define MODES (XDP_FLAGS_SKB_MODE | XDP_FLAGS_DRV_MODE | XDP_FLAGS_HW_MODE)
 
 static const struct ebpf_option options[] = {
-	EBPF_LINK_OPTION(interface, EBPF_OPTION_STRING, 1),
-	EBPF_LINK_OPTION(ifindex, EBPF_OPTION_S32, 0),
-	EBPF_LINK_OPTION(mode, EBPF_OPTION_STRING, 0),
-	EBPF_LINK_OPTION(flags, EBPF_OPTION_U32, 0),
-	EBPF_LINK_OPTION(attach_mode, EBPF_OPTION_STRING, 0),
+	EBPF_LINK_DEVICE_OPTIONS,
+	EBPF_LINK_OPTION("mode", xdp.mode, 0),
+	EBPF_LINK_OPTION("flags", flags, 0),
+	EBPF_LINK_OPTION("attach_mode", attach_mode, 0),
 	{ 0 },
 };
 
@@ -74,29 +74,58 @@ static int set_program(struct ebpf_link *link, int program_fd, int expected_fd, 
 	return result;
 }
 
+/* What the kernel tells of the interface's XDP, in `answer`; false: nothing. */
+static bool ask(struct ebpf_link *link, struct ebpf_netlink_answer *answer, struct ebpf_span *nest, int *result)
+{
+	struct ifinfomsg info = { .ifi_family = AF_UNSPEC, .ifi_index = link->ifindex };
+	struct ebpf_netlink_request request;
+	struct ebpf_span list;
+
+	ebpf_netlink_begin(&request, RTM_GETLINK, 0, &info, sizeof info);
+	*result = ebpf_netlink_exchange(link, &request, answer);
+	return !*result && ebpf_netlink_attributes(answer, sizeof info, &list) && ebpf_netlink_find(list, LINK_XDP, nest);
+}
+
 /* The id of the interface's program in the mode of `flags`; 0 = none. */
 static int query_program(struct ebpf_link *link, uint32_t flags, uint32_t *id)
 {
-	struct ifinfomsg info = { .ifi_family = AF_UNSPEC, .ifi_index = link->ifindex };
 	uint16_t wanted = flags & XDP_FLAGS_SKB_MODE ? XDP_SKB_PROG_ID : flags & XDP_FLAGS_DRV_MODE ? XDP_DRV_PROG_ID :
 			  flags & XDP_FLAGS_HW_MODE ? XDP_HW_PROG_ID : XDP_PROG_ID;
-	struct ebpf_netlink_request request;
 	struct ebpf_netlink_answer answer;
-	struct ebpf_span list, nest, value;
+	struct ebpf_span nest, value;
 	int result;
 
 	*id = 0;
-	ebpf_netlink_begin(&request, RTM_GETLINK, 0, &info, sizeof info);
-	result = ebpf_netlink_exchange(link, &request, &answer);
-	if (!result && ebpf_netlink_attributes(&answer, sizeof info, &list) && ebpf_netlink_find(list, LINK_XDP, &nest) &&
+	if (ask(link, &answer, &nest, &result) &&
 	    (ebpf_netlink_find(nest, wanted, &value) || ebpf_netlink_find(nest, XDP_PROG_ID, &value)))
 		ebpf_span_u32(value, 0, id);
 	return result;
 }
 
-int ebpf_xdp_query(struct ebpf_link *link, uint32_t *id)
+/* One program, or one for each mode. The id of each mode is told since Linux 4.19; before, that of the only one. */
+int ebpf_xdp_query(struct ebpf_link *link, struct ebpf_link_query *query)
 {
-	return query_program(link, 0, id);
+	static const struct { uint16_t attribute; uint8_t attached; const char *mode; } modes[] = { /* XDP_ATTACHED_... */
+		{ XDP_DRV_PROG_ID, 1, "driver" }, { XDP_SKB_PROG_ID, 2, "generic" }, { XDP_HW_PROG_ID, 3, "offload" },
+	};
+	struct ebpf_netlink_answer answer;
+	struct ebpf_span nest, value;
+	uint8_t attached = 0;
+	int result;
+
+	if (!ask(link, &answer, &nest, &result))
+		return result;
+	if (ebpf_netlink_find(nest, XDP_ATTACHED, &value))
+		ebpf_span_u8(value, 0, &attached);
+	for (size_t i = 0; i < EBPF_COUNT(modes) && !result; i++) {
+		struct ebpf_attached item = { .mode = modes[i].mode };
+
+		if ((ebpf_netlink_find(nest, modes[i].attribute, &value) ||
+		     (attached == modes[i].attached && ebpf_netlink_find(nest, XDP_PROG_ID, &value))) &&
+		    ebpf_span_u32(value, 0, &item.program_id) && item.program_id)
+			result = ebpf_link_query_add(query, &item);
+	}
+	return result;
 }
 
 /* Replaces our program by another or by none (-1). -EEXIST when it is not ours any more. */
@@ -136,11 +165,10 @@ static int attach_by_netlink(struct ebpf_link *link, const struct ebpf_program *
 	bool unknown;
 	int result = ebpf_netlink_open(link);
 
+	if (!result)
+		result = ebpf_link_keep_program(link, program);
 	if (result)
 		return result;
-	link->program_fd_kept = ebpf_link_keep_fd(link, program->fd);
-	if (link->program_fd_kept < 0)
-		return link->program_fd_kept;
 	link->attach_flags = flags;
 	link->interface = "netlink";
 	result = set_program(link, program->fd, -1, flags | XDP_FLAGS_UPDATE_IF_NOEXIST, &unknown);
@@ -214,7 +242,7 @@ static int attach(struct ebpf_program *program, const char *alias, const struct 
 		return ebpf_fail(err, EINVAL, "xdp: the program is not one for interfaces");
 	result = ebpf_attach_mode(given->attach_mode, &mode, err);
 	if (!result)
-		result = mode_flags(given->mode, &flags, err);
+		result = mode_flags(given->xdp.mode, &flags, err);
 	if (!result)
 		result = ebpf_link_choose_interface(link, given, "xdp", err);
 	if (result)

@@ -1,31 +1,29 @@
 --- ebpf map list|show|dump: the maps in the kernel.
+local handles = require "ebpf.cli.handles"
 local report = require "ebpf.cli.report"
 
 local map = {}
 
-function map.describe(parser)
-  local command = parser:command("map", "List the maps in the kernel, show one, or dump its elements.")
-  command:argument("action", "list, show or dump."):choices { "list", "show", "dump" }
-  command:argument("map", "Its id, or the path where it is pinned."):args "?"
-  command:option("--key", "dump: the type of its keys, instead of what the kernel knows (u32, char[16], ...)."):argname "TYPE"
-  command:option("--value", "dump: the type of its values."):argname "TYPE"
-  command:flag("--json", "Print one JSON document.")
-end
-
 local info_keys = { "id", "type", "name", "key", "value", "key_size", "value_size", "max_entries", "flags", "map_extra", "frozen",
   "btf_id" }
 
-local function open(name, arguments)
-  local ebpf = require "ebpf"
-  local id = math.tointeger(name)
-  local options = { key = arguments.key, value = arguments.value }
-  if id and id > 0 and id <= 0xffffffff then options.id = id else options.pinned = name end
-  local ok, handle, err = pcall(ebpf.map, options) -- a type that there is not is a mistake of the caller's
+local kind = { command = "map", noun = "map", plural = "maps" }
+
+function map.describe(parser)
+  local command = handles.describe(kind, parser, "List the maps in the kernel, show one, or dump its elements.",
+    { "list", "show", "dump" })
+  command:option("--key", "dump: the type of its keys, instead of what the kernel knows (u32, char[16], ...)."):argname "TYPE"
+  command:option("--value", "dump: the type of its values."):argname "TYPE"
+end
+
+function kind.open(options, arguments)
+  options.key, options.value = arguments.key, arguments.value
+  local ok, handle, err = pcall(require "ebpf".map, options) -- a type that there is not is a mistake of the caller's
   if not ok then return nil, handle end
   return handle, err
 end
 
-local function info_row(handle)
+function kind.row(handle)
   local info, err = handle:info()
   if not info then return nil, err end
   info.key_type_id, info.value_type_id = nil, nil
@@ -33,7 +31,7 @@ local function info_row(handle)
   return report.object(info_keys, info)
 end
 
-local function print_info(info)
+function kind.print(info)
   print(("%d: %s%s  flags 0x%x"):format(info.id, info.type, info.name ~= "" and "  name " .. info.name or "", info.flags))
   local types = info.value and info.value ~= "" and ("  (%s -> %s)"):format(info.key or "?", info.value) or ""
   print(("\tkey %dB  value %dB  max_entries %d%s%s"):format(info.key_size, info.value_size, info.max_entries,
@@ -41,8 +39,6 @@ local function print_info(info)
 end
 
 -- == elements
-
-local function hex(bytes) return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end)) end
 
 -- JSON is UTF-8: a byte that is none becomes the character of its number.
 local function text(bytes)
@@ -52,7 +48,7 @@ end
 
 -- A decoded value for a document: tables with their keys in order; where no type is known, the bytes in hexadecimal.
 local function document_value(value, typed)
-  if type(value) == "string" then return typed and text(value) or hex(value) end
+  if type(value) == "string" then return typed and text(value) or handles.hex(value) end
   if type(value) ~= "table" then return value end
   local result, names = {}, {}
   if #value > 0 or next(value) == nil then
@@ -91,46 +87,24 @@ end
 
 -- == actions
 
-local function list(arguments)
-  local ebpf = require "ebpf"
-  local ids, err = ebpf.kernel():ids "map"
-  if not ids then return nil, err end
-  local rows = report.list {}
-  for _, id in ipairs(ids) do
-    local handle <close>, failure = ebpf.map { id = id }
-    if handle then
-      rows[#rows + 1] = info_row(handle)
-    elseif failure.code ~= "ENOENT" then -- one that has gone meanwhile is none
-      return nil, failure
-    end
-  end
-  if not arguments.json then
-    for _, row in ipairs(rows) do print_info(row) end
-  end
-  return report.object({ "maps" }, { maps = rows })
-end
-
-local function show(name, arguments)
-  local handle <close>, err = open(name, arguments)
+local function dump(arguments)
+  local handle <close>, err = handles.open(kind, arguments.map, arguments)
   if not handle then return nil, err end
-  local info, failure = info_row(handle)
-  if not info then return nil, failure end
-  local document = report.object({ "map", "entries" }, { map = info })
-  if arguments.action == "dump" then
-    document.entries, err = entries(handle)
-    if not document.entries then return nil, err end
-  end
+  local info, rows
+  info, err = kind.row(handle)
+  if not info then return nil, err end
+  rows, err = entries(handle)
+  if not rows then return nil, err end
   if not arguments.json then
-    print_info(info)
-    for _, row in ipairs(document.entries or {}) do print(("%s: %s"):format(value_text(row.key), value_text(row.value))) end
+    kind.print(info)
+    for _, row in ipairs(rows) do print(("%s: %s"):format(value_text(row.key), value_text(row.value))) end
   end
-  return document
+  return report.object({ "map", "entries" }, { map = info, entries = rows })
 end
 
 function map.run(arguments)
-  if arguments.action == "list" then return list(arguments) end
-  if not arguments.map then return nil, ("map %s: the id or the path of a map is missing"):format(arguments.action) end
-  return show(arguments.map, arguments)
+  if arguments.action == "dump" then return dump(arguments) end
+  return handles[arguments.action](kind, arguments)
 end
 
 return map
