@@ -1,4 +1,4 @@
-/* decode_fuzz.c -- libFuzzer: any record by any type of either byte order as a Lua value, and that value as bytes again.
+/* host_decode_fuzz.c -- libFuzzer: any record by any type of either byte order as a Lua value, and that value as bytes again.
  *
  * The input is: flags, a 16-bit number of bytes of a record, those, and BTF. 1 in the flags takes integers like __be32 by their names, 2 gives enumerators by
  * theirs. What was written is read again and written again: the same. Lua has little memory, so that it also ends in the middle of any of this. */
