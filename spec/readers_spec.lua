@@ -225,15 +225,15 @@ describe("a flush", function()
     local got = {}
     loop:spawn(function()
       got[#got + 1] = reader:poll(10)
+      loop:after(0.02, function()
+        fill("apples", 2)
+        reader:flush()
+      end)
       for e in reader:records() do got[#got + 1] = e.number end
       got[#got + 1] = "end"
     end)
     coll.variables.flags:set(NO_WAKEUP)
     loop:after(0.02, function() reader:flush() end)
-    loop:after(0.04, function()
-      fill("apples", 2)
-      reader:flush()
-    end)
     local started = os.time()
     loop:run()
     assert.same({ false, 0, 1, "end" }, got)
@@ -286,7 +286,8 @@ describe("a perf buffer's own attr", function()
     assert.is_nil(reader:sample()) -- its space is given back
     reader:close()
     -- in part, with another clock, without order
-    local boot <close> = assert(ebpf.perf(maps.plums, { raw = true, attr = { sample = { "time" }, clock = "boottime", stack_user = 8 } }))
+    local attr = { sample = { "time" }, clock = "boottime", stack_user = 8 }
+    local boot <close> = assert(ebpf.perf(maps.plums, { raw = true, attr = attr }))
     fill("plums", 1)
     local file = assert(io.open "/proc/uptime")
     local uptime = file:read "n"

@@ -79,6 +79,21 @@ local makers = {
     local records = ("\39\0\0\1abc\255\200\0\0\0\0\0\240\63"):rep(20)
     return { string.pack("<s2", records) .. parts[".BTF"].bytes }
   end,
+  ring = function()
+    local function perf(kind, body) return string.pack("=I4I2I2", kind, 0, 8 + #body) .. body end
+    local raw = string.pack("=I4", 20) .. ("r"):rep(20)
+    local samples = perf(9, raw) .. perf(2, ("\3"):rep(16)) .. perf(3, "12345678renamed\0") .. perf(9, raw)
+    local parts = ("p"):rep(24) .. string.pack("=I8I8I8", 2, 1, 2) .. raw .. ("rest"):rep(4) -- of PERF_SAMPLE_IP, TID, TIME, CALLCHAIN
+    local rings = string.pack("=I4I4", 5, 0) .. "hello\0\0\0" .. string.pack("=I4I4", 1 << 30 | 8, 0) .. "discards"
+      .. string.pack("=I4I4", 16, 1) .. ("x"):rep(16) .. string.pack("=I4I4", 1 << 31 | 8, 0)
+    local inputs = {}
+    for options = 0, 15 do
+      local bytes = options & 1 == 0 and rings or samples
+      inputs[#inputs + 1] = string.pack("<BI3I2B", options, 0x400, #bytes, 50) .. bytes
+      inputs[#inputs + 1] = string.pack("<BI3I2B", options, 0x427, 8 + #parts, 0) .. perf(9, parts)
+    end
+    return inputs
+  end,
   usdt = function()
     local inputs = {
       "\0-4@%eax 1@$65 8@-16(%rbp) 2@4(%rax,%rbx,8) 4@counter+4(%rip) 8f@%xmm0", "\4-4@w1 8@[sp, 12] 8@[x1, x2, lsl 3] 4@-7 8@xzr",
