@@ -215,7 +215,7 @@
 ---@class ebpf.Source: ebpf.Handle
 
 ---@class ebpf.Loop: ebpf.Handle
----@field on fun(self: ebpf.Loop, from: ebpf.Map|ebpf.Map[]|ebpf.Ring, fn: function|ebpf.Sink|table, options?: table): ebpf.Source?, any
+---@field on fun(self: ebpf.Loop, from: ebpf.Map|ebpf.Map[]|ebpf.Ring, fn: function|table, options?: table): ebpf.Source?, any
 ---@field every fun(self: ebpf.Loop, seconds: number, fn: function): ebpf.Source?, ebpf.Error?, integer?
 ---@field after fun(self: ebpf.Loop, seconds: number, fn: function): ebpf.Source?, ebpf.Error?, integer?
 ---@field signal fun(self: ebpf.Loop, name: string|integer, fn: function): ebpf.Source?, ebpf.Error?, integer?

@@ -83,7 +83,8 @@ local makers = {
     local function perf(kind, body) return string.pack("=I4I2I2", kind, 0, 8 + #body) .. body end
     local raw = string.pack("=I4", 20) .. ("r"):rep(20)
     local samples = perf(9, raw) .. perf(2, ("\3"):rep(16)) .. perf(3, "12345678renamed\0") .. perf(9, raw)
-    local parts = ("p"):rep(24) .. string.pack("=I8I8I8", 2, 1, 2) .. raw .. ("rest"):rep(4) -- of PERF_SAMPLE_IP, TID, TIME, CALLCHAIN
+    -- of PERF_SAMPLE_IP, TID, TIME, CALLCHAIN
+    local parts = ("p"):rep(24) .. string.pack("=I8I8I8", 2, 1, 2) .. raw .. ("rest"):rep(4)
     local rings = string.pack("=I4I4", 5, 0) .. "hello\0\0\0" .. string.pack("=I4I4", 1 << 30 | 8, 0) .. "discards"
       .. string.pack("=I4I4", 16, 1) .. ("x"):rep(16) .. string.pack("=I4I4", 1 << 31 | 8, 0)
     local inputs = {}
