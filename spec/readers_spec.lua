@@ -432,7 +432,8 @@ describe("a perf buffer's consumer", function()
     file:write(([[
       local ebpf = require "ebpf"
       local count, told = 0, 0
-      local reader = assert(ebpf.perf(assert(ebpf.map { id = %d }), { raw = true, buffer_size = 4096, lost = function(n) told = told + n end }))
+      local reader = assert(ebpf.perf(assert(ebpf.map { id = %d }), { raw = true, buffer_size = 4096,
+        lost = function(n) told = told + n end }))
       local loop = ebpf.loop()
       loop:on(reader, function() count = count + 1 end)
       loop:signal("INT", function() loop:stop() end)
