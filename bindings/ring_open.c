@@ -303,7 +303,7 @@ static bool suits(open_fn open, const struct ebpf_map *map)
 /* The list of maps at `list`, each checked; its core maps are pushed as userdata. */
 static struct ebpf_map **to_maps(lua_State *L, int list, size_t count)
 {
-	struct ebpf_map **maps = lua_newuserdatauv(L, (count + 1) * sizeof(*maps), 0);
+	struct ebpf_map **maps = lua_newuserdatauv(L, (count + 1) * sizeof(struct ebpf_map *), 0);
 
 	for (size_t i = 0; i < count; i++) {
 		lua_rawgeti(L, list, (lua_Integer)i + 1);

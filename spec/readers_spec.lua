@@ -2,10 +2,13 @@
 local ebpf = require "ebpf"
 local need = require "spec.support.need"
 local handles = require "spec.support.handles"
+local process = require "spec.support.process"
 
 local object = "build/spec/bpf/lua_readers.bpf.o"
 local packet = ("\0"):rep(14)
 local NO_WAKEUP = 1
+
+local script_path = os.tmpname()
 
 local coll, maps
 local function fill(name, count)
@@ -225,15 +228,15 @@ describe("a flush", function()
     local got = {}
     loop:spawn(function()
       got[#got + 1] = reader:poll(10)
+      loop:after(0.02, function()
+        fill("apples", 2)
+        reader:flush()
+      end)
       for e in reader:records() do got[#got + 1] = e.number end
       got[#got + 1] = "end"
     end)
     coll.variables.flags:set(NO_WAKEUP)
     loop:after(0.02, function() reader:flush() end)
-    loop:after(0.04, function()
-      fill("apples", 2)
-      reader:flush()
-    end)
     local started = os.time()
     loop:run()
     assert.same({ false, 0, 1, "end" }, got)
@@ -286,7 +289,8 @@ describe("a perf buffer's own attr", function()
     assert.is_nil(reader:sample()) -- its space is given back
     reader:close()
     -- in part, with another clock, without order
-    local boot <close> = assert(ebpf.perf(maps.plums, { raw = true, attr = { sample = { "time" }, clock = "boottime", stack_user = 8 } }))
+    local attr = { sample = { "time" }, clock = "boottime", stack_user = 8 }
+    local boot <close> = assert(ebpf.perf(maps.plums, { raw = true, attr = attr }))
     fill("plums", 1)
     local file = assert(io.open "/proc/uptime")
     local uptime = file:read "n"
@@ -414,5 +418,79 @@ describe("a perf event array with preserve_elems", function()
       fill(name, 1)
       assert.equal(-2, coll.variables.result:get()) -- ENOENT
     end
+  end)
+end)
+
+describe("a perf buffer's consumer", function()
+  before_each(load)
+  after_each(unload)
+  teardown(function() os.remove(script_path) end)
+
+  it("is stopped, and goes on: what it reads and what was lost is all that was written", function()
+    need.command "taskset"
+    local file = assert(io.open(script_path, "w"))
+    file:write(([[
+      local ebpf = require "ebpf"
+      local count, told = 0, 0
+      local reader = assert(ebpf.perf(assert(ebpf.map { id = %d }), { raw = true, buffer_size = 4096,
+        lost = function(n) told = told + n end }))
+      local loop = ebpf.loop()
+      loop:on(reader, function() count = count + 1 end)
+      loop:signal("INT", function() loop:stop() end)
+      print "ready" io.stdout:flush()
+      loop:run()
+      reader:consume(function() count = count + 1 end)
+      assert(told == reader:lost())
+      print(count, told)
+    ]]):format(assert(maps.plums:info()).id))
+    file:close()
+    local child = process.start("lua5.4 " .. script_path)
+    -- the kernel tells of what was lost on a CPU with the next record of that CPU: all are written on one
+    local self = assert(io.open "/proc/self/stat"):read "n"
+    local mask = process.run("taskset -p " .. self):match "mask: (%x+)"
+    process.run(("taskset -cp 0 %d"):format(self))
+    fill("plums", 100)
+    process.run("kill -STOP " .. child.pid)
+    fill("plums", 2000)
+    process.run("kill -CONT " .. child.pid .. "; sleep 0.3")
+    fill("plums", 7)
+    process.run(("taskset -p %s %d"):format(mask, self))
+    process.run("sleep 0.2")
+    child.interrupt()
+    local output, status = child.wait()
+    assert.equal(0, status, output)
+    local read, lost = output:match "(%d+)%s+(%d+)%s*$"
+    assert.equal(coll.variables.number:get(), read + lost)
+    assert.is_true(math.tointeger(lost) > 1000)
+  end)
+
+  it("raises, or closes its own reader of several maps, in a loop", function()
+    local loop <close> = ebpf.loop()
+    local reader = assert(ebpf.events({ maps.plums, maps.apples }, { raw = true }))
+    local seen = 0
+    loop:on(reader, function()
+      seen = seen + 1
+      if seen == 2 then error "mine" end
+      if seen == 5 then reader:close() end
+    end)
+    fill("plums", 3)
+    fill("apples", 3)
+    assert.error_matches(function() loop:step(1) end, "mine")
+    for _ = 1, 5 do loop:step(0.1) end
+    assert.equal(5, seen)
+    assert.equal("ebpf.ring (closed)", tostring(reader))
+    assert.is_true(loop:run()) -- there is nothing left to wait for
+    -- and one that yields is told that it cannot
+    local other <close> = assert(ebpf.events({ maps.quinces, maps.apples }, { raw = true }))
+    fill("quinces", 2)
+    local thread = coroutine.create(function() other:consume(function() coroutine.yield() end) end)
+    local ok, err = coroutine.resume(thread)
+    assert.is_false(ok)
+    assert.matches("yield across a C%-call boundary", tostring(err))
+    local left = other:available()
+    assert.is_true(left > 0)
+    local count = 0
+    other:consume(function() count = count + 1 end)
+    assert.is_true(count >= 1)
   end)
 end)

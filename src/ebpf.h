@@ -857,8 +857,8 @@ EBPF_API uint64_t ebpf_ring_take_lost(struct ebpf_ring *ring, int *cpu);
 /* Rings with BPF_F_RB_OVERWRITE: bytes of records, headers included, that were written over before they were read, as far as the
  * ring has been read. */
 EBPF_API uint64_t ebpf_ring_overwritten(const struct ebpf_ring *ring);
-/* Of the last record: the CPU that wrote it (-1 in a ring buffer), and with `ordered` (or an attr with PERF_SAMPLE_TIME) when, in ns of the attr's clock:
- * CLOCK_MONOTONIC if it names none. */
+/* Of the last record: the CPU that wrote it (-1 in a ring buffer), and when, in ns, with `ordered` of CLOCK_MONOTONIC; with an attr that has PERF_SAMPLE_TIME of
+ * its clock, which is perf's own if it neither names one nor is `ordered`. */
 EBPF_API int ebpf_ring_cpu(const struct ebpf_ring *ring);
 EBPF_API uint64_t ebpf_ring_time(const struct ebpf_ring *ring);
 /* What the last record of a perf buffer with an own attr carries beside the program's bytes. `parts` are the PERF_SAMPLE_ bits of what is set; `id` is that

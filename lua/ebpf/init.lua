@@ -9,9 +9,9 @@ local ebpf = {
   kernel = core.kernel,   -- ebpf.kernel() -> what is known of the running kernel
   token = core.token,     -- ebpf.token([path]) -> a BPF token; ebpf.use_token(token | path | true | nil): for all that is made
   use_token = core.use_token,
-  ringbuf = core.ringbuf, -- ebpf.ringbuf(map [, options]) -> a reader of records
-  perf = core.perf,       -- ebpf.perf(map [, options]) -> the same of a perf event array
-  events = core.events,   -- ebpf.events(map [, options]) -> the one of them that the map calls for
+  ringbuf = core.ringbuf, -- ebpf.ringbuf(map or maps [, options]) -> a reader of records
+  perf = core.perf,       -- ebpf.perf(map or maps [, options]) -> the same of a perf event array
+  events = core.events,   -- ebpf.events(map or maps [, options]) -> the one of them that the map calls for
   user_ringbuf = core.user_ringbuf, -- ebpf.user_ringbuf(map [, options]) -> a writer of records for a program
   loop = core.loop,       -- ebpf.loop() -> waits and calls back
   usdt = core.usdt,       -- ebpf.usdt(path [, { provider =, name = }]) -> a list of the probes that a program or library has

@@ -184,13 +184,23 @@
 
 --- A reader of a ring buffer.
 ---@class ebpf.Ring: ebpf.Handle
----@field map ebpf.Map
+---@field map ebpf.Map # of several that of the last record
+---@field maps ebpf.Map[]
 ---@field records fun(self: ebpf.Ring, options?: table): fun(): any
 ---@field consume fun(self: ebpf.Ring, fn: function|ebpf.Sink, limit?: integer): integer?, ebpf.Error?, integer?
 ---@field sink fun(self: ebpf.Ring, declaration: table): ebpf.Sink?, ebpf.Error?, integer?
 ---@field lost fun(self: ebpf.Ring): integer
 ---@field poll fun(self: ebpf.Ring, timeout?: number): boolean?, ebpf.Error?, integer?
+---@field flush fun(self: ebpf.Ring)
 ---@field available fun(self: ebpf.Ring): integer
+---@field overwritten fun(self: ebpf.Ring): integer
+---@field cpu fun(self: ebpf.Ring): integer?
+---@field time fun(self: ebpf.Ring): integer
+---@field sample fun(self: ebpf.Ring): table<string, any>? # what a perf buffer's own attr asked for
+---@field others fun(self: ebpf.Ring): integer
+---@field pause fun(self: ebpf.Ring): true?, ebpf.Error?, integer?
+---@field resume fun(self: ebpf.Ring): true?, ebpf.Error?, integer?
+---@field refresh fun(self: ebpf.Ring): integer?, ebpf.Error?, integer?
 ---@field fd fun(self: ebpf.Ring): integer
 
 --- Records counted, summed or written in C.
@@ -205,7 +215,7 @@
 ---@class ebpf.Source: ebpf.Handle
 
 ---@class ebpf.Loop: ebpf.Handle
----@field on fun(self: ebpf.Loop, map: ebpf.Map|ebpf.Ring, fn: function|ebpf.Sink|table, options?: table): ebpf.Source?, any
+---@field on fun(self: ebpf.Loop, from: ebpf.Map|ebpf.Map[]|ebpf.Ring, fn: function|table, options?: table): ebpf.Source?, any
 ---@field every fun(self: ebpf.Loop, seconds: number, fn: function): ebpf.Source?, ebpf.Error?, integer?
 ---@field after fun(self: ebpf.Loop, seconds: number, fn: function): ebpf.Source?, ebpf.Error?, integer?
 ---@field signal fun(self: ebpf.Loop, name: string|integer, fn: function): ebpf.Source?, ebpf.Error?, integer?
@@ -234,10 +244,12 @@
 ---@field load fun(source: string|table|ebpf.Spec, options?: ebpf.LoadOptions): ebpf.Collection?, ebpf.Error?, integer?
 ---@field map fun(options: table): ebpf.Map?, ebpf.Error?, integer?
 ---@field program fun(options: table): ebpf.Program?, ebpf.Error?, integer?
----@field user_ringbuf fun(map: ebpf.Map, options?: table): ebpf.UserRing?, ebpf.Error?, integer?
+---@field user_ringbuf fun(map: ebpf.Map|ebpf.Map[], options?: table): ebpf.UserRing?, ebpf.Error?, integer?
 ---@field token fun(path?: string): ebpf.Token?, ebpf.Error?, integer?
 ---@field use_token fun(token?: ebpf.Token|string|true): true?, ebpf.Error?, integer?
----@field ringbuf fun(map: ebpf.Map, options?: table): ebpf.Ring?, ebpf.Error?, integer?
+---@field ringbuf fun(map: ebpf.Map|ebpf.Map[], options?: table): ebpf.Ring?, ebpf.Error?, integer?
+---@field perf fun(map: ebpf.Map|ebpf.Map[], options?: table): ebpf.Ring?, ebpf.Error?, integer?
+---@field events fun(map: ebpf.Map|ebpf.Map[], options?: table): ebpf.Ring?, ebpf.Error?, integer?
 ---@field loop fun(options?: table): ebpf.Loop
 ---@field usdt fun(path: string, options?: table): ebpf.UsdtProbe[]?, ebpf.Error?, integer?
 ---@field link table<string, function> # ebpf.link.KIND(program, ..., options): ebpf.Link?, ebpf.Error?, integer?

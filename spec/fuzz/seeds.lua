@@ -91,6 +91,21 @@ local makers = {
       ["([^,]*),?%1"] = "ab,ab,c", ["[]%a-z][^]%%][a-]?"] = "]-za", ["(a*(.)%w(%s*))%2[%"] = "aab  b",
       ["(a?)(a*)(a-)a$"] = "aaaaaaaaaa", ["%z\0[\0-\31]+"] = "\0\0\1\2",
     } do inputs[#inputs + 1] = string.char(#pattern, 0) .. pattern .. text end
+  end,
+  ring = function()
+    local function perf(kind, body) return string.pack("=I4I2I2", kind, 0, 8 + #body) .. body end
+    local raw = string.pack("=I4", 20) .. ("r"):rep(20)
+    local samples = perf(9, raw) .. perf(2, ("\3"):rep(16)) .. perf(3, "12345678renamed\0") .. perf(9, raw)
+    -- of PERF_SAMPLE_IP, TID, TIME, CALLCHAIN
+    local parts = ("p"):rep(24) .. string.pack("=I8I8I8", 2, 1, 2) .. raw .. ("rest"):rep(4)
+    local rings = string.pack("=I4I4", 5, 0) .. "hello\0\0\0" .. string.pack("=I4I4", 1 << 30 | 8, 0) .. "discards"
+      .. string.pack("=I4I4", 16, 1) .. ("x"):rep(16) .. string.pack("=I4I4", 1 << 31 | 8, 0)
+    local inputs = {}
+    for options = 0, 15 do
+      local bytes = options & 1 == 0 and rings or samples
+      inputs[#inputs + 1] = string.pack("<BI3I2B", options, 0x400, #bytes, 50) .. bytes
+      inputs[#inputs + 1] = string.pack("<BI3I2B", options, 0x427, 8 + #parts, 0) .. perf(9, parts)
+    end
     return inputs
   end,
   usdt = function()

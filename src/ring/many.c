@@ -40,7 +40,7 @@ int ebpf_many_open(struct ebpf_ring *ring, struct ebpf_map *const *maps, size_t 
 	ring->next = ebpf_many_next;
 	many->epoll_fd = -1;
 	many->ordered = options && options->size > offsetof(struct ebpf_perf_options, ordered) && options->ordered;
-	many->parts = calloc(count, sizeof(*many->parts));
+	many->parts = calloc(count, sizeof(struct ebpf_ring *));
 	if (!many->parts)
 		return ebpf_fail_memory(err);
 	many->epoll_fd = many_sys(ring)->epoll_create();

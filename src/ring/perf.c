@@ -330,10 +330,10 @@ static uint64_t word_at(const struct ebpf_perf *perf, const struct ebpf_perf_cpu
 	return *(const uint64_t *)(const void *)(cpu->data + (position & perf->mask));
 }
 
-/* What lies ahead is a record: whole, and no longer than what is known to be there. */
-static bool is_record(const struct ebpf_perf_cpu *cpu, uint32_t size)
+/* What lies ahead is a record: whole, and no longer than what is known to be there, which is no more than a lap unless somebody else has moved our position. */
+static bool is_record(const struct ebpf_perf *perf, const struct ebpf_perf_cpu *cpu, uint32_t size)
 {
-	return size >= sizeof(struct perf_event_header) && size % 8 == 0 && size <= cpu->known - cpu->position;
+	return size >= sizeof(struct perf_event_header) && size % 8 == 0 && size <= cpu->known - cpu->position && size <= perf->mask + 1;
 }
 
 /* The record at cpu->position in one piece. */
@@ -407,7 +407,7 @@ static int find_sample(struct ebpf_perf *perf, struct ebpf_perf_cpu *cpu, bool l
 			cpu->position = cpu->known;
 			return 0;
 		}
-		if (!is_record(cpu, size)) {
+		if (!is_record(perf, cpu, size)) {
 			cpu->position = cpu->known;
 			return perf->overwrite ? 0 : -EBADMSG; /* the oldest record has been cut by the newest */
 		}

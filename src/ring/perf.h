@@ -15,8 +15,12 @@
  *
  *  - Events may be asked for other things than samples (PERF_RECORD_COMM, FORK, ...). They lie between these, and are handed to `other`.
  *
- * Order: the rings are read in turns, each for one lap at most, so that no CPU keeps the others waiting. With `ordered` each record has its time
- * (of CLOCK_MONOTONIC, like bpf_ktime_get_ns, if the caller's own perf_event_attr names no other), and the earliest of the heads is taken: right among the records that are there.
+ * Order: the rings are read in turns, each for one lap at most, so that no CPU keeps the others waiting. With `ordered` each record has its time (of
+ * CLOCK_MONOTONIC, like bpf_ktime_get_ns, if the caller's own perf_event_attr names no other), and the earliest of the heads is taken: right among the
+ * records that are there.
+ *
+ * CPUs: the event of a CPU that has been offline never comes on again. ebpf_ring_refresh, by hand or by a timer, opens another, when what was in the old one has been
+ * read. A child of fork(2) that frees what it has inherited leaves the map's entries alone.
  */
 #ifndef EBPF_PERF_H
 #define EBPF_PERF_H

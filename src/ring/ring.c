@@ -275,6 +275,15 @@ static inline uint32_t load_header(const uint8_t *record)
 	return __atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE);
 }
 
+/* More than a lap cannot be there, unless somebody else has moved the consumer's position. Then nothing is known, and it is looked at again. */
+static inline bool is_beyond(struct ebpf_ring *ring)
+{
+	if (__builtin_expect(ring->known - ring->position <= ring->mask + 1, 1))
+		return false;
+	ring->known = ring->position;
+	return true;
+}
+
 static inline void publish(struct ebpf_ring *ring, unsigned long position)
 {
 	ring->published = position;
@@ -306,6 +315,8 @@ int ebpf_ring_next(struct ebpf_ring *ring, const void **data, size_t *size)
 			ring->known = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
 			if (ring->position == ring->known)
 				return 0;
+			if (is_beyond(ring))
+				return -EBADMSG;
 		}
 		record = ring->data + (ring->position & ring->mask);
 		header = load_header(record);
@@ -350,6 +361,8 @@ static int64_t consume_known(struct ebpf_ring *ring, ebpf_record_fn callback, vo
 	uint64_t left = limit - *count;
 	int64_t ret = 0;
 
+	if (is_beyond(ring))
+		return -EBADMSG;
 	while (position != known) {
 		const uint8_t *record = data + (position & mask);
 		uint32_t header = load_header(record);
@@ -465,6 +478,8 @@ bool ebpf_ring_is_ready(struct ebpf_ring *ring)
 			ring->known = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
 		if (ring->position == ring->known)
 			return false;
+		if (is_beyond(ring))
+			return true; /* ebpf_ring_next says what is wrong */
 		header = load_header(ring->data + (ring->position & ring->mask));
 		if (header & BPF_RINGBUF_BUSY_BIT)
 			return false;

@@ -30,7 +30,7 @@
  * A full ring refuses records, and only the program sees it. By convention (src/bpf/records.bpf.h) it counts them in a map of its own; lost.c reads that.
  *
  * A struct ebpf_ring owns its mappings and a reference to the map. One reader per map, one thread at a time per reader.
- * Not here: waiting for several things (loop), types of records (btf; the map has the layout).
+ * Waiting, and flushing what waits, is in wait.c. Not here: waiting for several things (loop), types of records (btf; the map has the layout).
  */
 #ifndef EBPF_RING_H
 #define EBPF_RING_H
