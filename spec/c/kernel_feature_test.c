@@ -141,36 +141,55 @@ static void test_telling(void)
 /* -- memory -- */
 
 #ifndef SANITIZED
-static void use_all(struct ebpf_kernel *kernel)
+static void use_helpers(struct ebpf_kernel *kernel)
 {
-	uint32_t helpers[4], types[4];
-	const char *name;
+	uint32_t helpers[4];
 
 	ebpf_kernel_helpers(kernel, BPF_PROG_TYPE_SYSCALL, false, helpers, 4, &error);
-	ebpf_error_clear(&error);
-	ebpf_kernel_kfunc(kernel, "tcp_slow_start", BPF_PROG_TYPE_XDP, &error);
-	ebpf_error_clear(&error);
-	ebpf_kernel_kfunc_types(kernel, "tcp_slow_start", types, 4, &error);
-	ebpf_error_clear(&error);
-	ebpf_kernel_kfunc_name(kernel, 0, &name, &error);
-	ebpf_error_clear(&error);
-	ebpf_kernel_mask(kernel, "kfunc.tcp_slow_start", true, &error);
-	ebpf_error_clear(&error);
-	ebpf_kernel_instruction_limit(kernel, &error);
-	ebpf_error_clear(&error);
 }
 
-static void test_memory(void)
+static void use_kfunc(struct ebpf_kernel *kernel)
 {
-	for (long n = 1; n < 100000; n += n < 24 ? 1 : n / 4) {
+	ebpf_kernel_kfunc(kernel, "tcp_slow_start", BPF_PROG_TYPE_XDP, &error);
+}
+
+static void use_kfunc_types(struct ebpf_kernel *kernel)
+{
+	uint32_t types[4];
+
+	ebpf_kernel_kfunc_types(kernel, "tcp_slow_start", types, 4, &error);
+}
+
+static void use_kfunc_name(struct ebpf_kernel *kernel)
+{
+	const char *name;
+
+	ebpf_kernel_kfunc_name(kernel, 0, &name, &error);
+}
+
+static void use_mask(struct ebpf_kernel *kernel)
+{
+	ebpf_kernel_mask(kernel, "kfunc.tcp_slow_start", true, &error);
+}
+
+static void use_limit(struct ebpf_kernel *kernel)
+{
+	ebpf_kernel_instruction_limit(kernel, &error);
+}
+
+/* Each by itself: what one asks of the kernel is slow, and is not asked again for an allocation of another. */
+static void test_memory(void (*use)(struct ebpf_kernel *))
+{
+	for (long n = 1; n < 100000; n += n < 24 ? 1 : n) {
 		struct ebpf_kernel *kernel;
 		long before = live;
 
 		kernel = ebpf_kernel_new(NULL);
 		failed_allocation = false;
 		fail_allocation = n;
-		use_all(kernel);
+		use(kernel);
 		fail_allocation = 0;
+		ebpf_error_clear(&error);
 		ebpf_kernel_free(kernel);
 		CHECK_INT(live, before);
 		if (!failed_allocation)
@@ -298,7 +317,12 @@ int main(void)
 	test_groups();
 	test_telling();
 #ifndef SANITIZED
-	test_memory();
+	test_memory(use_helpers);
+	test_memory(use_kfunc);
+	test_memory(use_kfunc_types);
+	test_memory(use_kfunc_name);
+	test_memory(use_mask);
+	test_memory(use_limit);
 #endif
 	test_privileges();
 	CHECK_INT(open_fds(), fds);
