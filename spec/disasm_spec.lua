@@ -35,7 +35,7 @@ local function objdump(path)
 end
 
 describe("ebpf disasm FILE", function()
-  it("lists the instructions that llvm-objdump lists", function()
+  it("lists the instructions that llvm-objdump lists #host", function()
     need.command "llvm-objdump"
     local compared, unknown = 0, 0
     for _, path in ipairs(objects()) do

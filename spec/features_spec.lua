@@ -28,12 +28,7 @@ local configured = {
 local function is_configured(name)
   local option = configured[name]
   if not option then return true end
-  local release = assert(io.open "/proc/sys/kernel/osrelease"):read "l"
-  local config = io.open("/boot/config-" .. release)
-  if not config then return false end -- it cannot be told
-  local text = config:read "a"
-  config:close()
-  return text:find("\n" .. option .. "=y", 1, true) ~= nil
+  return need.is_configured(option) or false
 end
 
 describe("ebpf.features", function()
