@@ -166,7 +166,8 @@ describe("btf:dedup", function()
     os.remove(path)
     if ebpf.kernel():has "vmlinux_btf" then
       local vmlinux = assert(ebpf.btf.vmlinux())
-      assert.equal(#vmlinux, #assert(vmlinux:dedup()))
+      local left = tonumber((process.run(oracle .. " /sys/kernel/btf/vmlinux"))) -- fewer than it has where an older pahole made it
+      assert.equal(left, #assert(vmlinux:dedup()))
       local split = join(objects "", vmlinux)
       path = save(split)
       local count = tonumber((process.run(("%s %s /sys/kernel/btf/vmlinux"):format(oracle, path))))

@@ -172,10 +172,13 @@ describe("a module", function()
     bpftool.prints_the_same(types, "/sys/kernel/btf/nf_conntrack", "-B /sys/kernel/btf/vmlinux")
   end)
 
-  it("has functions that programs call", look_up)
+  it("has functions that programs call", function()
+    need { kernel = "6.4" } -- to be asked for by a program (weak): 5.18 without
+    look_up()
+  end)
 
   it("has its functions' entries and exits followed", function()
-    need { kernel = "5.18", "trampoline" }
+    need { kernel = "6.4", "trampoline" }
     local coll <close> = assert(ebpf.load(object "module", { programs = { "enters", "leaves" } }))
     local list, failed = assert(coll:attach { programs = { "enters", "leaves" } })
     assert.same({}, failed)
@@ -189,7 +192,7 @@ describe("a module", function()
   end)
 
   it("has its functions probed, one by name and many by a pattern", function()
-    need { kernel = "5.18", "kprobe" }
+    need { kernel = "6.4", "kprobe" }
     local coll <close> = assert(ebpf.load(object "module", { programs = { "probes", "all" } }))
     local list, failed = assert(coll:attach { programs = { "probes", "all" } })
     assert.same({}, failed)
