@@ -253,7 +253,7 @@ describe("btf:distill", function()
     assert.equal(split_on(other):bytes(), assert(back:dedup()):bytes())
   end)
 
-  it("is read out of a module's .BTF.base, and put on the base that is given", function()
+  it("is read out of a module's .BTF.base, and put on the base that is given #host", function()
     need.command "objcopy"
     local base, split = assert(split_on(kernel(64)):distill())
     local base_file, split_file, module = save(base), save(split), os.tmpname()
