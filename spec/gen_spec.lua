@@ -437,6 +437,7 @@ describe("a generated C header", function()
 
   it("attaches struct_ops maps after the programs, and a socket has what they are", function()
     need { kernel = "6.4", "struct_ops_link" }
+    need.jit()
     local output = run("build/spec/bpf/load_link_ops.bpf.o", "load_link_ops", "load_link_ops_attached")
     assert.equal("-1 struct_ops (nil) 0 (nil)\n", output)
   end)

@@ -12,8 +12,8 @@ end
 -- as it is.
 local function common(text, new)
   text = text:gsub(" __attribute__%(%(mode%(%a+%)%)%)", ""):gsub("\n\t*struct {\n[\t long:64;\n]*};", "")
-  -- 7.1 leaves it out of an unnamed member (s390x)
-  if not new then text = text:gsub("(\n\t+}) __attribute__%(%(packed%)%);", "%1;") end
+  -- 7.1 leaves it out of members (s390x)
+  if not new then text = text:gsub("(\n\t+}) __attribute__%(%(packed%)%)", "%1") end
   return text
 end
 
