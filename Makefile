@@ -203,17 +203,40 @@ build/spec/support/usdt_fixed: spec/support/usdt.c
 build/spec/support/libusdt.so: spec/support/usdt.c
 	@echo "  CC    $@"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -DLIBRARY -fPIC -shared -o $@ $<
+build/spec/support/libversions.so: spec/support/versions.c spec/support/versions.map
+	@echo "  CC    $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -DLIBRARY -fPIC -shared -Wl,--version-script=spec/support/versions.map -o $@ $<
+build/spec/support/dedup_libbpf: LDLIBS := -lbpf
+build/spec/support/versions: LDLIBS := -ldl
 build/spec/support/%: spec/support/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -o $@ $<
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -o $@ $< $(LDLIBS)
+
+# C programs on the headers that are generated of objects, as a user would compile them.
+build/spec/skeleton/%.h: build/spec/bpf/%.bpf.o $(EBPF) $(wildcard lua/ebpf/gen.lua lua/ebpf/gen/*.lua)
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	$(Q)$(EBPF) gen $< --c $@
+build/spec/skeleton/%.h: build/examples/%.bpf.o $(EBPF) $(wildcard lua/ebpf/gen.lua lua/ebpf/gen/*.lua)
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	$(Q)$(EBPF) gen $< --c $@
+build/spec/skeleton/gen_types_opened build/spec/skeleton/gen_types_loaded: build/spec/skeleton/gen_types.h
+build/spec/skeleton/killsnoop_attached: build/spec/skeleton/killsnoop.h
+build/spec/skeleton/load_link_ops_attached: build/spec/skeleton/load_link_ops.h
+SKELETONS := gen_types_opened gen_types_loaded killsnoop_attached load_link_ops_attached
+$(SKELETONS:%=build/spec/skeleton/%): build/spec/skeleton/%: spec/skeleton/%.c build/libebpf.a
+	@echo "  CC    $@"
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Werror $(CFLAGS) -Isrc -Ibuild/spec/skeleton $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(LIBS)
 
 # Programs that specs run, or probe.
-SUPPORT := send sweep userns probed usdt usdt_fixed libusdt.so
+SUPPORT := send sweep userns probed usdt usdt_fixed libusdt.so versions libversions.so \
+	$(if $(wildcard $(SYSROOT)/usr/include/bpf/btf.h),dedup_libbpf)
 
 objects: $(EXAMPLE_OBJECTS) $(EXAMPLE_MODULES) $(SPEC_OBJECTS)
 # What specs need on another machine; here the same under sanitizers, too.
-guest: all objects $(SUPPORT:%=build/spec/support/%) $(C_TESTS:%=build/spec/c/%)
+guest: all objects $(SUPPORT:%=build/spec/support/%) $(SKELETONS:%=build/spec/skeleton/%) $(C_TESTS:%=build/spec/c/%)
 tests: guest $(if $(wildcard /usr/include/microhttpd.h /usr/local/include/microhttpd.h),build/examples/tracerd) $(C_TESTS:%=build/asan/spec/c/%) \
 	build/asan/lua/ebpf/core.so $(FUZZ_TARGETS:%=build/asan/spec/fuzz/%)
 

@@ -185,7 +185,7 @@ describe("asm", function()
     assert.has_error(function() asm.encode(list) end)
   end)
 
-  it("reads what llvm-objdump writes of real objects, to the same bytes", function()
+  it("reads what llvm-objdump writes of real objects, to the same bytes #host", function()
     need.command "llvm-objdump"
     local objects, count = process.run "ls build/spec/bpf/*.bpf.o build/examples/*.bpf.o 2>/dev/null", 0
     for object in objects:gmatch "[^\n]+" do

@@ -158,25 +158,22 @@ describe("btf:dedup", function()
   end)
 
   it("leaves as many types as libbpf does", function()
-    need.command "cc"
-    need.file "/usr/include/bpf/btf.h"
-    local oracle = os.tmpname()
-    local built, status = process.run(("cc -o %s spec/support/dedup_libbpf.c -lbpf"):format(oracle))
-    assert.equal(0, status, built)
+    local oracle = "build/spec/support/dedup_libbpf"
+    need.file(oracle)
     local joined = join(objects "")
     local path = save(joined)
     assert.equal(#assert(joined:dedup()), tonumber((process.run(oracle .. " " .. path))))
     os.remove(path)
     if ebpf.kernel():has "vmlinux_btf" then
       local vmlinux = assert(ebpf.btf.vmlinux())
-      assert.equal(#vmlinux, #assert(vmlinux:dedup()))
+      local left = tonumber((process.run(oracle .. " /sys/kernel/btf/vmlinux"))) -- fewer than it has where an older pahole made it
+      assert.equal(left, #assert(vmlinux:dedup()))
       local split = join(objects "", vmlinux)
       path = save(split)
       local count = tonumber((process.run(("%s %s /sys/kernel/btf/vmlinux"):format(oracle, path))))
       assert.equal(count, #assert(split:dedup()))
       os.remove(path)
     end
-    os.remove(oracle)
   end)
 end)
 
@@ -256,12 +253,12 @@ describe("btf:distill", function()
     assert.equal(split_on(other):bytes(), assert(back:dedup()):bytes())
   end)
 
-  it("is read out of a module's .BTF.base, and put on the base that is given", function()
-    need.command "llvm-objcopy"
+  it("is read out of a module's .BTF.base, and put on the base that is given #host", function()
+    need.command "objcopy"
     local base, split = assert(split_on(kernel(64)):distill())
     local base_file, split_file, module = save(base), save(split), os.tmpname()
-    local output, status = process.run(("llvm-objcopy --update-section .BTF=%s --add-section .BTF.base=%s %s %s")
-      :format(split_file, base_file, "build/spec/bpf/load_tiny.bpf.o", module))
+    local output, status = process.run(("objcopy --add-section .BTF=%s --add-section .BTF.base=%s build/spec/support/send %s")
+      :format(split_file, base_file, module))
     assert.equal(0, status, output)
     assert.equal(#base, #assert(ebpf.btf.read(module)).base)
     local other = kernel(128)

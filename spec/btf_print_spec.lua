@@ -92,7 +92,7 @@ local function same_as_bpftool(path)
 end
 
 describe("types as C", function()
-  it("compile, and lie where they did", function()
+  it("compile, and lie where they did #host", function()
     need.command "clang"
     for _, name in ipairs(objects) do
       for _, order in ipairs { "", "big/" } do
@@ -102,7 +102,7 @@ describe("types as C", function()
     end
   end)
 
-  it("do so for every shape that C has", function()
+  it("do so for every shape that C has #host", function()
     need.command "clang"
     for _, order in ipairs { "", "big/" } do
       local btf <close> = assert(ebpf.btf(folder .. order .. "btf_shapes.bpf.o"))
@@ -110,7 +110,7 @@ describe("types as C", function()
     end
   end)
 
-  it("do so for the whole kernel", function()
+  it("do so for the whole kernel #host", function()
     need.command "clang"
     need.file(vmlinux)
     local btf <close> = assert(ebpf.btf.vmlinux())
@@ -166,7 +166,7 @@ describe("types as C", function()
     same_as_bpftool(vmlinux)
   end)
 
-  it("are good for CO-RE: a program that is compiled with them reads the running kernel", function()
+  it("are good for CO-RE: a program that is compiled with them reads the running kernel #host", function()
     need { kernel = "5.10", "btf" }
     need.command "clang"
     need.file(vmlinux)

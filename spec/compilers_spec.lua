@@ -91,7 +91,7 @@ describe("an object", function()
   before_each(function() out = os.tmpname() end)
   after_each(function() os.remove(out) end)
 
-  it("of each clang is read alike", function()
+  it("of each clang is read alike #host", function()
     need.command "gcc"
     local target = ebpf.spec "build/spec/bpf/load_tiny.bpf.o".byteorder == "little" and "bpfel" or "bpfeb"
     local versions = {}
@@ -109,7 +109,7 @@ describe("an object", function()
     end
   end)
 
-  it("of GCC is read alike", function()
+  it("of GCC is read alike #host", function()
     need.command "bpf-gcc"
     -- what GCC 12 takes of the sources; later ones take more
     local command = "bpf-gcc -O2 -gbtf -mco-re -mcpu=v3 -idirafter /usr/include" .. architecture_headers()

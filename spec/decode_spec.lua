@@ -11,14 +11,14 @@ describe("a map of a compiled object", function()
   end)
   after_each(function() if coll then coll:close() end end)
 
-  local big = string.pack("=I2", 1) == "\0\1"
+  local little = string.pack("=I2", 1) == "\1\0"
   local function full()
     return {
       big = -1, small = math.mininteger, color = 2, mac = { 1, 2, 3, 4, 5, 6 }, flag = true, name = "nine char",
       pair = { low = 1, high = -1 },
       pairs = { { low = 2, high = 3 }, { low = 4294967295, high = -2147483648 } }, three = 7, twenty = 1048575, five = -16,
-      word = 0x01010101, bytes = { 1, 1, 1, 1 }, choice = { whole = big and 0x100000002 or 0x200000001, halves = { low = 1,
-        high = 2 } },
+      word = 0x01010101, bytes = { 1, 1, 1, 1 },
+      choice = { whole = little and 0x200000001 or 0x100000002, halves = { low = 1, high = 2 } },
       grid = { { 1, 2, 3 }, { 4, 5, 65535 } }, tiny = -128, little = -32768, pointer = -1,
     }
   end

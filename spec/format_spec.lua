@@ -114,7 +114,7 @@ describe("ebpf.format", function()
     assert.equal(469, format.syscall "file_setattr") -- newer than the headers that it may be built with
   end)
 
-  it("knows the numbers that this architecture has", function()
+  it("knows the numbers that this architecture has #host", function()
     local names = { "bpf", "read", "perf_event_open", "execve" }
     local output = process.run(("{ echo '#include <sys/syscall.h>'; for n in %s; do echo SYS_$n; done; } | cc -E -P - 2>/dev/null "
       .. "| tail -n 4"):format(table.concat(names, " ")))

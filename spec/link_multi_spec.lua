@@ -152,7 +152,9 @@ describe("ebpf.link.kprobe_multi", function()
 
   it("says what is missing", function()
     need.root()
-    if ebpf.kernel():has "kprobe" then pending "this kernel has kprobes" end
+    local kernel = ebpf.kernel()
+    for _, feature in ipairs { "kprobe_multi", "kprobe" } do assert(kernel:mask(feature)) end
+    finally(function() for _, feature in ipairs { "kprobe_multi", "kprobe" } do kernel:unmask(feature) end end)
     local program = links.counter { type = "kprobe" }
     local link, err = ebpf.link.kprobe_multi(program, "vfs_*")
     assert.is_nil(link)

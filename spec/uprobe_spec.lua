@@ -135,11 +135,10 @@ describe("ebpf.link.uprobe", function()
   end)
 
   it("finds the files of a process that has a root of its own", function()
-    need.command "ldd"
     need.command "chroot"
     local root = folder()
     run("mkdir %s/bin && cp %s %s/bin/", root, probed, root)
-    for library in run("ldd " .. probed):gmatch "(/%S+)" do
+    for library in run("LD_TRACE_LOADED_OBJECTS=1 " .. probed):gmatch "(/%S+)" do
       run("mkdir -p $(dirname %s%s) && cp -L %s %s%s", root, library, library, root, library)
     end
     local child = start(("chroot %s /bin/probed"):format(root))
@@ -164,39 +163,8 @@ describe("ebpf.link.uprobe", function()
   end)
 
   it("tells versions of a function apart", function()
-    need.command "cc"
-    local here = folder()
-    local source = assert(io.open(here .. "/versions.c", "w"))
-    source:write [[
-      #include <dlfcn.h>
-      #include <stdio.h>
-      #include <unistd.h>
-      #ifdef LIBRARY
-      int greet_old(void) { return 1; }
-      int greet_new(void) { return 2; }
-      __asm__(".symver greet_old, greet@V1");
-      __asm__(".symver greet_new, greet@@V2");
-      #else
-      int main(void)
-      {
-        void *library = dlopen(getenv("VERSIONS"), RTLD_NOW);
-        int (*old)(void) = (int (*)(void))dlvsym(library, "greet", "V1");
-        int (*new)(void) = (int (*)(void))dlvsym(library, "greet", "V2");
-        char byte;
-        printf("%d\n", (int)getpid());
-        fflush(stdout);
-        while (read(0, &byte, 1) == 1) {
-          printf("%d\n", old() + new() * new());
-          fflush(stdout);
-        }
-      }
-      #endif
-    ]]
-    source:close()
-    run("cd %s && printf 'V1 {};\nV2 {} V1;\n' >map && "
-      .. "cc -DLIBRARY -shared -fPIC -O1 -Wl,--version-script=map -o libversions.so versions.c && "
-      .. "cc -D_GNU_SOURCE -include stdlib.h -o versions versions.c -ldl", here)
-    local child = start(("env VERSIONS=%s/libversions.so %s/versions"):format(here, here))
+    local library = os.getenv "PWD" .. "/build/spec/support/libversions.so"
+    local child = start(("env VERSIONS=%s build/spec/support/versions"):format(library))
     local function count(symbol)
       return (fired(assert(ebpf.link.uprobe(program, "libversions.so", symbol, { pid = child.pid })), counts, child))
     end
@@ -204,7 +172,7 @@ describe("ebpf.link.uprobe", function()
     assert.equal(2, count "greet@V2")
     assert.equal(2, count "greet@@V2")
     assert.equal(2, count "greet")
-    assert.equal(3, fired(assert(ebpf.link.uprobe_multi(program, here .. "/libversions.so", "gr?et")), counts, child))
+    assert.equal(3, fired(assert(ebpf.link.uprobe_multi(program, library, "gr?et")), counts, child))
   end)
 
   describe("of a stripped file", function()

@@ -1,10 +1,11 @@
-# flow_bcc.py SECONDS : the consumer of flow.sh with bcc. It compiles against the kernel's headers, which must be installed.
-import os, subprocess, sys, time
+# flow_bcc.py SECONDS : the consumer of flow.sh with bcc. It compiles against headers of the kernel: the running one's, or BCC_KERNEL_SOURCE.
+import os, signal, subprocess, sys, time
 from bcc import BPF
 
 seconds = float(sys.argv[1])
-producer = subprocess.Popen(["build/bench/flow_producer", sys.argv[1], "4000000"], stdout=subprocess.PIPE, text=True)
+producer = subprocess.Popen(["build/bench/flow_producer", sys.argv[1]], stdout=subprocess.PIPE, text=True)
 pid = int(producer.stdout.readline())
+os.kill(pid, signal.SIGSTOP) # until the program is compiled and attached
 bpf = BPF(text="""
 struct sample { u32 pid, cpu, kind, number; };
 BPF_RINGBUF_OUTPUT(samples, 4096);
@@ -27,8 +28,9 @@ def on_sample(ctx, data, size):
     count += 1
 
 bpf["samples"].open_ring_buffer(on_sample)
+os.kill(pid, signal.SIGCONT)
 start, cpu = time.time(), time.process_time()
-while time.time() - start < seconds + 5:
+while time.time() - start < seconds + 1:
     bpf.ring_buffer_consume()
     time.sleep(0.0002)
 print(count, bpf["lost"][0].value, (time.process_time() - cpu) * 1e9 / max(count, 1))

@@ -94,7 +94,7 @@ static void read_perf(const uint8_t *head, const uint8_t *data, size_t size)
 	struct ebpf_perf_cpu cpus[CPUS];
 	struct ebpf_perf perf = { .cpus = cpus, .count = CPUS, .capacity = CPUS, .mask = SIZE - 1, .ordered = (head[0] & 6) == 2, .epoll_fd = -1, .wake = -1,
 				  .timer = -1, .last_cpu = -1, .overwrite = head[0] & 4, .paused = head[0] & 4, .other = head[0] & 8 ? on_other : NULL };
-	struct ebpf_ring ring = { .perf = &perf, .next = ebpf_perf_next, .flush_fd = -1, .epoll_fd = -1 };
+	struct ebpf_ring ring = { .perf = &perf, .next = ebpf_perf_next_plain, .flush_fd = -1, .epoll_fd = -1 };
 	uint64_t *memory = malloc(CPUS * SIZE);
 
 	if (!memory)

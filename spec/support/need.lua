@@ -35,6 +35,21 @@ function need.jit()
   file:close()
 end
 
+--- Whether the running kernel is configured so ("CONFIG_FPROBE"): built in or as a module; nil where it cannot be told.
+function need.is_configured(option)
+  local release = assert(io.open "/proc/sys/kernel/osrelease"):read "l"
+  local file <close> = io.open("/boot/config-" .. release)
+  if not file then return nil end
+  return ("\n" .. file:read "a"):find("\n" .. option .. "=[ym]") ~= nil
+end
+
+--- Skips unless a file is there, which the kernel has when it is configured so. Never where it is known to be.
+function need.configured(option, path)
+  local file = io.open(path)
+  if file then file:close() return end
+  if not (complete and need.is_configured(option)) then skip("needs " .. option) end
+end
+
 function need.file(path)
   local file = io.open(path)
   if not file then skip("needs the file " .. path) end

@@ -1,13 +1,13 @@
 -- A busted output handler: one line per spec file, the failures and skips with their reasons, and last of all
--- "N passed, N failed, N skipped" alone on a line. EBPF_NAME_TESTS=1 names each test as it starts: where a machine stops, the last
--- line tells in which.
+-- "N passed, N failed, N skipped" alone on a line. EBPF_NAME_TESTS=1 names each test as it starts (where a machine stops, the last
+-- line tells in which), and tells the seconds of those that take some.
 local busted = require "busted"
 local base = require "busted.outputHandlers.base"
 
 return function()
   local handler = base()
   local function count() return handler.successesCount, handler.failuresCount + handler.errorsCount, handler.pendingsCount end
-  local before, started
+  local before, started, test_started
 
   local function text(message)
     if type(message) == "table" and not getmetatable(message) then return (require "pl.pretty".write(message)) end
@@ -24,6 +24,13 @@ return function()
       print("  " .. handler.getFullName(test))
       io.stdout:flush()
     end
+    test_started = os.time()
+    return nil, true
+  end
+
+  function handler.test_end()
+    local seconds = os.time() - test_started
+    if os.getenv "EBPF_NAME_TESTS" == "1" and seconds >= 2 then print(("    %d s"):format(seconds)) end
     return nil, true
   end
 
@@ -74,6 +81,7 @@ return function()
 
   busted.subscribe({ "file", "start" }, handler.file_start)
   busted.subscribe({ "test", "start" }, handler.test_start)
+  busted.subscribe({ "test", "end" }, handler.test_end)
   busted.subscribe({ "file", "end" }, handler.file_end)
   busted.subscribe({ "suite", "end" }, handler.suite_end)
   return handler

@@ -290,12 +290,13 @@ int ebpf_kernel_kfunc_name(struct ebpf_kernel *kernel, size_t index, const char 
 
 int ebpf_kernel_kfunc_types(struct ebpf_kernel *kernel, const char *name, uint32_t *types, size_t capacity, struct ebpf_error *err)
 {
-	struct kernel_calls *known = ebpf_kernel_calls(kernel);
 	int result = ebpf_kernel_kfunc(kernel, name, 0, err), count = 0;
+	struct kernel_calls *known;
 	struct kernel_kfunc *kfunc;
 
 	if (result != 1)
 		return result;
+	known = ebpf_kernel_calls(kernel); /* that it is there, the answer says */
 	kfunc = find(known, name);
 	for (uint32_t type = 1; type < __MAX_BPF_PROG_TYPE; type++) {
 		if (ebpf_probe_program_type(kernel, type) != 1)

@@ -27,7 +27,7 @@ struct ebpf_binary_function {
 };
 struct ebpf_binary_functions {
 	struct ebpf_binary_function *items;
-	size_t count, capacity;
+	size_t count;
 };
 int ebpf_binary_functions(const char *path, const char *pattern, struct ebpf_binary_functions *out, struct ebpf_error *err);
 void ebpf_binary_functions_free(struct ebpf_binary_functions *list);

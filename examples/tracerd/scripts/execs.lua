@@ -5,6 +5,7 @@ local asm = ebpf.asm
 local events = assert(ebpf.map { type = "ringbuf", name = "events", max_entries = 64 * 1024 })
 
 local program = assert(ebpf.program { type = "tracepoint", name = "on_exec", license = "GPL", instructions = {
+  asm.store_imm("u64", asm.r10, 0, -16), asm.store_imm("u64", asm.r10, 0, -8), -- Linux 6.1 leaves what is after the name as it was
   asm.mov(asm.r1, asm.r10), asm.add(asm.r1, -16),
   asm.mov(asm.r2, 16),
   asm.call "get_current_comm",

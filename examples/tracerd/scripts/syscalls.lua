@@ -5,6 +5,7 @@ local asm = ebpf.asm
 local calls = assert(ebpf.map { type = "hash", name = "calls", key = "char[16]", value = "u64", max_entries = 4096 })
 
 local program = assert(ebpf.program { type = "raw_tracepoint", name = "count_calls", license = "GPL", instructions = {
+  asm.store_imm("u64", asm.r10, 0, -16), asm.store_imm("u64", asm.r10, 0, -8), -- Linux 6.1 leaves what is after the name as it was
   asm.mov(asm.r1, asm.r10), asm.add(asm.r1, -16),         -- the key: comm, on the stack
   asm.mov(asm.r2, 16),
   asm.call "get_current_comm",
