@@ -144,12 +144,12 @@ static void test_attempts(struct ebpf_kernel *kernel)
 		uint32_t type;
 		struct ebpf_link_options options;
 	} attachments[] = {
-		{ "tracepoint", 5, { .category = "syscalls", .name = "sys_enter_getpid" } },
-		{ "tc", 3, { .interface = "lo", .direction = "ingress" } },
-		{ "xdp", 6, { .interface = "lo", .mode = "generic" } },
+		{ "tracepoint", 5, { .tracepoint = { .category = "syscalls", .name = "sys_enter_getpid" } } },
+		{ "tc", 3, { .interface = "lo", .tc = { .direction = "ingress" } } },
+		{ "xdp", 6, { .interface = "lo", .xdp = { .mode = "generic" } } },
 		{ "uprobe", 2, { .path = "/proc/self/exe", .symbol = "main" } },
-		{ "raw_tracepoint", 17, { .name = "sys_enter" } },
-		{ "perf_event", 7, { .frequency = 99 } },
+		{ "raw_tracepoint", 17, { .tracepoint = { .name = "sys_enter" } } },
+		{ "perf_event", 7, { .perf_event = { .frequency = 99 } } },
 	};
 
 	for (size_t i = 0; i < sizeof(attachments) / sizeof(attachments[0]); i++) {
