@@ -91,6 +91,7 @@ local makers = {
       ["([^,]*),?%1"] = "ab,ab,c", ["[]%a-z][^]%%][a-]?"] = "]-za", ["(a*(.)%w(%s*))%2[%"] = "aab  b",
       ["(a?)(a*)(a-)a$"] = "aaaaaaaaaa", ["%z\0[\0-\31]+"] = "\0\0\1\2",
     } do inputs[#inputs + 1] = string.char(#pattern, 0) .. pattern .. text end
+    return inputs
   end,
   ring = function()
     local function perf(kind, body) return string.pack("=I4I2I2", kind, 0, 8 + #body) .. body end
