@@ -1,6 +1,6 @@
 /* perf_bench.c -- what one 16-byte record of a perf buffer costs in C: libbpf's perf_buffer__consume, and ours.
  *
- * Each has a map of its own, with rings of 16 MiB, one of which a BPF program fills on this CPU; the CPU time of reading alone is taken, in turns. Prints the
+ * Each has a map of its own, with rings of 4 MiB, one of which a BPF program fills on this CPU; the CPU time of reading alone is taken, in turns. Prints the
  * medians in ns per record and the ratio to libbpf. */
 #include <sched.h>
 #include <stdint.h>
@@ -19,7 +19,7 @@ void perf_buffer__free(struct perf_buffer *pb);
 #include "../c/ring_program.h"
 #include "ring/ring.h"
 
-enum { RING_SIZE = 16 << 20, PER_RUN = 50, RECORD_BYTES = 8 + 4 + 16 + 4 };
+enum { RING_SIZE = 4 << 20, PER_RUN = 50, RECORD_BYTES = 8 + 4 + 16 + 4 };
 enum { RUNS = (RING_SIZE / RECORD_BYTES - 1000) / PER_RUN, ROUNDS_MAX = 1001, HELPER_PERF_EVENT_OUTPUT = 25 };
 enum { LIBBPF, CONSUME, NEXT, WAYS };
 static const char *const names[WAYS] = { "libbpf perf_buffer__consume", "ebpf_ring_consume", "ebpf_ring_next" };
@@ -139,7 +139,7 @@ int main(int argc, char **argv)
 				fprintf(stderr, "%s: %lld records\n", names[way], (long long)count);
 		}
 	}
-	printf("%d records of 16 bytes in a perf buffer of 16 MiB, median of %d rounds, ns per record\n", (int)(RUNS * PER_RUN), rounds);
+	printf("%d records of 16 bytes in a perf buffer of 4 MiB, median of %d rounds, ns per record\n", (int)(RUNS * PER_RUN), rounds);
 	for (int way = 0; way < WAYS; way++) {
 		double base;
 

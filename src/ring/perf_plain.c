@@ -13,36 +13,44 @@ static inline bool is_plain(const struct ebpf_perf *perf)
 	return perf->attr.sample_type == PERF_SAMPLE_RAW && !perf->overwrite;
 }
 
-/* The size of the whole sample at `position`, 0 when there is none; its bytes begin at *data. */
-static inline uint32_t plain_sample(const struct ebpf_perf_cpu *cpu, uint64_t position, uint64_t known, uint64_t mask, const uint8_t **data, uint32_t *length)
+/* The size of the whole sample at `record`, of which `room` bytes are there in one piece; 0 when there is none. Its bytes begin behind SAMPLE_START. */
+static inline uint32_t plain_sample(const uint8_t *record, uint64_t room, uint32_t *length)
 {
-	uint64_t start = position & mask;
-	const struct perf_event_header *header = (const void *)(cpu->data + start);
+	const struct perf_event_header *header = (const void *)record;
 	uint32_t size = header->size;
 
-	if (__builtin_expect(header->type != PERF_RECORD_SAMPLE || size > known - position || start + size > mask + 1 || size % 8 || size < SAMPLE_START, 0))
+	memcpy(length, record + sizeof(*header), sizeof(*length));
+	if (__builtin_expect(header->type != PERF_RECORD_SAMPLE || size > room || size % 8 || size < SAMPLE_START || *length > size - SAMPLE_START, 0))
 		return 0;
-	*data = (const uint8_t *)header + SAMPLE_START;
-	memcpy(length, *data - sizeof(*length), sizeof(*length));
-	return *length <= size - SAMPLE_START ? size : 0;
+	return size;
+}
+
+/* How much of what is known lies in one piece from the reader's position on: a multiple of 8, at least 16 if anything does. */
+static inline uint64_t piece(const struct ebpf_perf *perf, const struct ebpf_perf_cpu *cpu)
+{
+	uint64_t there = cpu->known - cpu->position, whole = perf->mask + 1 - (cpu->position & perf->mask), room = there < whole ? there : whole;
+
+	return room < 16 || room % 8 ? 0 : room;
 }
 
 int ebpf_perf_next_plain(struct ebpf_ring *ring, const void **data, size_t *size)
 {
 	struct ebpf_perf *perf = ring->perf;
 	struct ebpf_perf_cpu *cpu = &perf->cpus[perf->current];
-	const uint8_t *bytes;
+	uint64_t room = perf->count && is_plain(perf) && perf->lap <= perf->mask ? piece(perf, cpu) : 0;
 	uint32_t total, length;
 
-	if (perf->count && is_plain(perf) && cpu->position != cpu->known && perf->lap <= perf->mask) {
-		total = plain_sample(cpu, cpu->position, cpu->known, perf->mask, &bytes, &length);
+	if (room) {
+		const uint8_t *record = cpu->data + (cpu->position & perf->mask);
+
+		total = plain_sample(record, room, &length);
 		if (total) {
 			cpu->position += total;
 			perf->lap += total;
 			perf->last_cpu = cpu->cpu;
-			perf->record = bytes - SAMPLE_START;
+			perf->record = record;
 			perf->record_size = total;
-			*data = bytes;
+			*data = record + SAMPLE_START;
 			*size = length;
 			return 1;
 		}
@@ -50,28 +58,26 @@ int ebpf_perf_next_plain(struct ebpf_ring *ring, const void **data, size_t *size
 	return ebpf_perf_next(ring, data, size);
 }
 
-/* Calls back for the samples that are known of, of the ring whose turn it is. Returns the callback's result when it is negative, 1 when it is to end, else 0. */
-static int64_t consume_known(struct ebpf_ring *ring, ebpf_record_fn callback, void *context, uint64_t limit, uint64_t *count,
-			     uint64_t *read)
+/* Calls back for the samples that are known of and lie in one piece, of the ring whose turn it is. Returns the callback's result when it is negative, 1 when
+ * it is to end, else 0. */
+static int64_t consume_piece(struct ebpf_ring *ring, ebpf_record_fn callback, void *context, uint64_t limit, uint64_t *count, uint64_t *read)
 {
 	struct ebpf_perf *perf = ring->perf;
 	struct ebpf_perf_cpu *cpu = &perf->cpus[perf->current];
-	const uint64_t start = cpu->position, known = cpu->known, mask = perf->mask, room = perf->lap > mask ? 0 : mask + 1 - perf->lap;
-	uint64_t position = start, published = cpu->published, left = limit - *count;
+	const uint64_t room = perf->lap > perf->mask ? 0 : piece(perf, cpu);
+	const uint8_t *const start = cpu->data + (cpu->position & perf->mask), *const end = start + room, *record = start;
+	const uint8_t *publish_at = start + PUBLISH_BYTES;
+	uint64_t left = limit - *count;
+	uint32_t length, size;
 	int64_t ret = 0;
 
 	perf->last_cpu = cpu->cpu;
-	while (position != known && position - start < room) {
-		const uint8_t *data;
-		uint32_t length, size = plain_sample(cpu, position, known, mask, &data, &length);
-
-		if (!size)
-			break;
-		position += size;
-		left--;
-		perf->record = data - SAMPLE_START;
+	while (end - record >= 16 && (size = plain_sample(record, (uint64_t)(end - record), &length)) > 0) {
+		perf->record = record;
 		perf->record_size = size;
-		ret = callback(context, data, length);
+		record += size;
+		left--;
+		ret = callback(context, record - size + SAMPLE_START, length);
 		if (__builtin_expect(ret < 0, 0))
 			break;
 		ret = 0;
@@ -79,15 +85,15 @@ static int64_t consume_known(struct ebpf_ring *ring, ebpf_record_fn callback, vo
 			ret = 1;
 			break;
 		}
-		if (__builtin_expect(position - published >= PUBLISH_BYTES, 0)) {
-			published = position;
-			__atomic_store_n(cpu->tail, position, __ATOMIC_RELEASE);
+		if (__builtin_expect(record >= publish_at, 0)) {
+			cpu->published = cpu->position + (uint64_t)(record - start);
+			__atomic_store_n(cpu->tail, cpu->published, __ATOMIC_RELEASE);
+			publish_at = record + PUBLISH_BYTES;
 		}
 	}
-	cpu->position = position;
-	cpu->published = published;
-	perf->lap += position - start;
-	*read += position - start;
+	cpu->position += (uint64_t)(record - start);
+	perf->lap += (uint64_t)(record - start);
+	*read += (uint64_t)(record - start);
 	*count = limit - left;
 	return ret;
 }
@@ -100,7 +106,7 @@ int64_t ebpf_perf_consume_plain(struct ebpf_ring *ring, ebpf_record_fn callback,
 	int64_t ret;
 
 	do { /* for one lap of every CPU's ring at most: programs that write faster than this reads must not hold it for ever */
-		ret = consume_known(ring, callback, context, limit, &count, &read);
+		ret = consume_piece(ring, callback, context, limit, &count, &read);
 		if (ret || read >= lap)
 			break;
 		ret = ebpf_perf_next(ring, &data, &size);
