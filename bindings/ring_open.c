@@ -1,4 +1,5 @@
 /* ring_open.c -- opening readers: of one map or a list of them, and the options that say what is read and how. */
+#include <errno.h>
 #include <linux/perf_event.h>
 #include <stddef.h>
 #include <string.h>
@@ -21,21 +22,26 @@ static bool choose_filter(lua_State *L, struct binding_part *part, int options)
 	return part->filter != NULL;
 }
 
-/* The map that counts what is lost: the one of the map's collection that is called so by convention. The map is on top. */
+/* The map that counts what is lost: the one of the map's collection that is called so by convention. The map is on top. For a perf buffer, whose losses the
+ * kernel counts, it may just as well be something else. */
 static int choose_lost(lua_State *L, struct ebpf_ring *part)
 {
 	const struct ebpf_map *map = ebpf_ring_map(part);
 	struct ebpf_map *lost = NULL;
 
-	if (ebpf_map_type(map) != (uint32_t)ebpf_enum_value(EBPF_MAP_TYPE, "ringbuf"))
-		return 0; /* the kernel counts */
 	if (lua_getiuservalue(L, -1, 1) == LUA_TUSERDATA && luaL_testudata(L, -1, CLASS_COLLECTION)) {
 		struct ebpf_collection **collection = lua_touserdata(L, -1);
 		const char *name = lua_pushfstring(L, "%s_lost", ebpf_map_name(map));
 
 		lost = *collection ? ebpf_collection_map(*collection, name) : NULL;
 	}
-	return lost ? ebpf_ring_set_lost(part, lost, binding_error(L)) : 0;
+	int result = lost ? ebpf_ring_set_lost(part, lost, binding_error(L)) : 0;
+
+	if (result == -EINVAL && ebpf_map_type(map) != (uint32_t)ebpf_enum_value(EBPF_MAP_TYPE, "ringbuf")) {
+		ebpf_error_clear(binding_error(L));
+		return 0;
+	}
+	return result;
 }
 
 /* options.lost_map, a map or, for several, a list of them by number. */

@@ -220,6 +220,11 @@ describe("a program that can use both kinds of buffer", function()
     assert(coll.programs.keep:run { data = packet, ["repeat"] = 4096 })
     for _, count in ipairs(coll.maps.events_lost[0]) do lost = lost + count end
     assert.is_true(lost >= 4096 - 4)
+    local told = 0
+    local reader <close> = assert(ebpf.events(coll.maps.events, { lost = function(count) told = told + count end }))
+    assert.equal(lost, reader:lost()) -- what the kernel has counted, none, and what the program has
+    reader:consume(function() end)
+    assert.equal(lost, told)
   end)
 
   it("must give a record back where it goes through a ring buffer", function()

@@ -847,7 +847,7 @@ EBPF_API int ebpf_ring_open_any(struct ebpf_map *map, const struct ebpf_perf_opt
  * before is to be read first. */
 EBPF_API int ebpf_ring_refresh(struct ebpf_ring *ring, struct ebpf_error *err);
 /* Of a ring buffer the program alone sees that a record finds no space. It counts them in an array or per-CPU array of one u64 (records.bpf.h), which
- * the ring reads from now on; it keeps a reference. EINVAL for another map, and for a perf buffer, where the kernel counts. */
+ * the ring reads from now on; it keeps a reference. For a perf buffer, whose losses the kernel counts, it is added to these. EINVAL for another map. */
 EBPF_API int ebpf_ring_set_lost(struct ebpf_ring *ring, struct ebpf_map *map, struct ebpf_error *err);
 /* How many records found no space: of a perf buffer, as far as the rings have been read; of a ring buffer since its program was loaded, 0 without a map
  * that counts. */

@@ -1,4 +1,5 @@
-/* lost.c -- records that found no space: of a perf buffer the kernel's counts, of a ring buffer the program's own, in a map beside it.
+/* lost.c -- records that found no space: of a perf buffer the kernel's counts, of a ring buffer the program's own, in a map beside it. A program may have lost
+ * one before it came to a perf buffer, too, where it makes it in a room of its own (EBPF_EVENT_RESERVE): then both count.
  *
  * Counts of the program only grow. `seen` is what the map said when it was last read, `told` how much of that ebpf_ring_take_lost has given out.
  */
@@ -27,7 +28,6 @@ void ebpf_lost_free(struct ebpf_lost *lost)
 static int check_map(const struct ebpf_ring *ring, const struct ebpf_map *map, struct ebpf_error *err)
 {
 	const char *wrong = ring->many ? "it has several maps: say for which by ebpf_ring_part"
-			    : ring->perf ? "the kernel counts what a perf buffer loses"
 			    : map->type != BPF_MAP_TYPE_PERCPU_ARRAY && map->type != BPF_MAP_TYPE_ARRAY ? "it is no array"
 			    : map->value_size != sizeof(uint64_t) ? "its values are not one u64 each" : NULL;
 
@@ -78,12 +78,12 @@ uint64_t ebpf_ring_lost(const struct ebpf_ring *ring)
 {
 	if (ring->many)
 		return ebpf_many_sum(ring, ebpf_ring_lost);
-	if (ring->perf)
-		return ebpf_perf_lost(ring);
+	uint64_t lost = ring->perf ? ebpf_perf_lost(ring) : 0;
+
 	if (!ring->lost)
-		return 0;
+		return lost;
 	read_counts(ring->lost);
-	return ring->lost->seen;
+	return lost + ring->lost->seen;
 }
 
 static uint64_t take_lost_of_any(struct ebpf_ring *ring, int *cpu)
@@ -103,8 +103,12 @@ uint64_t ebpf_ring_take_lost(struct ebpf_ring *ring, int *cpu)
 
 	if (ring->many)
 		return take_lost_of_any(ring, cpu);
-	if (ring->perf)
-		return ebpf_perf_take_lost(ring, cpu);
+	if (ring->perf) {
+		uint64_t count = ebpf_perf_take_lost(ring, cpu);
+
+		if (count)
+			return count;
+	}
 	if (!lost)
 		return 0;
 	read_counts(lost);
