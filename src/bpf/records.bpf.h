@@ -104,8 +104,8 @@ static __always_inline __u64 ebpf_wake_flags(void *ring)
  *
  * For perf buffers a record is made in NAME_scratch, which has room for four on each CPU: a program may be interrupted by another. One
  * that ends without submitting or discarding keeps its room for ever; where there is a ring buffer the verifier refuses such a program.
- * The type must fit a per-CPU map (32 KiB). What perf buffers lose the kernel counts, what finds no room NAME_lost; a reader tells both. It says when it is woken (wakeup_events,
- * wakeup_bytes): EBPF_WAKE_BYTES is for ring buffers. */
+ * The type must fit a per-CPU map (32 KiB). What perf buffers lose the kernel counts, what finds no room NAME_lost; a reader tells both.
+ * It says when it is woken (wakeup_events, wakeup_bytes): EBPF_WAKE_BYTES is for ring buffers. */
 #define EBPF_EVENTS(name, bytes, record_type)                                                                                          \
 	EBPF_RECORDS(name, bytes, record_type);                                                                                        \
 	struct name##_room {                                                                                                           \
