@@ -251,7 +251,7 @@ describe("a program that can use both kinds of buffer", function()
 end)
 
 describe("an object with EBPF_EVENTS", function()
-  it("is either kind for libbpf, too, with what records.bpf.h says", function()
+  it("is either kind for libbpf, too, with what records.bpf.h says #host", function()
     need { kernel = "5.8", "ringbuf" }
     need.command "cc"
     need.file "/usr/include/bpf/libbpf.h"

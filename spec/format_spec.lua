@@ -55,7 +55,7 @@ describe("ebpf.format", function()
     return list
   end
 
-  it("names every error and signal of the C library", function()
+  it("names every error and signal of the C library #host", function()
     local count = 0
     for name, value in pairs(defines("errno.h", "^E%u[%u%d]+$")) do
       local number = math.tointeger(value)
@@ -86,7 +86,7 @@ describe("ebpf.format", function()
     assert.equal(tostring(math.mininteger), format.errno(math.mininteger))
   end)
 
-  it("names every system call of the headers", function()
+  it("names every system call of the headers #host", function()
     local count, other = 0, 0
     for name, value in pairs(defines("asm/unistd.h", "^__NR_%l")) do
       local number = math.tointeger(value)

@@ -137,7 +137,7 @@ describe("ebpf run", function()
     assert.matches("a script is missing", output)
   end)
 
-  it("matches patterns in a sandbox as Lua itself does", function()
+  it("matches patterns in a sandbox as Lua itself does #host", function()
     local command = "spec/support/patterns.lua >%s/%s 2>&1"
     local folder = temporary_folder()
     local output, status = process.run(("lua5.4 " .. command):format(folder, "lua"))

@@ -119,7 +119,7 @@ describe("values of every shape, of either byte order,", function()
     end)
   end)
 
-  it("are written as integers where there are no types, of the object's order", function()
+  it("are written as integers where there are no types, of the object's order #host", function()
     local path = os.tmpname()
     for _, folder in ipairs { "", "big/" } do
       local from = ("build/spec/bpf/%sspec_data.bpf.o"):format(folder)

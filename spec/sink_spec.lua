@@ -204,7 +204,7 @@ describe("a sink", function()
       local ok, err = sink:flush()
       io.stderr:write(tostring(ok), " ", err.code, " ", sink:totals().passed)]]
     file:close()
-    local output = process.run(("bash -c '{ lua5.4 %s; echo \"; status $?\" >&2; } | true'"):format(script))
+    local output = process.run(("sh -c '{ lua5.4 %s; echo \"; status $?\" >&2; } | true'"):format(script))
     assert.equal("nil EPIPE 3; status 0\n", output)
   end)
 

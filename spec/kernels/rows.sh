@@ -10,7 +10,7 @@
 # calls and its registers, s390x for its order of bytes.
 row() {
 	machine=x86_64 kernel=$1 flavour=cloud- modules='sch_ingress cls_bpf veth nf_conntrack' specs=
-	tools='setpriv bpftool ip nm readelf objcopy strip python3'
+	tools='setpriv bpftool ip tc nm readelf objcopy strip python3 unshare'
 	# What rooms that make no system call are made of (asm, base, btf, core, spec) a kernel does not change; and emulation is slow: a thousand
 	# loads with a failure in each (load_failure) would take a quarter of an hour.
 	c_tests='code_* kernel_* link_* load_test loop_* map_* minimize_* perf_* program_* prototype_* ring_* struct_ops_* symbol_* sys_*'
