@@ -290,7 +290,7 @@ describe("asm", function()
     return list
   end
 
-  it("reads what it prints, whatever it is", function()
+  it("reads what it prints, whatever it is #host", function()
     for seed = 1, 300 do
       local list = setmetatable(random_list(seed), getmetatable(asm.parse "exit"))
       for _, item in ipairs(list) do

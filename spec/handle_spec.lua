@@ -100,7 +100,7 @@ describe("any method of any handle", function()
     coroutine.create(print),
   }
 
-  it("raises or answers, whatever it is given, open or closed", function()
+  it("raises or answers, whatever it is given, open or closed #host", function()
     local made, calls = {}, 0
     for _, kind in pairs(kinds) do made[#made + 1] = assert(kind[1]()) end
     local coll = assert(ebpf.load(records))

@@ -3,7 +3,7 @@ local need = require "spec.support.need"
 local process = require "spec.support.process"
 
 describe("running out of memory", function()
-  it("leaves nothing behind, wherever it happens", function()
+  it("leaves nothing behind, wherever it happens #host", function()
     need { kernel = "5.9", "ringbuf", "iter" }
     -- every fifth allocation; in an emulated machine, where each run takes long, every fiftieth
     local step = os.getenv "EBPF_COMPLETE_KERNEL" == "1" and 50 or 5
