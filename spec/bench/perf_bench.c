@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 /* libbpf's own header would bring <linux/bpf.h>, whose names are ours too. */
@@ -18,6 +17,7 @@ void perf_buffer__free(struct perf_buffer *pb);
 
 #include "../c/ring_program.h"
 #include "ring/ring.h"
+#include "timing.h"
 
 enum { RING_SIZE = 4 << 20, PER_RUN = 50, RECORD_BYTES = 8 + 4 + 16 + 4 };
 enum { RUNS = (RING_SIZE / RECORD_BYTES - 1000) / PER_RUN, ROUNDS_MAX = 1001, HELPER_PERF_EVENT_OUTPUT = 25 };
@@ -63,21 +63,6 @@ static int load_filler(int map_fd)
 	return ring_program_fd(insns, n);
 }
 
-static double now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static void read_next(struct ebpf_ring *ring)
 {
 	const void *data;
@@ -100,6 +85,7 @@ int main(int argc, char **argv)
 	struct perf_buffer *libbpf;
 	struct ebpf_ring *ring;
 	cpu_set_t cpus;
+	double base = 1;
 
 	CPU_ZERO(&cpus);
 	CPU_SET(sched_getcpu(), &cpus);
@@ -141,11 +127,11 @@ int main(int argc, char **argv)
 	}
 	printf("%d records of 16 bytes in a perf buffer of 4 MiB, median of %d rounds, ns per record\n", (int)(RUNS * PER_RUN), rounds);
 	for (int way = 0; way < WAYS; way++) {
-		double base;
+		double ns = median(times[way], rounds);
 
-		qsort(times[way], (size_t)rounds, sizeof(double), compare);
-		base = times[LIBBPF][rounds / 2];
-		printf("  %-28s %6.2f   %.2f x libbpf   (best %.2f)\n", names[way], times[way][rounds / 2], times[way][rounds / 2] / base, times[way][0]);
+		if (way == LIBBPF)
+			base = ns;
+		printf("  %-28s %6.2f   %.2f x libbpf   (best %.2f)\n", names[way], ns, ns / base, times[way][0]);
 	}
 	perf_buffer__free(libbpf);
 	ebpf_ring_close(ring);

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* libbpf's own header would bring <linux/bpf.h>, whose names are ours too. */
@@ -17,6 +16,7 @@ void ring_buffer__free(struct ring_buffer *rb);
 
 #include "../c/ring_program.h"
 #include "ring/ring.h"
+#include "timing.h"
 
 #define RING_SIZE (16U << 20)
 #define PER_RUN 50
@@ -45,14 +45,6 @@ static int on_sample(void *context, void *data, size_t size)
 	return 0;
 }
 
-static double now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
 static void read_bare(struct ebpf_ring *ring)
 {
 	unsigned long position = *ring->consumer, end = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE), mask = ring->mask;
@@ -79,19 +71,6 @@ static void read_next(struct ebpf_ring *ring)
 	while (ebpf_ring_next(ring, &data, &size) == 1)
 		on_record(NULL, data, size);
 	ebpf_ring_release(ring);
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double median(double *values, int n)
-{
-	qsort(values, (size_t)n, sizeof(*values), compare);
-	return values[n / 2];
 }
 
 int main(int argc, char **argv)
