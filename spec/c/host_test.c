@@ -1,5 +1,4 @@
 /* The host: scripts in a C program, what they can reach, what ends them, and what the program learns of it. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,21 +15,10 @@
 #include <lua.h>
 
 #include "ebpf_host.h"
+#include "descriptors.h"
 #include "test.h"
 
 static struct ebpf_error err;
-
-static int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (dir && readdir(dir))
-		count++;
-	if (dir)
-		closedir(dir);
-	return count;
-}
 
 static double now(void)
 {

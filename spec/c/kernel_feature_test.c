@@ -1,6 +1,5 @@
 /* kernel_feature_test.c -- groups of features, helpers, kfuncs, privileges and pins, on a kernel that fails, lies or says half of
  * it. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -10,21 +9,10 @@
 #include "failing_malloc.h"
 #include "kernel/call.h"
 #include "kernel/kernel.h"
+#include "descriptors.h"
 #include "test.h"
 
 static struct ebpf_error error;
-
-static int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int total = 0;
-
-	while (dir && readdir(dir))
-		total++;
-	if (dir)
-		closedir(dir);
-	return total;
-}
 
 /* -- each system call fails once -- */
 

@@ -1,5 +1,4 @@
 /* many_test.c -- one reader of several maps, and flushing: whoever waits gets what is there. On the running kernel's rings. */
-#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -11,6 +10,7 @@
 #include "loop/loop.h"
 #include "perf_program.h"
 #include "ring/many.h"
+#include "descriptors.h"
 #include "test.h"
 
 static struct ebpf_kernel *kernel;
@@ -25,18 +25,6 @@ static struct ebpf_error err;
 			ebpf_error_clear(&err); \
 		} \
 	} while (0)
-
-static int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (dir && readdir(dir))
-		count++;
-	if (dir)
-		closedir(dir);
-	return count;
-}
 
 static struct ebpf_map *make(const char *name, uint32_t type)
 {

@@ -1,5 +1,4 @@
 /* perf_test.c -- the perf buffer's reader: on memory of our own, where every state can be made, and on the rings of this kernel's CPUs. */
-#include <dirent.h>
 #include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 
 #include "perf_program.h"
 #include "ring/perf.h"
+#include "descriptors.h"
 #include "test.h"
 
 static struct ebpf_kernel *kernel;
@@ -428,18 +428,6 @@ static void test_hostile(void)
 }
 
 /* -- the kernel's -- */
-
-static int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (dir && readdir(dir))
-		count++;
-	if (dir)
-		closedir(dir);
-	return count;
-}
 
 static struct ebpf_map *make_map(void)
 {

@@ -1,5 +1,4 @@
 /* ring_failure_test.c -- readers of which any allocation and any system call may fail: an error that says so, and nothing is left behind. */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -9,6 +8,7 @@
 #include "loop/loop.h"
 #include "perf_program.h"
 #include "ring/many.h"
+#include "descriptors.h"
 #include "test.h"
 
 static int call_to_fail, calls; /* counts up to it; 0 = none fails */
@@ -61,18 +61,6 @@ static int failing_ioctl(int fd, unsigned long request, unsigned long argument)
 static int failing_bpf(enum bpf_cmd command, union bpf_attr *attr, size_t size)
 {
 	return command == BPF_MAP_UPDATE_ELEM && fails() ? -ENOMEM : ebpf_sys_linux.bpf(command, attr, size);
-}
-
-static int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (dir && readdir(dir))
-		count++;
-	if (dir)
-		closedir(dir);
-	return count;
 }
 
 static struct ebpf_map *maps[4]; /* two ring buffers, a perf buffer, and an array that counts what is lost */

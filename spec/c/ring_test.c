@@ -1,5 +1,4 @@
 /* ring_test.c -- the ring buffer's reader: on memory of our own, where every state can be made, and on rings that programs of the running kernel fill. */
-#include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -13,6 +12,7 @@
 
 #include "ring/ring.h"
 #include "ring_program.h"
+#include "descriptors.h"
 #include "test.h"
 
 static struct ebpf_kernel *kernel;
@@ -349,18 +349,6 @@ static void test_two_threads(void)
 }
 
 /* -- the kernel's rings -- */
-
-static int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (dir && readdir(dir))
-		count++;
-	if (dir)
-		closedir(dir);
-	return count;
-}
 
 static struct ebpf_map *make(uint32_t type, uint32_t size, uint32_t max_entries)
 {
