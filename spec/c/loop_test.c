@@ -13,21 +13,11 @@
 #include "loop/loop.h"
 #include "descriptors.h"
 #include "ring_program.h"
-#include "test.h"
+#include "ok.h"
 
 #define MS UINT64_C(1000000)
 
 static struct ebpf_error err;
-
-#define OK(call) \
-	do { \
-		long long ok_ = (long long)(call); \
-		if (ok_ < 0) { \
-			test_failures++; \
-			fprintf(stderr, "not ok: %s:%d: %s: %lld %s\n", __FILE__, __LINE__, #call, ok_, err.message); \
-			ebpf_error_clear(&err); \
-		} \
-	} while (0)
 
 static int64_t now_ms(void)
 {

@@ -11,20 +11,10 @@
 #include "perf_program.h"
 #include "ring/many.h"
 #include "descriptors.h"
-#include "test.h"
+#include "ok.h"
 
 static struct ebpf_kernel *kernel;
 static struct ebpf_error err;
-
-#define OK(call) \
-	do { \
-		long long ok_ = (long long)(call); \
-		if (ok_ < 0) { \
-			test_failures++; \
-			fprintf(stderr, "not ok: %s:%d: %s: %lld %s (%s)\n", __FILE__, __LINE__, #call, ok_, err.message, err.hint); \
-			ebpf_error_clear(&err); \
-		} \
-	} while (0)
 
 static struct ebpf_map *make(const char *name, uint32_t type)
 {

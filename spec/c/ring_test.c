@@ -13,20 +13,10 @@
 #include "ring/ring.h"
 #include "ring_program.h"
 #include "descriptors.h"
-#include "test.h"
+#include "ok.h"
 
 static struct ebpf_kernel *kernel;
 static struct ebpf_error err;
-
-#define OK(call) \
-	do { \
-		long long ok_ = (long long)(call); \
-		if (ok_ < 0) { \
-			test_failures++; \
-			fprintf(stderr, "not ok: %s:%d: %s: %lld %s\n", __FILE__, __LINE__, #call, ok_, err.message); \
-			ebpf_error_clear(&err); \
-		} \
-	} while (0)
 
 /* -- a ring of our own: what the kernel does, done by us -- */
 
